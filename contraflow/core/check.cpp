@@ -1,0 +1,56 @@
+#include "contraflow/core/check.h"
+
+#include <ATen/ATen.h>
+
+#include "contraflow/core/error.h"
+
+namespace contraflow {
+namespace {
+
+std::string kind_of(const at::Tensor& t) {
+  return c10::str(t.dtype().name(), " on ", t.device());
+}
+
+}  // namespace
+
+void check_event(std::string_view where, std::string_view name, const at::Tensor& t,
+                 at::IntArrayRef event) {
+  if (!t.defined()) fail<ShapeError>(where, name, c10::str("[B] + ", event), "no tensor", "Pass one.");
+  const bool fits = t.dim() == static_cast<int64_t>(event.size()) + 1 && t.sizes().slice(1) == event;
+  if (fits) return;
+  fail<ShapeError>(where, name, c10::str("[B] + ", event), c10::str(t.sizes()),
+                   "The first axis is the batch; use x.unsqueeze(0) for one event.");
+}
+
+void check_floating(std::string_view where, std::string_view name, const at::Tensor& t) {
+  if (t.scalar_type() == at::kFloat || t.scalar_type() == at::kDouble) return;
+  fail<DtypeError>(where, name, "float32 or float64", std::string(t.dtype().name()),
+                   "Convert with x.to(torch::kFloat32) or x.to(torch::kFloat64).");
+}
+
+void check_same_kind(std::string_view where, std::string_view name, const at::Tensor& t,
+                     const at::Tensor& reference) {
+  if (t.scalar_type() == reference.scalar_type() && t.device() == reference.device()) return;
+  fail<DtypeError>(where, name, kind_of(reference), kind_of(t),
+                   "Move the data or the model with .to(dtype) or .to(device).");
+}
+
+void check_not_empty(std::string_view where, std::string_view name, const at::Tensor& t) {
+  if (t.size(0) > 0) return;
+  fail<ShapeError>(where, name, "at least one row", c10::str(t.sizes()),
+                   "Drop empty batches before the call.");
+}
+
+void check_finite(std::string_view where, std::string_view name, const at::Tensor& t) {
+  if (t.numel() == 0) return;
+  const at::Tensor bad = at::isfinite(t).logical_not();
+  if (!bad.any().item<bool>()) return;
+  const at::Tensor first = bad.nonzero()[0];
+  const at::Tensor value = t.flatten()[bad.flatten().nonzero()[0].item<int64_t>()];
+  std::string place = c10::str("row ", first[0].item<int64_t>());
+  if (t.dim() > 1) place += c10::str(", column ", first[1].item<int64_t>());
+  fail<DomainError>(where, name, "finite values", c10::str(value.item<double>(), " at ", place),
+                    "Remove or impute such rows; rows and columns count from 0.");
+}
+
+}  // namespace contraflow

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+namespace contraflow {
+
+/// Base of everything contraflow throws on purpose.
+/// Text has one form: `[where] name: expected X, got Y. Remedy.`
+class Error : public std::runtime_error {
+ public:
+  explicit Error(const std::string& text) : std::runtime_error(text) {}
+  /// Exit code of the command line: 2 for misuse (the caller can fix the call), 1 for a failure.
+  virtual int exit_code() const noexcept { return 1; }
+};
+
+/// Misuse: the caller passed something that the call does not accept.
+class UsageError : public Error {
+ public:
+  using Error::Error;
+  int exit_code() const noexcept override { return 2; }
+};
+
+/// A tensor of the wrong shape.
+class ShapeError final : public UsageError {
+  using UsageError::UsageError;
+};
+/// A tensor of the wrong dtype or on the wrong device.
+class DtypeError final : public UsageError {
+  using UsageError::UsageError;
+};
+/// A value outside the domain: NaN, infinity, out of bounds, a constant column.
+class DomainError final : public UsageError {
+  using UsageError::UsageError;
+};
+/// An unknown key, a bad value, or options that contradict each other.
+class ConfigError final : public UsageError {
+  using UsageError::UsageError;
+};
+/// An iteration that did not reach the tolerance asked for.
+class ConvergenceError final : public Error {
+  using Error::Error;
+};
+/// A file that cannot be read or written, or is malformed.
+class IoError final : public Error {
+  using Error::Error;
+};
+/// A loss or gradient that is not finite.
+class NumericsError final : public Error {
+  using Error::Error;
+};
+/// The inverse (or another operation) that this object does not have.
+class InverseUnavailable final : public Error {
+  using Error::Error;
+};
+
+/// `[where] name: expected X, got Y. Remedy.`
+std::string error_text(std::string_view where, std::string_view name, std::string_view expected,
+                       std::string_view got, std::string_view remedy);
+
+/// Throws `E` with the text of error_text().
+template <class E>
+[[noreturn]] void fail(std::string_view where, std::string_view name, std::string_view expected,
+                       std::string_view got, std::string_view remedy) {
+  throw E(error_text(where, name, expected, got, remedy));
+}
+
+}  // namespace contraflow

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <torch/nn/module.h>
+
+#include <memory>
+#include <vector>
+
+#include "contraflow/core/rng.h"
+
+namespace contraflow {
+
+/// A base density on events of a fixed shape: the latent side of a flow.
+///
+/// Shapes   z: [B, event_shape()], log_prob: [B] in nats.
+/// Random   row r of sample() belongs to sample rng.first_row() + r.
+/// Throws   ShapeError, DtypeError; DomainError for a temperature that is not positive.
+class Base : public torch::nn::Module {
+ public:
+  /// log density, [B]; -inf outside the support.
+  at::Tensor log_prob(const at::Tensor& z) const;
+  /// `count` draws. The temperature scales the spread of each component about its centre (1 = the
+  /// density itself).
+  at::Tensor sample(int64_t count, const Rng& rng, double temperature = 1.0) const;
+  virtual std::vector<int64_t> event_shape() const = 0;
+
+ protected:
+  virtual at::Tensor do_log_prob(const at::Tensor& z) const = 0;
+  virtual at::Tensor do_sample(int64_t count, const Rng& rng, double temperature) const = 0;
+  /// dtype and device of the draws: those of the parameters or buffers.
+  virtual at::TensorOptions tensor_options() const = 0;
+};
+
+using BasePtr = std::shared_ptr<Base>;
+
+}  // namespace contraflow

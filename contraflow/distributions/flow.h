@@ -1,0 +1,68 @@
+#pragma once
+
+#include <torch/nn/module.h>
+
+#include <cstdint>
+#include <memory>
+
+#include "contraflow/core/rng.h"
+#include "contraflow/distributions/base.h"
+#include "contraflow/transforms/transform.h"
+
+namespace contraflow {
+
+/// Log-densities with their Monte Carlo error.
+struct LogProbWithError {
+  at::Tensor log_prob;        ///< [B], nats: mean over replicates.
+  at::Tensor standard_error;  ///< [B], nats: of that mean; exactly 0 when nothing is random.
+  at::Tensor bias_bound;      ///< [B], nats: certified bound on |bias|; 0 for exact and unbiased.
+  int64_t replicates = 1;     ///< Independent draws behind each value; degrees of freedom + 1.
+};
+
+/// Samples with the density at each.
+struct SampleWithLogProb {
+  at::Tensor sample;    ///< [N, event...]
+  at::Tensor log_prob;  ///< [N], nats, under the flow itself (temperature 1).
+  at::Tensor error_bound;  ///< [N]: certified bound on the Euclidean error of `sample`; 0 if explicit.
+};
+
+struct SampleArguments {
+  Rng rng{0};
+  double temperature = 1.0;
+  at::Tensor condition;  ///< [N, C] or undefined.
+};
+
+/// A density on x: transform to z, then a base density. log p(x) = log p(z) + log|det dz/dx|.
+///
+/// Shapes   x: [B, event_shape()]; log_prob: [B] in nats.
+/// Random   context.rng; see Rng for what makes results independent of threads and batch split.
+/// Throws   ShapeError, DtypeError, DomainError (NaN or infinite input), ConvergenceError.
+class Flow : public torch::nn::Module {
+ public:
+  Flow(TransformPtr transform, BasePtr base);
+
+  /// log p(x), [B], nats; differentiable in x and the parameters.
+  at::Tensor log_prob(const at::Tensor& x, const Context& context = {}) const;
+  /// log p(x) with the standard error of probes, roulette and dequantization together, from
+  /// `replicates` independent evaluations (>= 2). No autograd. Cost: `replicates` forwards.
+  LogProbWithError log_prob_with_error(const at::Tensor& x, const Context& context = {},
+                                       int64_t replicates = 8) const;
+  /// `count` samples. No autograd.
+  at::Tensor sample(int64_t count, const SampleArguments& arguments = {}) const;
+  SampleWithLogProb sample_and_log_prob(int64_t count, const SampleArguments& arguments = {}) const;
+
+  /// State updates before a training step; see Transform::prepare.
+  void prepare(const at::Tensor& x, const Context& context = {});
+
+  const TransformPtr& transform() const { return transform_; }
+  const BasePtr& base() const { return base_; }
+  std::vector<int64_t> event_shape() const { return transform_->event_shape(); }
+
+ private:
+  TransformPtr transform_;
+  BasePtr base_;
+};
+
+using FlowPtr = std::shared_ptr<Flow>;
+
+}  // namespace contraflow

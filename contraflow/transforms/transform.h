@@ -1,0 +1,79 @@
+#pragma once
+
+#include <torch/nn/module.h>
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "contraflow/core/rng.h"
+
+namespace contraflow {
+
+/// Which of the two visible estimator options applies; nothing else may depend on it.
+enum class Phase { kTrain, kEvaluate };
+
+/// What travels through a call besides the tensor. Cheap to copy.
+struct Context {
+  /// Conditioning variables [B, C]; undefined for an unconditional flow.
+  at::Tensor condition;
+  /// Random numbers of this call; row r of the batch draws as sample rng.first_row() + r.
+  Rng rng{0};
+  Phase phase = Phase::kEvaluate;
+
+  /// The same context with an independent random stream; a chain forks once per member.
+  [[nodiscard]] Context fork(uint64_t tag) const;
+};
+
+/// Result of forward or inverse.
+struct TransformOutput {
+  at::Tensor value;    ///< [B, event...]
+  at::Tensor log_det;  ///< [B], nats: log|det d(value)/d(input)|.
+  /// [B], nats: certified bound on |bias of log_det|; undefined means zero (exact or unbiased).
+  at::Tensor log_det_bias_bound;
+  /// [B]: certified bound on the Euclidean error of `value`; undefined means rounding only.
+  at::Tensor solve_error_bound;
+};
+
+/// A map data x -> latent z with a log-determinant.
+///
+/// Direction  forward = data -> latent; inverse = latent -> data. log_det is that of the call made.
+/// Shapes     x: [B, event_shape()], z: [B, latent_shape()], log_det: [B].
+/// Types      float32, float64; the input must have the dtype and device of the parameters.
+/// Random     draws only from context.rng.
+/// State      forward and inverse are const and pure. State updates (norm refresh, ActNorm
+///            initialisation) happen in prepare(), which the trainer calls before every step.
+/// Threads    const members may run concurrently; prepare() needs exclusive access.
+/// Throws     ShapeError, DtypeError on a bad input; ConvergenceError; InverseUnavailable.
+///
+/// Concrete transforms are final, take their options struct, and implement the do_ methods; shape
+/// checks happen once, here.
+class Transform : public torch::nn::Module {
+ public:
+  TransformOutput forward(const at::Tensor& x, const Context& context = {}) const;
+  TransformOutput inverse(const at::Tensor& z, const Context& context = {}) const;
+
+  /// Updates state from a batch of inputs [B, event_shape()] (may be ignored). Runs without autograd.
+  void prepare(const at::Tensor& x, const Context& context = {});
+
+  /// Shape of one event without the batch axis.
+  virtual std::vector<int64_t> event_shape() const = 0;
+  virtual std::vector<int64_t> latent_shape() const { return event_shape(); }
+  /// Width C of context.condition; 0 = unconditional.
+  virtual int64_t condition_size() const { return 0; }
+  /// Certified upper bound on the Lipschitz constant of the inverse map, where one is known: how much
+  /// an error in z can grow in x.
+  virtual std::optional<double> inverse_lipschitz() const { return std::nullopt; }
+
+ protected:
+  virtual TransformOutput do_forward(const at::Tensor& x, const Context& context) const = 0;
+  virtual TransformOutput do_inverse(const at::Tensor& z, const Context& context) const = 0;
+  virtual void do_prepare(const at::Tensor& /*x*/, const Context& /*context*/) {}
+
+ private:
+  void check_condition(const char* where, const at::Tensor& x, const Context& context) const;
+};
+
+using TransformPtr = std::shared_ptr<Transform>;
+
+}  // namespace contraflow

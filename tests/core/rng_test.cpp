@@ -1,0 +1,56 @@
+#include "contraflow/core/rng.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+namespace contraflow {
+namespace {
+
+// Known-answer vectors of the reference implementation (Random123, kat_vectors).
+TEST(Philox, KnownAnswers) {
+  const auto zeros = Rng(0).words(0, 0);
+  EXPECT_EQ(zeros, (std::array<uint32_t, 4>{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
+  const auto ones = Rng(~uint64_t{0}).words(-1, ~uint64_t{0});
+  EXPECT_EQ(ones, (std::array<uint32_t, 4>{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
+}
+
+TEST(Rng, SplitBatchDrawsWhatTheWholeBatchDraws) {
+  const Rng rng = Rng(7).fork("noise").fork(3);
+  const at::Tensor whole = rng.normal({10, 3}, at::kDouble);
+  const at::Tensor tail = rng.rows_from(4).normal({6, 3}, at::kDouble);
+  EXPECT_TRUE(at::equal(whole.slice(0, 4), tail));
+}
+
+TEST(Rng, ForksDiffer) {
+  const Rng rng(7);
+  EXPECT_NE(rng.fork(1).key(), rng.fork(2).key());
+  EXPECT_NE(rng.fork("a").key(), rng.fork("b").key());
+  EXPECT_EQ(rng.fork("a").key(), rng.fork("a").key());
+}
+
+TEST(Rng, NormalHasTheMomentsOfANormal) {
+  constexpr int64_t kCount = 400'000;
+  const at::Tensor x = Rng(11).normal({kCount, 2}, at::kDouble);
+  // Five standard errors: mean 1/sqrt(n), variance sqrt(2/n), fourth moment sqrt(96/n).
+  const double n = 2.0 * kCount;
+  EXPECT_NEAR(x.mean().item<double>(), 0.0, 5.0 / std::sqrt(n));
+  EXPECT_NEAR(x.pow(2).mean().item<double>(), 1.0, 5.0 * std::sqrt(2.0 / n));
+  EXPECT_NEAR(x.pow(4).mean().item<double>(), 3.0, 5.0 * std::sqrt(96.0 / n));
+  EXPECT_NEAR((x.select(1, 0) * x.select(1, 1)).mean().item<double>(), 0.0, 5.0 / std::sqrt(kCount));
+}
+
+TEST(Rng, UniformStaysInsideTheOpenInterval) {
+  const at::Tensor u = Rng(3).uniform({1'000'000}, at::kFloat);
+  EXPECT_GT(u.min().item<float>(), 0.0F);
+  EXPECT_LT(u.max().item<float>(), 1.0F);
+  EXPECT_NEAR(u.to(at::kDouble).mean().item<double>(), 0.5, 5.0 * std::sqrt(1.0 / 12.0 / 1e6));
+}
+
+TEST(Rng, PermutationIsOne) {
+  const at::Tensor p = Rng(5).permutation(1000);
+  EXPECT_TRUE(at::equal(std::get<0>(p.sort()), at::arange(1000)));
+  EXPECT_FALSE(at::equal(p, at::arange(1000)));
+}
+
+}  // namespace
+}  // namespace contraflow
