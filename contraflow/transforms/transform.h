@@ -53,8 +53,11 @@ class Transform : public torch::nn::Module {
   TransformOutput forward(const at::Tensor& x, const Context& context = {}) const;
   TransformOutput inverse(const at::Tensor& z, const Context& context = {}) const;
 
-  /// Updates state from a batch of inputs [B, event_shape()] (may be ignored). Runs without autograd.
+  /// Updates state from a batch of inputs [B, event_shape()]. Runs without autograd. Data-dependent
+  /// members (ActNorm, standardisation) initialise at the first call only.
   void prepare(const at::Tensor& x, const Context& context = {});
+  /// Whether the next prepare() will look at x; a chain then computes the inputs of its members.
+  virtual bool prepare_needs_data() const { return false; }
 
   /// Shape of one event without the batch axis.
   virtual std::vector<int64_t> event_shape() const = 0;
