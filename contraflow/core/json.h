@@ -1,0 +1,16 @@
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <string_view>
+
+namespace contraflow {
+
+/// JSON that comes from outside: duplicate keys, more than 64 levels of nesting and text after the
+/// end are errors. Throws ConfigError with `source_name`, line and column.
+nlohmann::ordered_json parse_json(std::string_view text, std::string_view source_name);
+
+/// Compact text (indent < 0) or indented; bytes that are not UTF-8 are replaced, never thrown on.
+std::string json_text(const nlohmann::ordered_json& value, int indent = -1);
+
+}  // namespace contraflow

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <limits>
+#include <string>
+
+namespace contraflow {
+
+/// Names of an enum's values, in the order help prints them:
+///   template <> struct EnumNames<Schedule> {
+///     static constexpr std::array values{std::pair{"constant", Schedule::kConstant}};
+///   };
+template <class E>
+struct EnumNames;
+
+/// The name of an enum value that has EnumNames; empty for a value outside the list.
+template <class E>
+constexpr const char* enum_name(E value) {
+  for (const auto& [name, candidate] : EnumNames<E>::values) {
+    if (candidate == value) return name;
+  }
+  return "";
+}
+
+/// Which values a field accepts. On a list the range holds for each element, and non_empty() for
+/// the list; on an optional both hold for the value, if there is one.
+struct Constraint {
+  double low = -std::numeric_limits<double>::infinity();
+  double high = std::numeric_limits<double>::infinity();
+  bool low_open = false;   ///< `low` itself is refused.
+  bool high_open = false;  ///< `high` itself is refused.
+  bool need_content = false;  ///< Empty text and empty lists are refused.
+
+  /// False for NaN.
+  bool admits(double value) const;
+  /// "> 0", ">= 1", "in (0, 1]", "not empty"; empty when anything goes.
+  std::string text() const;
+};
+
+Constraint positive();                           ///< > 0
+Constraint non_negative();                       ///< >= 0
+Constraint at_least(double low);                 ///< >= low
+Constraint at_most(double high);                 ///< <= high
+Constraint open_interval(double low, double high);    ///< low < value < high
+Constraint closed_interval(double low, double high);  ///< low <= value <= high
+Constraint half_open_interval(double low, double high);  ///< low <= value < high
+Constraint left_open_interval(double low, double high);  ///< low < value <= high
+Constraint non_empty();                          ///< Text or a list with something in it.
+/// Both constraints, for example `non_empty() && positive()` for a list of widths.
+Constraint operator&&(const Constraint& a, const Constraint& b);
+
+}  // namespace contraflow
