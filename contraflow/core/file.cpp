@@ -67,7 +67,7 @@ AtomicFile::AtomicFile(const fs::path& path) : path_(path), target_(resolve_targ
   constexpr int kTries = 1000;
   for (int i = 0; i < kTries && descriptor_ < 0; ++i) {
     temporary_ = target_;
-    temporary_ += "." + std::to_string(::getpid()) + "-" + std::to_string(i) + ".tmp";
+    temporary_ += '.' + std::to_string(::getpid()) + '-' + std::to_string(i) + ".tmp";
     descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (descriptor_ < 0 && errno != EEXIST) break;
   }

@@ -1,5 +1,7 @@
 #include "contraflow/core/toml.h"
 
+#include <c10/util/StringUtil.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -71,13 +73,13 @@ std::string inline_text(const Json& value) {
   std::vector<std::string> parts;
   if (value.is_array()) {
     for (const Json& element : value) parts.push_back(inline_text(element));
-    return "[" + join(parts, ", ") + "]";
+    return c10::str("[", join(parts, ", "), "]");
   }
   if (value.is_object()) {
     for (const auto& [key, element] : value.items()) {
       parts.push_back(key_text(key) + " = " + inline_text(element));
     }
-    return parts.empty() ? "{}" : "{ " + join(parts, ", ") + " }";
+    return c10::str("{", join(parts, ", "), "}");
   }
   if (value.is_null()) return "\"none\"";
   if (value.is_number_float() && !std::isfinite(value.get<double>())) {
@@ -94,7 +96,7 @@ void write_table(const Json& table, const std::string& path, std::string& out) {
   for (const auto& [key, value] : table.items()) {
     if (!value.is_object()) continue;
     const std::string child = (path.empty() ? "" : path + ".") + key_text(key);
-    out += (out.empty() ? "[" : "\n[") + child + "]\n";
+    out += c10::str(out.empty() ? "[" : "\n[", child, "]\n");
     write_table(value, child, out);
   }
 }
@@ -124,7 +126,7 @@ std::string_view trim(std::string_view text) {
 Json assignment_value(std::string_view text, const std::string& path) {
   const bool one_line = text.find('\n') == std::string_view::npos;
   try {
-    if (one_line) return parse_toml("value = " + std::string(text), "--set").at("value");
+    if (one_line) return parse_toml(c10::str("value = ", text), "--set").at("value");
   } catch (const ConfigError& error) {
     // What begins like a list, table or quoted text was meant as one.
     if (!text.empty() && std::string_view("[{\"'").find(text.front()) != std::string_view::npos) {

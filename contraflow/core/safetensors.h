@@ -1,0 +1,42 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace contraflow {
+
+/// Named tensors and text, as one safetensors file holds them (docs/checkpoint_format.md).
+/// Types: float64, float32, float16, bfloat16, int64, int32, int16, int8, uint8, bool.
+struct SafetensorsFile {
+  std::map<std::string, at::Tensor> tensors;
+  std::map<std::string, std::string> metadata;
+};
+
+/// Writes the file whole or not at all (AtomicFile). Equal contents give equal bytes: widest types
+/// first, then by name. Tensors on other devices and with other strides are copied one at a time.
+/// Throws DtypeError for a type outside the list, IoError as AtomicFile does.
+void write_safetensors(const std::filesystem::path& path, const SafetensorsFile& file);
+
+/// Reads tensors to the CPU. The file is not trusted: whatever is in it, the outcome is its tensors
+/// or an IoError, and memory stays below a small multiple of the file's size.
+SafetensorsFile read_safetensors(const std::filesystem::path& path);
+
+/// What read_safetensors would return, without reading tensor data.
+struct SafetensorsEntry {
+  at::ScalarType dtype = at::kFloat;
+  std::vector<int64_t> shape;
+  int64_t offset = 0;  ///< Bytes from the start of the file.
+  int64_t bytes = 0;
+};
+struct SafetensorsHeader {
+  std::map<std::string, SafetensorsEntry> entries;
+  std::map<std::string, std::string> metadata;
+};
+SafetensorsHeader read_safetensors_header(const std::filesystem::path& path);
+
+}  // namespace contraflow
