@@ -138,7 +138,7 @@ std::string format_bytes(int64_t bytes) {
 
 std::string format_duration(double seconds) {
   if (!std::isfinite(seconds)) return "unknown";
-  if (seconds < 0) return "-" + format_duration(-seconds);
+  if (seconds < 0) return format_duration(-seconds).insert(0, 1, '-');
   if (seconds < 9.95) return print("%.1f s", seconds);
   if (seconds > 1e15) return "unknown";
   const int64_t s = std::llround(seconds);
@@ -155,7 +155,9 @@ std::string format_duration(double seconds) {
 std::string format_count(int64_t count) {
   std::string digits = std::to_string(count);
   const int64_t first = count < 0 ? 1 : 0;
-  for (int64_t i = std::ssize(digits) - 3; i > first; i -= 3) digits.insert(static_cast<size_t>(i), ",");
+  for (int64_t i = std::ssize(digits) - 3; i > first; i -= 3) {
+    digits.insert(static_cast<size_t>(i), 1, ',');
+  }
   return digits;
 }
 
@@ -183,7 +185,10 @@ std::string TextTable::str() const {
   std::string out;
   const auto print_row = [&](const std::vector<std::string>& row) {
     std::string line;
-    for (size_t c = 0; c < row.size(); ++c) line += (c ? "  " : "") + padded(row[c], width[c], align_[c]);
+    for (size_t c = 0; c < row.size(); ++c) {
+      line += c > 0 ? "  " : "";
+      line += padded(row[c], width[c], align_[c]);
+    }
     line.erase(line.find_last_not_of(' ') + 1);
     out += line + "\n";
   };
