@@ -2,13 +2,48 @@
 option(CONTRAFLOW_BUILD_CLI "Build the contraflow command line" ${PROJECT_IS_TOP_LEVEL})
 option(CONTRAFLOW_BUILD_TESTS "Build the tests" ${PROJECT_IS_TOP_LEVEL})
 option(CONTRAFLOW_WARNINGS_AS_ERRORS "Fail the build on a warning" ${PROJECT_IS_TOP_LEVEL})
+option(CONTRAFLOW_INSTALL "Make the install rules" ${PROJECT_IS_TOP_LEVEL})
+option(CONTRAFLOW_PCH "Precompile the LibTorch headers (400 MB in the build folder)" ON)
+option(CONTRAFLOW_CUDA "Build for CUDA; needs a CUDA toolkit and a CUDA build of LibTorch" OFF)
+set(CONTRAFLOW_SANITIZE "" CACHE STRING "Sanitizers, as in -fsanitize=...; empty: none")
 set(CONTRAFLOW_LIBTORCH "" CACHE PATH
     "Folder of the LibTorch to use (the one that holds include/ and lib/); empty: the torch package of .venv")
 
-if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+if(PROJECT_IS_TOP_LEVEL AND NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
 endif()
+if(CMAKE_BUILD_TYPE STREQUAL "Debug")
+  set(_asserts ON)
+else()
+  set(_asserts OFF)
+endif()
+option(CONTRAFLOW_ASSERTS "Check the library's own invariants (CF_ASSERT)" ${_asserts})
+
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+# Installed programs find LibTorch where it was at build time.
+set(CMAKE_INSTALL_RPATH_USE_LINK_PATH ON)
+if(NOT DEFINED CMAKE_INSTALL_RPATH AND CONTRAFLOW_INSTALL)
+  set(CMAKE_INSTALL_RPATH "$ORIGIN/../lib")
+endif()
+
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 11)
+  message(FATAL_ERROR "[cmake] CMAKE_CXX_COMPILER: expected g++ 11 or newer, got g++ "
+                      "${CMAKE_CXX_COMPILER_VERSION}. Install a newer g++ and set CXX=g++-11.")
+endif()
+
+if(CONTRAFLOW_CUDA)
+  include(CheckLanguage)
+  check_language(CUDA)
+  if(NOT CMAKE_CUDA_COMPILER)
+    message(FATAL_ERROR "[cmake] CONTRAFLOW_CUDA: expected a CUDA toolkit with nvcc, got none. Put nvcc on "
+                        "PATH or set CUDACXX, or build with -DCONTRAFLOW_CUDA=OFF: a CUDA build of LibTorch "
+                        "works on the CPU without a toolkit.")
+  endif()
+  if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+    set(CMAKE_CUDA_ARCHITECTURES 80 90)
+  endif()
+  enable_language(CUDA)
+endif()

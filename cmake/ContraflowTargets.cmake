@@ -1,19 +1,44 @@
 # One static library per folder: what a folder may link is what it may include.
 
-find_package(nlohmann_json REQUIRED)
+find_package(nlohmann_json 3.10 QUIET)
+if(NOT nlohmann_json_FOUND)
+  message(FATAL_ERROR "[cmake] nlohmann_json: expected version 3.10 or newer, got nothing. "
+                      "Run 'apt-get install nlohmann-json3-dev', or pass -Dnlohmann_json_DIR=...")
+endif()
 
 function(contraflow_compile_settings target)
   target_compile_features(${target} PUBLIC cxx_std_20)
   # -fPIC everywhere, so that one precompiled header serves libraries and programs.
   target_compile_options(${target} PRIVATE -fPIC -Wall -Wextra -Wshadow -Wnon-virtual-dtor
+    "-fmacro-prefix-map=${contraflow_SOURCE_DIR}/="
     $<$<BOOL:${CONTRAFLOW_WARNINGS_AS_ERRORS}>:-Werror>)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # False alarms on std::string operations inlined at -O2 and above (GCC bugs 105329, 105651).
+    target_compile_options(${target} PRIVATE -Wno-restrict -Wno-stringop-overflow)
+  endif()
+  if(CONTRAFLOW_ASSERTS)
+    target_compile_definitions(${target} PRIVATE CF_ENABLE_ASSERTS)
+  endif()
+  if(CONTRAFLOW_SANITIZE)
+    target_compile_options(${target} PRIVATE "-fsanitize=${CONTRAFLOW_SANITIZE}" -fno-omit-frame-pointer
+      -fno-sanitize-recover=all)
+    target_link_options(${target} PUBLIC "-fsanitize=${CONTRAFLOW_SANITIZE}")
+  endif()
 endfunction()
 
 # The LibTorch headers take most of a compilation: they are parsed once, here.
-add_library(contraflow_pch OBJECT "${PROJECT_SOURCE_DIR}/cmake/pch.cpp")
-target_precompile_headers(contraflow_pch PRIVATE "${PROJECT_SOURCE_DIR}/cmake/pch.h")
-target_link_libraries(contraflow_pch PRIVATE contraflow_libtorch nlohmann_json::nlohmann_json)
-contraflow_compile_settings(contraflow_pch)
+if(CONTRAFLOW_PCH)
+  add_library(contraflow_pch OBJECT "${contraflow_SOURCE_DIR}/cmake/pch.cpp")
+  target_precompile_headers(contraflow_pch PRIVATE "${contraflow_SOURCE_DIR}/cmake/pch.h")
+  target_link_libraries(contraflow_pch PRIVATE contraflow::libtorch nlohmann_json::nlohmann_json)
+  contraflow_compile_settings(contraflow_pch)
+endif()
+
+function(contraflow_use_pch target)
+  if(CONTRAFLOW_PCH)
+    target_precompile_headers(${target} REUSE_FROM contraflow_pch)
+  endif()
+endfunction()
 
 # contraflow_library(core SOURCES a.cpp b.cpp DEPENDS folder... [NO_TORCH])
 function(contraflow_library folder)
@@ -22,14 +47,19 @@ function(contraflow_library folder)
   add_library(${target} STATIC ${ARG_SOURCES})
   add_library(contraflow::${folder} ALIAS ${target})
   target_include_directories(${target} PUBLIC
-    "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>" "$<INSTALL_INTERFACE:include>")
+    "$<BUILD_INTERFACE:${contraflow_SOURCE_DIR}>" "$<INSTALL_INTERFACE:include>")
   foreach(dependency ${ARG_DEPENDS})
     target_link_libraries(${target} PUBLIC contraflow_${dependency})
   endforeach()
   target_link_libraries(${target} PUBLIC nlohmann_json::nlohmann_json)
-  if(NOT ARG_NO_TORCH)
-    target_link_libraries(${target} PUBLIC contraflow_libtorch)
-    target_precompile_headers(${target} REUSE_FROM contraflow_pch)
-  endif()
   contraflow_compile_settings(${target})
+  if(NOT ARG_NO_TORCH)
+    target_link_libraries(${target} PUBLIC contraflow::libtorch)
+    contraflow_use_pch(${target})
+  endif()
+  # Folders of contraflow/ make the public library; those of cli/ do not.
+  if(CMAKE_CURRENT_SOURCE_DIR STREQUAL "${contraflow_SOURCE_DIR}/contraflow/${folder}")
+    set_property(GLOBAL APPEND PROPERTY CONTRAFLOW_FOLDERS ${folder})
+    set_target_properties(${target} PROPERTIES EXPORT_NAME ${folder})
+  endif()
 endfunction()
