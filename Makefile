@@ -1,0 +1,61 @@
+# Shortcuts; the build itself is CMake's. `make help` lists them.
+#   CONTRAFLOW_LIBTORCH=DIR   use that LibTorch instead of the one of .venv
+#   BUILD=DIR                 build folder (build/release)
+#   PREFIX=DIR                where `make install` installs (/usr/local)
+BUILD ?= build/release
+PREFIX ?= /usr/local
+CONTRAFLOW_LIBTORCH ?=
+export CONTRAFLOW_LIBTORCH
+# Where setup put CMake, Ninja and clang-format, if it had to.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+# One compilation takes up to 2 GB.
+JOBS ?= $(shell cores=$$(nproc); fits=$$(awk '/MemAvailable/ {print int($$2 / 2000000) + 1}' /proc/meminfo); \
+          echo $$((cores < fits ? cores : fits)))
+CMAKE_FLAGS ?=
+# In CI, and only there, a warning is an error and the library checks its own invariants.
+ifdef CI
+  CMAKE_FLAGS += -DCONTRAFLOW_WARNINGS_AS_ERRORS=ON -DCONTRAFLOW_ASSERTS=ON
+else
+  CMAKE_FLAGS += -DCONTRAFLOW_WARNINGS_AS_ERRORS=OFF
+endif
+
+.PHONY: help setup configure build demo test test-fast lint format tidy install clean
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+setup: ## install what is missing: packages of the system, LibTorch into .venv
+	@scripts/setup.sh
+
+configure: setup
+	@cmake -S . -B $(BUILD) -G Ninja --log-level=WARNING -DCMAKE_BUILD_TYPE=Release \
+	  -DCONTRAFLOW_LIBTORCH="$(CONTRAFLOW_LIBTORCH)" $(CMAKE_FLAGS)
+
+build: configure ## build everything
+	@cmake --build $(BUILD) --parallel $(JOBS)
+
+demo: build ## train, evaluate, score and plot two flows: about five minutes on two cores
+	@scripts/demo.sh $(BUILD)
+
+test: build ## run all tests
+	@ctest --test-dir $(BUILD) --parallel $(JOBS) --output-on-failure --no-tests=error
+
+test-fast: build ## run the tests that are not labelled slow
+	@ctest --test-dir $(BUILD) --parallel $(JOBS) --output-on-failure --no-tests=error --label-exclude slow
+
+lint: setup ## check the format and the direction of the includes
+	@scripts/lint.sh
+
+format: setup ## format every C++ file
+	@git ls-files '*.h' '*.cpp' | xargs clang-format -i
+
+tidy: configure ## run clang-tidy, if it is installed (slow)
+	@scripts/tidy.sh $(BUILD) $(JOBS)
+
+install: build ## install the library and the program under PREFIX
+	@cmake --install $(BUILD) --prefix $(PREFIX)
+
+clean: ## remove the build folder
+	@cmake -E rm -rf $(BUILD)

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Checks that need no build: the format of every tracked C++ file, and the direction of the includes.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+failed=0
+
+mapfile -t files < <(git ls-files '*.h' '*.cpp')
+unformatted=$(for file in "${files[@]}"; do
+  clang-format --output-replacements-xml "$file" | grep -q '<replacement ' && printf '  %s\n' "$file"
+done)
+if [ -n "$unformatted" ]; then
+  printf '[lint] format: expected the style of .clang-format, got other in:\n%s\nRun make format.\n' \
+    "$unformatted" >&2
+  failed=1
+fi
+
+python3 scripts/check_includes.py || failed=1
+
+[ "$failed" = 0 ] && printf '[lint] %d files: format and includes are right\n' "${#files[@]}"
+exit "$failed"

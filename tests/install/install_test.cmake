@@ -1,0 +1,57 @@
+# Run as: cmake -DBUILD=... -DSOURCE=... -DLIBTORCH=... -DMODE=installed|subdirectory -P install_test.cmake
+# Installs contraflow under a temporary prefix, moves the prefix, then configures, builds and runs the
+# consumer against it; or builds the consumer with contraflow's sources as a subdirectory.
+foreach(variable BUILD SOURCE LIBTORCH MODE)
+  if(NOT DEFINED ${variable})
+    message(FATAL_ERROR "install_test.cmake: pass -D${variable}=...")
+  endif()
+endforeach()
+
+if(DEFINED ENV{TMPDIR})
+  set(temporary "$ENV{TMPDIR}")
+else()
+  set(temporary "/tmp")
+endif()
+string(RANDOM LENGTH 12 suffix)
+set(work "${temporary}/contraflow_${MODE}_${suffix}")
+
+function(run)
+  execute_process(COMMAND ${ARGN} RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  if(NOT result EQUAL 0)
+    file(REMOVE_RECURSE "${work}")
+    list(JOIN ARGN " " command)
+    message(FATAL_ERROR "${command}: expected exit code 0, got ${result}:\n${output}")
+  endif()
+  set(output "${output}" PARENT_SCOPE)
+endfunction()
+
+set(arguments -S "${SOURCE}/tests/install/consumer" -B "${work}/build" -G Ninja -DCMAKE_BUILD_TYPE=Release
+              "-DCMAKE_CXX_COMPILER=${COMPILER}")
+if(MODE STREQUAL "installed")
+  run("${CMAKE_COMMAND}" --install "${BUILD}" --prefix "${work}/first")
+  file(RENAME "${work}/first" "${work}/prefix")  # an installation can be moved
+  list(APPEND arguments "-DCMAKE_PREFIX_PATH=${work}/prefix")
+  file(GLOB_RECURSE leaked "${work}/prefix/*.gch" "${work}/prefix/*pch*")
+  if(leaked)
+    message(FATAL_ERROR "installed files: expected no precompiled header, got ${leaked}")
+  endif()
+  file(GLOB_RECURSE exported "${work}/prefix/*contraflowTargets*.cmake")
+  foreach(file ${exported})
+    file(READ "${file}" text)
+    if(text MATCHES "pch" OR text MATCHES "${BUILD}")
+      message(FATAL_ERROR "${file}: expected neither a precompiled header nor the build folder, got one")
+    endif()
+  endforeach()
+else()
+  list(APPEND arguments "-DCONTRAFLOW_SOURCE=${SOURCE}" "-DCONTRAFLOW_LIBTORCH=${LIBTORCH}"
+                        -DCONTRAFLOW_PCH=OFF)
+endif()
+if(SANITIZE)
+  list(APPEND arguments "-DCMAKE_CXX_FLAGS=-fsanitize=${SANITIZE}")
+endif()
+
+run("${CMAKE_COMMAND}" ${arguments})
+run("${CMAKE_COMMAND}" --build "${work}/build" --parallel 2 --target consumer)
+run("${CMAKE_COMMAND}" -E env --unset=LD_LIBRARY_PATH "${work}/build/consumer")
+message(STATUS "${output}")
+file(REMOVE_RECURSE "${work}")
