@@ -1,0 +1,158 @@
+#include "contraflow/data/npy_file.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+#include <numeric>
+#include <span>
+
+#include "contraflow/core/error.h"
+#include "contraflow/core/text.h"
+
+namespace contraflow::data {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "byte swapping below assumes it");
+
+constexpr const char* kWhere = "read_npy";
+constexpr const char* kRewrite = "Write the file again with numpy.save().";
+
+// Converts `count` values; returns the position of the first that float64 cannot hold, or -1.
+template <class T>
+int64_t convert(const char* bytes, int64_t count, bool swap, double* out) {
+  constexpr double kExact = 0x1p53;
+  for (int64_t i = 0; i < count; ++i) {
+    std::array<char, sizeof(T)> raw;
+    std::memcpy(raw.data(), bytes + i * static_cast<int64_t>(sizeof(T)), sizeof(T));
+    if (swap) std::reverse(raw.begin(), raw.end());
+    T value;
+    std::memcpy(&value, raw.data(), sizeof(T));
+    out[i] = static_cast<double>(value);
+    if constexpr (std::is_integral_v<T> && sizeof(T) == 8) {
+      if (out[i] > kExact || out[i] < -kExact) return i;
+    }
+  }
+  return -1;
+}
+
+using Converter = int64_t (*)(const char*, int64_t, bool, double*);
+
+Converter converter_for(const NpyHeader& header) {
+  switch (header.kind == 'b' ? 'u' : header.kind) {
+    case 'f':
+      return header.item_bytes == 2   ? convert<at::Half>
+             : header.item_bytes == 4 ? convert<float>
+                                      : convert<double>;
+    case 'i':
+      return header.item_bytes == 1   ? convert<int8_t>
+             : header.item_bytes == 2 ? convert<int16_t>
+             : header.item_bytes == 4 ? convert<int32_t>
+                                      : convert<int64_t>;
+    default:
+      return header.item_bytes == 1   ? convert<uint8_t>
+             : header.item_bytes == 2 ? convert<uint16_t>
+             : header.item_bytes == 4 ? convert<uint32_t>
+                                      : convert<uint64_t>;
+  }
+}
+
+}  // namespace
+
+NpyFile::NpyFile(const std::filesystem::path& path) : file_(path), name_(path.string()) {
+  header_ = parse_npy_header(read_header(), name_);
+  for (const int64_t size : event_shape()) event_values_ *= size;
+  check_size();
+}
+
+// Reads magic, version and length; returns the text of the dictionary.
+std::string NpyFile::read_header() {
+  std::array<char, 12> bytes{};
+  const auto available = static_cast<size_t>(std::min<int64_t>(file_.size(), 12));
+  file_.read_at(0, {bytes.data(), available});
+  const auto start = std::bit_cast<std::array<uint8_t, 12>>(bytes);
+  if (available < 10 || std::memcmp(bytes.data(), "\x93NUMPY", 6) != 0) {
+    fail<IoError>(kWhere, name_, "a file that starts with \\x93NUMPY",
+                  available == 0 ? "an empty file" : "something else",
+                  "Check that this is an .npy file; .npz archives hold several of them.");
+  }
+  const int version = start[6];
+  if (version < 1 || version > 3 || start[7] != 0) {
+    fail<IoError>(kWhere, name_, "format version 1.0, 2.0 or 3.0",
+                  std::to_string(version) + "." + std::to_string(start[7]), kRewrite);
+  }
+  int64_t length = start[8] | start[9] << 8;
+  if (version > 1) length |= int64_t{start[10]} << 16 | int64_t{start[11]} << 24;
+  const int64_t text_offset = version > 1 ? 12 : 10;
+  constexpr int64_t kLongest = int64_t{1} << 20;
+  if (length > kLongest || text_offset + length > file_.size()) {
+    fail<IoError>(kWhere, name_,
+                  "a header within the file's " + format_bytes(file_.size()) + " and 1 MiB",
+                  format_bytes(length), "The file is cut off or damaged. " + std::string(kRewrite));
+  }
+  std::string text(static_cast<size_t>(length), '\0');
+  file_.read_at(text_offset, text);
+  data_offset_ = text_offset + length;
+  return text;
+}
+
+void NpyFile::check_size() const {
+  // count() <= 2^48 and item_bytes <= 8, so this cannot overflow.
+  const int64_t expected = header_.count() * header_.item_bytes;
+  const int64_t got = file_.size() - data_offset_;
+  if (got == expected) return;
+  fail<IoError>(kWhere, name_,
+                std::to_string(expected) + " bytes of values for shape " +
+                    c10::str(at::IntArrayRef(header_.shape)),
+                std::to_string(got),
+                (got < expected ? "The file is cut off. " : "There are extra bytes at the end. ") +
+                    std::string(kRewrite));
+}
+
+std::vector<int64_t> NpyFile::event_shape() const {
+  if (header_.shape.empty()) return {};
+  return {header_.shape.begin() + 1, header_.shape.end()};
+}
+
+void NpyFile::read_values(int64_t first_value, int64_t count, double* out) const {
+  constexpr int64_t kBlock = int64_t{1} << 17;  // values per read: memory stays within 1 MiB
+  const Converter convert_block = converter_for(header_);
+  std::vector<char> buffer(static_cast<size_t>(std::min(kBlock, count) * header_.item_bytes));
+  for (int64_t done = 0; done < count; done += kBlock) {
+    const int64_t now = std::min(kBlock, count - done);
+    const std::span<char> bytes(buffer.data(), static_cast<size_t>(now * header_.item_bytes));
+    file_.read_at(data_offset_ + (first_value + done) * header_.item_bytes, bytes);
+    const int64_t bad = convert_block(bytes.data(), now, header_.big_endian, out + done);
+    if (bad < 0) continue;
+    fail<DomainError>(kWhere, name_, "integers within 2^53, which float64 holds exactly",
+                      "a larger one as value " + std::to_string(first_value + done + bad),
+                      "Subtract an offset, or save float64.");
+  }
+}
+
+at::Tensor NpyFile::read(int64_t first, int64_t count) const {
+  const auto options = at::TensorOptions().dtype(at::kDouble);
+  std::vector<int64_t> shape{count};
+  const std::vector<int64_t> event = event_shape();
+  if (!header_.fortran_order || header_.shape.size() < 2) {
+    shape.insert(shape.end(), event.begin(), event.end());
+    if (header_.shape.empty()) shape.clear();
+    at::Tensor out = at::empty(shape, options);
+    read_values(first * event_values_, out.numel(), out.data_ptr<double>());
+    return out;
+  }
+  // Fortran order: the first axis is the fastest, so rows lie in one strip per value of an event,
+  // and the strips follow each other with the event's first axis the fastest.
+  shape.insert(shape.begin(), event.rbegin(), event.rend());
+  at::Tensor strips = at::empty(shape, options);
+  for (int64_t k = 0; k < event_values_; ++k) {
+    read_values(k * rows() + first, count, strips.data_ptr<double>() + k * count);
+  }
+  std::vector<int64_t> reversed(shape.size());
+  std::iota(reversed.rbegin(), reversed.rend(), 0);
+  return strips.permute(reversed).contiguous();
+}
+
+}  // namespace contraflow::data

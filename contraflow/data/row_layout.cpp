@@ -1,0 +1,72 @@
+#include "contraflow/data/row_layout.h"
+
+#include <ATen/ATen.h>
+
+#include "contraflow/core/error.h"
+
+namespace contraflow::data {
+namespace {
+
+// Throws for the first entry of `bad` [n].
+void require_none(const at::Tensor& values, const at::Tensor& bad, const std::string& place,
+                  int64_t first_row, const std::string& expected, const char* remedy) {
+  if (!bad.any().item<bool>()) return;
+  const int64_t row = bad.nonzero()[0].item<int64_t>();
+  fail<DomainError>("columns", place + ", row " + std::to_string(first_row + row), expected,
+                    c10::str(values[row].item<double>()), remedy);
+}
+
+at::Tensor not_in_classes(const at::Tensor& labels, int64_t classes) {
+  return (labels != labels.round()).logical_or(labels < 0).logical_or(labels >= classes);
+}
+
+}  // namespace
+
+std::vector<std::string> RowLayout::to_read(bool with_weight) const {
+  std::vector<std::string> out = columns;
+  out.insert(out.end(), condition.begin(), condition.end());
+  if (!label.empty()) out.push_back(label);
+  if (with_weight && !weight.empty()) out.push_back(weight);
+  return out;
+}
+
+int64_t RowLayout::condition_size() const {
+  return static_cast<int64_t>(condition.size()) + classes;
+}
+
+Batch RowLayout::to_batch(const at::Tensor& rows, at::ScalarType dtype, const std::string& source,
+                          int64_t first_row, bool with_weight) const {
+  const auto width = static_cast<int64_t>(columns.size());
+  const auto given = static_cast<int64_t>(condition.size());
+  Batch out;
+  out.first_row = first_row;
+  out.x = rows.narrow(1, 0, width).to(dtype).contiguous();
+  int64_t next = width + given;
+  std::vector<at::Tensor> parts;
+  if (given > 0) parts.push_back(rows.narrow(1, width, given).to(dtype));
+  if (!label.empty()) {
+    const at::Tensor labels = rows.select(1, next++);
+    require_none(labels, not_in_classes(labels, classes), source + ", label '" + label + "'",
+                 first_row, "a class from 0 to " + std::to_string(classes - 1),
+                 "Use the classes that the model was trained with.");
+    parts.push_back(at::one_hot(labels.to(at::kLong), classes).to(dtype));
+  }
+  if (!parts.empty()) out.condition = at::cat(parts, 1);
+  if (with_weight && !weight.empty()) {
+    const at::Tensor weights = rows.select(1, next);
+    require_none(weights, weights < 0, source + ", weight '" + weight + "'", first_row,
+                 "a weight >= 0", "Remove such rows, or train without weights.");
+    out.weight = weights.to(dtype).contiguous();
+  }
+  return out;
+}
+
+int64_t count_classes(const at::Tensor& labels, const std::string& source) {
+  constexpr int64_t kMostClasses = 10000;  // one-hot columns of a condition
+  require_none(labels, not_in_classes(labels, kMostClasses), source, 0,
+               "a class number from 0 to " + std::to_string(kMostClasses - 1),
+               "Number the classes 0, 1, ...; use condition for other values.");
+  return labels.max().item<int64_t>() + 1;
+}
+
+}  // namespace contraflow::data

@@ -1,0 +1,111 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "contraflow/core/options.h"
+
+namespace contraflow::data {
+
+/// Whether the first line of a CSV file names the columns.
+enum class CsvHeader { kAuto, kYes, kNo };
+/// What stands between the fields of a CSV file.
+enum class CsvDelimiter { kAuto, kComma, kTab, kSemicolon };
+
+/// How to read a file of rows.
+struct FileOptions {
+  /// Columns to read, by name or by number from 0 (-1 = the last one), in this order; empty = all.
+  std::vector<std::string> columns;
+  /// CSV only. kAuto: a first line without any number is a header, one of numbers is data; a
+  /// mixture is an error that asks for a decision.
+  CsvHeader header = CsvHeader::kAuto;
+  /// CSV only. kAuto: a tab in files named *.tsv, else a comma.
+  CsvDelimiter delimiter = CsvDelimiter::kAuto;
+  /// CSV only. Longest accepted record; keeps memory bounded on files that are not CSV.
+  int64_t max_record_bytes = int64_t{16} << 20;
+};
+
+/// Rows of a file from first to last, in memory that does not grow with the file.
+///
+/// Shapes     next(): [n] + event_shape(); a table has event_shape() = [columns().size()].
+/// Types      float64 on the CPU.
+/// Threads    one thread at a time.
+/// Throws     IoError (cannot be read, malformed, truncated, no rows); DomainError (a value that is
+///            missing, not a number or not finite); both name file, line, row and column. Rows and
+///            columns count from 0, lines from 1. ConfigError (unknown column).
+/// Example    const auto reader = open_rows("events.csv");
+///            while ((x = reader->next(4096)).size(0) > 0) score(x);
+class RowReader {
+ public:
+  virtual ~RowReader() = default;
+  /// The next rows, at most `max_rows` of them; zero rows at the end of the file.
+  virtual at::Tensor next(int64_t max_rows) = 0;
+  virtual std::vector<int64_t> event_shape() const = 0;
+  /// Names of the columns read; empty for arrays of more than two dimensions.
+  virtual const std::vector<std::string>& columns() const = 0;
+  virtual int64_t rows_read() const = 0;
+  /// How much of the file is behind, in [0, 1]; 0 where its size is unknown (a pipe).
+  virtual double fraction_read() const = 0;
+};
+
+/// A file written row by row, which appears under its name only at finish(). See AtomicFile.
+///
+/// Types      float32, float64, int64; numbers are written so that reading gives the same bits.
+/// Threads    one thread at a time.
+/// Throws     IoError (cannot be written); ShapeError, DtypeError (rows that do not fit).
+/// Example    auto writer = create_rows("scores.csv", {"log_prob", "error"}, at::kDouble);
+///            writer->append(scores);  writer->finish();
+class RowWriter {
+ public:
+  virtual ~RowWriter() = default;
+  /// Rows [n, columns].
+  virtual void append(const at::Tensor& rows) = 0;
+  virtual void finish() = 0;
+};
+
+/// A reader or a writer chosen by the file's extension: .npy; .csv, .tsv, .txt. ConfigError for
+/// any other. `dtype` is that of an .npy file; text keeps the precision of the rows appended.
+std::unique_ptr<RowReader> open_rows(const std::filesystem::path& path,
+                                     const FileOptions& options = {});
+std::unique_ptr<RowWriter> create_rows(const std::filesystem::path& path,
+                                       const std::vector<std::string>& columns,
+                                       at::ScalarType dtype);
+
+/// All rows that `reader` still has.
+at::Tensor read_all(RowReader& reader);
+
+/// Numbers of the `wanted` columns among `names`, for readers and tables. `source` is the file's
+/// name for messages. ConfigError: no such column (with the nearest name), a name that stands for
+/// two columns, a column wanted twice.
+std::vector<int64_t> find_columns(const std::vector<std::string>& names,
+                                  const std::vector<std::string>& wanted,
+                                  const std::string& source);
+
+/// For writers: rows [n, columns] of a dtype that can be written; ShapeError, DtypeError.
+void check_rows(const char* where, const at::Tensor& rows, int64_t columns);
+
+}  // namespace contraflow::data
+
+namespace contraflow {
+
+template <>
+struct EnumNames<data::CsvHeader> {
+  static constexpr std::array values{std::pair{"auto", data::CsvHeader::kAuto},
+                                     std::pair{"yes", data::CsvHeader::kYes},
+                                     std::pair{"no", data::CsvHeader::kNo}};
+};
+
+template <>
+struct EnumNames<data::CsvDelimiter> {
+  static constexpr std::array values{std::pair{"auto", data::CsvDelimiter::kAuto},
+                                     std::pair{"comma", data::CsvDelimiter::kComma},
+                                     std::pair{"tab", data::CsvDelimiter::kTab},
+                                     std::pair{"semicolon", data::CsvDelimiter::kSemicolon}};
+};
+
+}  // namespace contraflow

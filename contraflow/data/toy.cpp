@@ -1,0 +1,203 @@
+#include "contraflow/data/toy.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include <cmath>
+#include <numbers>
+#include <string>
+#include <vector>
+
+#include "contraflow/core/error.h"
+#include "contraflow/core/text.h"
+#include "contraflow/data/message.h"
+
+namespace contraflow::data {
+namespace {
+
+using Point = std::array<double, 2>;
+constexpr double kPi = std::numbers::pi;
+
+// Random numbers of one sample, in blocks of two, so that each use below names its own block.
+class Draws {
+ public:
+  Draws(const Rng& rng, int64_t row) : rng_(rng), row_(row) {}
+
+  // Two independent uniforms in (0, 1).
+  Point uniforms(uint64_t block) const {
+    const auto w = rng_.words(row_, block);
+    return {unit(w[0], w[1]), unit(w[2], w[3])};
+  }
+  // Two independent standard normals (Box-Muller) out of one block.
+  Point normals(uint64_t block) const {
+    const Point u = uniforms(block);
+    const double radius = std::sqrt(-2.0 * std::log(u[0]));
+    const double angle = 2.0 * kPi * u[1];
+    return {radius * std::cos(angle), radius * std::sin(angle)};
+  }
+
+ private:
+  static double unit(uint32_t high, uint32_t low) {
+    const uint64_t bits = (uint64_t{high} << 21) | (uint64_t{low} >> 11);
+    return (static_cast<double>(bits) + 0.5) * 0x1p-53;
+  }
+  const Rng& rng_;
+  int64_t row_;
+};
+
+Point swissroll(const Rng& rng, int64_t row) {
+  const Draws draws(rng, row);
+  const double t = 1.5 * kPi * (1.0 + 2.0 * draws.uniforms(0)[0]);
+  const Point n = draws.normals(1);
+  return {(t * std::cos(t) + n[0]) / 5.0, (t * std::sin(t) + n[1]) / 5.0};
+}
+
+Point circles(const Rng& rng, int64_t row) {
+  const Draws draws(rng, row);
+  const Point u = draws.uniforms(0);
+  const Point n = draws.normals(1);
+  const double radius = u[0] < 0.5 ? 1.0 : 0.5;
+  const double angle = 2.0 * kPi * u[1];
+  return {3.0 * (radius * std::cos(angle) + 0.08 * n[0]),
+          3.0 * (radius * std::sin(angle) + 0.08 * n[1])};
+}
+
+Point rings(const Rng& rng, int64_t row) {
+  const Draws draws(rng, row);
+  const Point u = draws.uniforms(0);
+  const Point n = draws.normals(1);
+  const double radius = 0.25 * (1.0 + std::floor(4.0 * u[0]));
+  const double angle = 2.0 * kPi * u[1];
+  return {3.0 * radius * std::cos(angle) + 0.08 * n[0],
+          3.0 * radius * std::sin(angle) + 0.08 * n[1]};
+}
+
+Point moons(const Rng& rng, int64_t row) {
+  const Draws draws(rng, row);
+  const Point u = draws.uniforms(0);
+  const Point n = draws.normals(1);
+  const double angle = kPi * u[1];
+  Point p{std::cos(angle), std::sin(angle)};
+  if (u[0] >= 0.5) p = {1.0 - p[0], 0.5 - p[1]};
+  return {2.0 * (p[0] + 0.1 * n[0]) - 1.0, 2.0 * (p[1] + 0.1 * n[1]) - 0.2};
+}
+
+Point eight_gaussians(const Rng& rng, int64_t row) {
+  const Draws draws(rng, row);
+  const double angle = 0.25 * kPi * std::floor(8.0 * draws.uniforms(0)[0]);
+  const Point n = draws.normals(1);
+  // 1.414, not the square root of two: the published experiments round it.
+  return {(4.0 * std::cos(angle) + 0.5 * n[0]) / 1.414,
+          (4.0 * std::sin(angle) + 0.5 * n[1]) / 1.414};
+}
+
+Point pinwheel(const Rng& rng, int64_t row) {
+  const Draws draws(rng, row);
+  const double arm = std::floor(5.0 * draws.uniforms(0)[0]);
+  const Point n = draws.normals(1);
+  const Point f{1.0 + 0.3 * n[0], 0.1 * n[1]};
+  const double angle = 2.0 * kPi * arm / 5.0 + 0.25 * std::exp(f[0]);
+  const double c = std::cos(angle);
+  const double s = std::sin(angle);
+  return {2.0 * (f[0] * c + f[1] * s), 2.0 * (-f[0] * s + f[1] * c)};
+}
+
+Point two_spirals(const Rng& rng, int64_t row) {
+  const Draws draws(rng, row);
+  const Point u = draws.uniforms(0);
+  const Point jitter = draws.uniforms(1);
+  const Point n = draws.normals(2);
+  const double t = 3.0 * kPi * std::sqrt(u[0]);
+  const double sign = u[1] < 0.5 ? 1.0 : -1.0;
+  const Point d{-t * std::cos(t) + 0.5 * jitter[0], t * std::sin(t) + 0.5 * jitter[1]};
+  return {sign * d[0] / 3.0 + 0.1 * n[0], sign * d[1] / 3.0 + 0.1 * n[1]};
+}
+
+Point checkerboard(const Rng& rng, int64_t row) {
+  const Draws draws(rng, row);
+  const Point u = draws.uniforms(0);
+  const double lower = draws.uniforms(1)[0] < 0.5 ? 2.0 : 0.0;
+  const double x = 4.0 * u[0] - 2.0;
+  const double cell = std::floor(x);
+  const double odd = cell - 2.0 * std::floor(0.5 * cell);  // floor(x) mod 2, as for negative x too
+  return {2.0 * x, 2.0 * (u[1] - lower + odd)};
+}
+
+Point line(const Rng& rng, int64_t row) {
+  const double x = 5.0 * Draws(rng, row).uniforms(0)[0] - 2.5;
+  return {x, x};
+}
+
+Point cosine(const Rng& rng, int64_t row) {  // a sine, in spite of the name it goes by
+  const double x = 5.0 * Draws(rng, row).uniforms(0)[0] - 2.5;
+  return {x, 2.5 * std::sin(x)};
+}
+
+constexpr std::array kDensities{
+    ToyDensity{"swissroll", 2.6700, 4.0, swissroll},
+    ToyDensity{"circles", 3.2683, 4.0, circles},
+    ToyDensity{"rings", 2.6258, 4.0, rings},
+    ToyDensity{"moons", 2.3944, 4.0, moons},
+    ToyDensity{"8gaussians", 2.8322, 4.5, eight_gaussians},
+    ToyDensity{"pinwheel", 2.3185, 4.5, pinwheel},
+    ToyDensity{"2spirals", 2.6466, 4.0, two_spirals},
+    ToyDensity{"checkerboard", 5.0 * std::numbers::ln2, 4.0, checkerboard},
+    ToyDensity{"line", std::nullopt, 3.0, line},
+    ToyDensity{"cos", std::nullopt, 3.0, cosine},
+};
+
+template <class T>
+void fill(const ToyDensity& density, const Rng& rng, at::Tensor& out) {
+  T* data = out.data_ptr<T>();
+  constexpr int64_t kGrain = 512;  // below, starting threads costs more than the rows do
+  at::parallel_for(0, out.size(0), kGrain, [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) {
+      const Point p = density.draw(rng, rng.first_row() + r);
+      data[2 * r] = static_cast<T>(p[0]);
+      data[2 * r + 1] = static_cast<T>(p[1]);
+    }
+  });
+}
+
+}  // namespace
+
+std::span<const ToyDensity> toy_densities() { return kDensities; }
+
+const ToyDensity* find_toy(std::string_view name) {
+  for (const ToyDensity& density : kDensities) {
+    if (density.name == name) return &density;
+  }
+  return nullptr;
+}
+
+const ToyDensity& toy_density(std::string_view name) {
+  if (const ToyDensity* found = find_toy(name)) return *found;
+  std::vector<std::string> names;
+  for (const ToyDensity& density : kDensities) names.emplace_back(density.name);
+  const auto near = nearest_match(name, names);
+  fail<ConfigError>("toy_density", "name", "one of " + join(names, ", "),
+                    in_quotes(name),
+                    did_you_mean(near, "Choose a name of the list."));
+}
+
+std::optional<double> toy_entropy(std::string_view name) { return toy_density(name).entropy; }
+
+at::Tensor sample_toy(const ToyDensity& density, const Rng& rng, int64_t count,
+                      at::ScalarType dtype) {
+  if (count < 0) {
+    fail<ShapeError>("sample_toy", "count", ">= 0", std::to_string(count), "Ask for 0 rows or more.");
+  }
+  if (dtype != at::kFloat && dtype != at::kDouble) {
+    fail<DtypeError>("sample_toy", "dtype", "float32 or float64", c10::toString(dtype),
+                     "Draw in float64 and convert.");
+  }
+  at::Tensor out = at::empty({count, 2}, at::TensorOptions().dtype(dtype));
+  if (dtype == at::kFloat) {
+    fill<float>(density, rng, out);
+  } else {
+    fill<double>(density, rng, out);
+  }
+  return out;
+}
+
+}  // namespace contraflow::data

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "contraflow/core/rng.h"
+
+namespace contraflow::data {
+
+/// One two-dimensional density of the literature's toy experiments, with what is known about it.
+struct ToyDensity {
+  std::string_view name;
+  /// Differential entropy in nats, the least negative log-likelihood a model can reach. Accurate to
+  /// 0.001; checkerboard: log 32, exact. None where the density is degenerate (line, cos lie on a
+  /// curve, so their likelihood has no upper limit).
+  std::optional<double> entropy;
+  /// Square [-box, box]^2 for plots; fewer than 1 in 1,000 samples fall outside of it.
+  double box;
+  /// Sample number `row` of the stream.
+  std::array<double, 2> (*draw)(const Rng& rng, int64_t row);
+};
+
+/// The ten densities: swissroll, circles, rings, moons, 8gaussians, pinwheel, 2spirals, checkerboard,
+/// line, cos.
+///
+/// Scales are those of the FFJORD, Residual Flows and Monotone Flows experiments. Their generators
+/// put a fixed fraction of every batch into each mode and shuffle; here each row draws its mode
+/// independently, so rows are independent samples and row r depends on (rng, r) alone.
+std::span<const ToyDensity> toy_densities();
+
+/// The density called `name`; nullptr when there is none.
+const ToyDensity* find_toy(std::string_view name);
+/// The density called `name`; ConfigError with the nearest name when there is none.
+const ToyDensity& toy_density(std::string_view name);
+/// Entropy in nats of the density called `name`; ConfigError as above.
+std::optional<double> toy_entropy(std::string_view name);
+
+/// Rows rng.first_row() .. + count - 1 of the density's stream.
+///
+/// Shapes     result: [count, 2].
+/// Types      float32, float64 (computed in float64, then rounded); CPU.
+/// Cost       about 0.2 us per row and core; rows in parallel.
+/// Random     row r is a pure function of (rng.key(), r): any split of the stream gives equal rows.
+/// Threads    safe.
+/// Throws     ShapeError (count < 0); DtypeError (dtype not floating).
+/// Source     Grathwohl et al. 2019, FFJORD, arXiv:1810.01367 (definitions of the experiments).
+/// Example    const at::Tensor x = sample_toy(toy_density("moons"), Rng(1), 500, at::kFloat);
+at::Tensor sample_toy(const ToyDensity& density, const Rng& rng, int64_t count,
+                      at::ScalarType dtype);
+
+}  // namespace contraflow::data
