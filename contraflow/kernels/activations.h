@@ -1,0 +1,59 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "contraflow/core/options.h"
+
+namespace contraflow {
+
+/// Activations of contractive networks. All but kSwish have Lipschitz constant <= 1.
+enum class Activation {
+  kElu,
+  kTanh,
+  kSoftplus,
+  kSin,
+  kSwish,      ///< z sigmoid(beta z); constant 1.09984.
+  kLipSwish,   ///< swish / 1.1 (Chen et al. 2019, section 3.3)
+  kPila,       ///< z for z >= 0, (k^2/2 z^3 - k z^2 + z) e^(kz) below, k = 5 (Monotone Flows)
+  kCRelu,      ///< [relu(z); relu(-z)]
+  kClipSwish,  ///< [lipswish(z); lipswish(-z)] / 1.004 (i-DenseNets)
+  kCPila,      ///< [pila(z - .2); pila(-z - .2)] / 1.06 (Monotone Flows)
+  kMaxMin,     ///< sorts neighbouring pairs
+  kFullSort,   ///< sorts all features
+};
+
+template <>
+struct EnumNames<Activation> {
+  static constexpr std::array values{
+      std::pair{"elu", Activation::kElu},           std::pair{"tanh", Activation::kTanh},
+      std::pair{"softplus", Activation::kSoftplus}, std::pair{"sin", Activation::kSin},
+      std::pair{"swish", Activation::kSwish},       std::pair{"lipswish", Activation::kLipSwish},
+      std::pair{"pila", Activation::kPila},         std::pair{"crelu", Activation::kCRelu},
+      std::pair{"clipswish", Activation::kClipSwish}, std::pair{"cpila", Activation::kCPila},
+      std::pair{"maxmin", Activation::kMaxMin},     std::pair{"fullsort", Activation::kFullSort},
+  };
+};
+
+/// Upper bound on sup |phi'| (for the concatenating ones on the norm of the pair of slopes).
+double lipschitz_constant(Activation kind);
+/// 2 for the concatenating activations, else 1: features out per feature in.
+int64_t expansion(Activation kind);
+/// Whether the activation is the swish of a learnable beta.
+bool has_beta(Activation kind);
+/// Whether the activation sorts features instead of acting on each.
+bool is_sorting(Activation kind);
+
+/// Value and derivatives with respect to z, each [.., expansion * features]; the second half of a
+/// concatenating activation holds the derivatives of z -> phi(-z).
+struct ActivationJet {
+  at::Tensor value;
+  at::Tensor slope;      ///< defined for order >= 1
+  at::Tensor curvature;  ///< defined for order >= 2
+};
+
+/// The composed definition: plain LibTorch operations, any device, float32 or float64.
+/// `beta` (scalar tensor) is used by the swish family only. Finite z give finite results.
+/// Not for sorting activations.
+ActivationJet activation_jet(Activation kind, const at::Tensor& z, const at::Tensor& beta, int order);
+
+}  // namespace contraflow

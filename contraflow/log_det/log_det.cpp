@@ -1,0 +1,34 @@
+#include "contraflow/log_det/log_det.h"
+
+#include "contraflow/log_det/exact.h"
+#include "contraflow/log_det/series.h"
+
+namespace contraflow {
+namespace {
+
+struct Dispatch {
+  const BlockForm& form;
+  const NetPoint& point;
+  double kappa;
+  const Rng& rng;
+  bool with_gradient;
+
+  LogDetEstimate operator()(const ExactLogDet& /*options*/) const {
+    return exact_log_det(form, point, with_gradient);
+  }
+  LogDetEstimate operator()(const TruncatedSeries& options) const {
+    return truncated_log_det(form, point, kappa, options, rng, with_gradient);
+  }
+  LogDetEstimate operator()(const RussianRoulette& options) const {
+    return roulette_log_det(form, point, options, rng, with_gradient);
+  }
+};
+
+}  // namespace
+
+LogDetEstimate estimate_log_det(const BlockForm& form, const NetPoint& point, double kappa,
+                                const LogDetOptions& options, const Rng& rng, bool with_gradient) {
+  return std::visit(Dispatch{form, point, kappa, rng, with_gradient}, options);
+}
+
+}  // namespace contraflow

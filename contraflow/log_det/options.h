@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstdint>
+#include <variant>
+#include <vector>
+
+#include "contraflow/core/options.h"
+
+namespace contraflow {
+
+enum class ProbeKind { kRademacher, kGaussian, kSphere };
+
+template <>
+struct EnumNames<ProbeKind> {
+  static constexpr std::array values{std::pair{"rademacher", ProbeKind::kRademacher},
+                                     std::pair{"gaussian", ProbeKind::kGaussian},
+                                     std::pair{"sphere", ProbeKind::kSphere}};
+};
+
+enum class RouletteLaw { kGeometric, kPoisson, kGiven };
+
+template <>
+struct EnumNames<RouletteLaw> {
+  static constexpr std::array values{std::pair{"geometric", RouletteLaw::kGeometric},
+                                     std::pair{"poisson", RouletteLaw::kPoisson},
+                                     std::pair{"given", RouletteLaw::kGiven}};
+};
+
+/// The whole Jacobian, then LU: no randomness, no bias. Cost: d JVPs and O(d^3) a sample.
+struct ExactLogDet {
+  static constexpr const char* kKind = "exact";
+};
+
+/// The first `terms` non-zero terms of the power series (i-ResNet): biased, with a certified bound.
+struct TruncatedSeries {
+  static constexpr const char* kKind = "truncated";
+  int64_t terms = 10;
+  int64_t probes = 1;
+  ProbeKind probe = ProbeKind::kRademacher;
+};
+
+/// Russian roulette over the series (Residual Flows, theorems 1 and 2): unbiased.
+struct RussianRoulette {
+  static constexpr const char* kKind = "roulette";
+  /// Terms that are always computed.
+  int64_t exact_terms = 2;
+  RouletteLaw law = RouletteLaw::kGeometric;
+  /// geometric: chance to stop after each term; the m-th random term survives with (1 - p)^(m - 1).
+  double geometric_p = 0.5;
+  /// poisson: mean number of random terms.
+  double poisson_mean = 2.0;
+  /// given: survival probabilities of the random terms, non-increasing, in (0, 1]; the last ratio
+  /// continues geometrically.
+  std::vector<double> survival = {};
+  int64_t probes = 1;
+  ProbeKind probe = ProbeKind::kRademacher;
+};
+
+using LogDetOptions = std::variant<ExactLogDet, TruncatedSeries, RussianRoulette>;
+
+template <class Field>
+void visit(ExactLogDet& /*o*/, Field&& /*field*/) {}
+
+template <class Field>
+void visit(TruncatedSeries& o, Field&& field) {
+  field("terms", o.terms, at_least(1), "Non-zero terms of the series.");
+  field("probes", o.probes, at_least(1), "Random probes averaged in each trace.");
+  field("probe", o.probe, "Law of the probes.");
+}
+
+template <class Field>
+void visit(RussianRoulette& o, Field&& field) {
+  field("exact_terms", o.exact_terms, non_negative(), "Terms that are always computed.");
+  field("law", o.law, "Law of the number of further terms.");
+  field("geometric_p", o.geometric_p, open_interval(0.0, 1.0), "Geometric: chance to stop after each term.");
+  field("poisson_mean", o.poisson_mean, positive(), "Poisson: mean number of random terms.");
+  field("survival", o.survival, "Given: survival probability of each random term, non-increasing.");
+  field("probes", o.probes, at_least(1), "Random probes averaged in each trace.");
+  field("probe", o.probe, "Law of the probes.");
+}
+
+/// `given` without probabilities, or ones that grow or leave (0, 1] -> ConfigError.
+void validate(const RussianRoulette& options);
+
+}  // namespace contraflow

@@ -1,0 +1,138 @@
+#include "contraflow/log_det/series.h"
+
+#include <ATen/ATen.h>
+
+#include <cmath>
+
+#include "contraflow/log_det/roulette.h"
+
+namespace contraflow {
+namespace {
+
+bool odd_powers_only(const BlockForm& form) { return form.d * form.a == -form.b * form.c; }
+
+at::Tensor constant_part(const BlockForm& form, const at::Tensor& like) {
+  const double value = static_cast<double>(like.size(1)) * std::log(std::abs(form.c / form.a));
+  return at::full({like.size(0)}, value, like.options());
+}
+
+// Mean over probes of the row-wise dot products, [b].
+at::Tensor mean_dot(const at::Tensor& a_pbd, const at::Tensor& b_pbd) {
+  return (a_pbd * b_pbd).sum(-1).mean(0);
+}
+
+// The chain (J^T)^k v over a batch whose rows drop out from the end, and the sums it feeds.
+class Chain {
+ public:
+  Chain(const BlockForm& form, const NetPoint& point, at::Tensor v, bool with_gradient)
+      : form_(form), point_(point), v_(std::move(v)), vector_(v_), value_(at::zeros({v_.size(1)}, v_.options())) {
+    if (with_gradient) u_ = at::zeros_like(v_);
+  }
+
+  // Adds the term of J^power for the first `rows` rows, each times `weight`. Powers only grow, rows
+  // only shrink.
+  void add(int power, int64_t rows, double weight) {
+    advance(power - 1, rows);
+    const double coefficient = series_coefficient(form_, power) * weight;
+    // vector_ is (J^T)^(power-1) v: the gradient's weight of this term.
+    if (u_.defined()) u_.narrow(1, 0, rows).add_(vector_, coefficient * power);
+    advance(power, rows);
+    value_.narrow(0, 0, rows).add_(mean_dot(vector_, v_.narrow(1, 0, rows)), coefficient);
+  }
+
+  const at::Tensor& value() const { return value_; }
+  const at::Tensor& vector() const { return vector_; }
+  // The estimate averages over probes; so do the gradient's probes.
+  at::Tensor u() const { return u_.defined() ? u_ / static_cast<double>(v_.size(0)) : u_; }
+
+ private:
+  void advance(int power, int64_t rows) {
+    if (rows < vector_.size(1)) {
+      vector_ = vector_.narrow(1, 0, rows);
+      narrowed_ = point_.narrow(rows);
+    }
+    for (; power_ < power; ++power_) vector_ = (narrowed_ ? *narrowed_ : point_).vjp(vector_);
+  }
+
+  BlockForm form_;
+  const NetPoint& point_;
+  std::unique_ptr<NetPoint> narrowed_;
+  at::Tensor v_, vector_, value_, u_;
+  int power_ = 0;
+};
+
+// Certified bound on the series beyond `power`, per probe averaged:  |v| |(J^T)^n v| rho-weighted.
+at::Tensor tail_bound(const BlockForm& form, const Chain& chain, const at::Tensor& v, int power, double kappa) {
+  const double ratios[] = {std::abs(form.d / form.c), std::abs(form.b / form.a)};
+  double factor = 0;
+  for (const double r : ratios) {
+    const double rho = r * kappa;
+    factor += std::pow(r, power) * rho / (1 - rho) / (power + 1);
+  }
+  const auto norm = [](const at::Tensor& t) { return at::linalg_vector_norm(t, 2, at::IntArrayRef{-1}); };
+  return (norm(v) * norm(chain.vector())).mean(0) * factor;
+}
+
+}  // namespace
+
+at::Tensor draw_probes(ProbeKind kind, int64_t probes, int64_t batch, int64_t dim,
+                       const at::TensorOptions& options, const Rng& rng) {
+  // Rows are samples, so that a split batch draws the same probes.
+  const at::IntArrayRef sizes{batch, probes, dim};
+  at::Tensor v = kind == ProbeKind::kRademacher ? rng.rademacher(sizes, options) : rng.normal(sizes, options);
+  if (kind == ProbeKind::kSphere) {
+    v = v * (std::sqrt(static_cast<double>(dim)) / at::linalg_vector_norm(v, 2, at::IntArrayRef{-1}, true));
+  }
+  return v.transpose(0, 1).contiguous();
+}
+
+int power_of_term(const BlockForm& form, int64_t term) {
+  return static_cast<int>(odd_powers_only(form) ? 2 * term - 1 : term);
+}
+
+LogDetEstimate truncated_log_det(const BlockForm& form, const NetPoint& point, double kappa,
+                                 const TruncatedSeries& options, const Rng& rng, bool with_gradient) {
+  const at::Tensor& like = point.value();
+  const at::Tensor v = draw_probes(options.probe, options.probes, like.size(0), like.size(1), like.options(),
+                                   rng.fork("probes"));
+  Chain chain(form, point, v, with_gradient);
+  for (int64_t j = 1; j <= options.terms; ++j) chain.add(power_of_term(form, j), like.size(0), 1.0);
+  LogDetEstimate out;
+  out.value = constant_part(form, like) + chain.value();
+  out.bias_bound = tail_bound(form, chain, v, power_of_term(form, options.terms), kappa);
+  out.u = chain.u();
+  if (with_gradient) out.t = v;
+  return out;
+}
+
+LogDetEstimate roulette_log_det(const BlockForm& form, const NetPoint& point,
+                                const RussianRoulette& options, const Rng& rng, bool with_gradient) {
+  const at::Tensor& like = point.value();
+  const int64_t b = like.size(0);
+  const at::Tensor counts = draw_term_counts(options, b, rng.fork("roulette"));
+  // Rows with the most terms come first, so that those still in play are a prefix.
+  const at::Tensor order = counts.argsort(/*stable=*/true, /*dim=*/0, /*descending=*/true);
+  const at::Tensor sorted = counts.index_select(0, order);
+  const at::Tensor rows = order.to(like.device());
+  const at::Tensor v = draw_probes(options.probe, options.probes, b, like.size(1), like.options(),
+                                   rng.fork("probes")).index_select(1, rows);
+  const std::unique_ptr<NetPoint> permuted = point.select(rows);
+  Chain chain(form, *permuted, v, with_gradient);
+  const auto* n = sorted.data_ptr<int64_t>();
+  int64_t active = b;
+  for (int64_t j = 1;; ++j) {
+    while (active > 0 && n[active - 1] < j) --active;
+    if (active == 0) break;
+    chain.add(power_of_term(form, j), active, 1.0 / survival_probability(options, j));
+  }
+  const at::Tensor back = rows.argsort();
+  LogDetEstimate out;
+  out.value = constant_part(form, like) + chain.value().index_select(0, back);
+  if (with_gradient) {
+    out.u = chain.u().index_select(1, back);
+    out.t = v.index_select(1, back);
+  }
+  return out;
+}
+
+}  // namespace contraflow

@@ -1,0 +1,89 @@
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "contraflow/log_det/options.h"
+#include "contraflow/models/flow_spec.h"
+#include "contraflow/networks/net_options.h"
+#include "contraflow/solvers/fixed_point.h"
+
+namespace contraflow {
+
+/// Which contractive blocks a flow is made of.
+enum class Family {
+  kResidual,         ///< y = x + G(x): Residual Flows, i-DenseNets
+  kInverseResidual,  ///< its inverse
+  kImplicit,         ///< residual after inverse residual, two networks a block: Implicit Flows
+  kMonotone,         ///< Cayley transforms: Monotone Flows
+};
+
+template <>
+struct EnumNames<Family> {
+  static constexpr std::array values{std::pair{"residual", Family::kResidual},
+                                     std::pair{"inverse_residual", Family::kInverseResidual},
+                                     std::pair{"implicit", Family::kImplicit},
+                                     std::pair{"monotone", Family::kMonotone}};
+};
+
+/// What the data says about its columns; decides what stands before the blocks.
+struct ColumnKind {
+  /// Integer columns 0 .. levels - 1, to be dequantized; 0 = continuous.
+  int64_t levels = 0;
+  /// Hard bounds of the values (after dequantization: 0, 1), mapped to the line by a logit; empty = none.
+  std::vector<double> bounds = {};
+};
+
+/// A contractive flow on vectors. Presets (presets.h) give the papers' settings.
+struct ModelOptions {
+  /// Starting point of the other fields; a name of preset_names().
+  std::string preset = "monotone";
+  Family family = Family::kMonotone;
+  int64_t blocks = 10;
+  NetOptions net = {};
+  /// An ActNorm before each block, and one behind the last.
+  bool actnorm = false;
+  /// Standardise the columns before the first block (counted in the log-determinant).
+  bool standardize = true;
+  /// Margin of the logit of bounded columns; with integer columns a logit is used only when `logit`.
+  double logit_alpha = 0.05;
+  bool logit = false;
+  /// Unset: exact up to 16 features, else roulette with the preset's settings.
+  std::optional<LogDetOptions> train_log_det = std::nullopt;
+  /// Unset: exact up to 64 features, else roulette with 20 exact terms.
+  std::optional<LogDetOptions> eval_log_det = std::nullopt;
+  SolverOptions solver = {};
+  double train_tolerance = 1e-4;
+  double tolerance = 1e-6;
+  double backward_tolerance = 1e-3;
+  /// Base density, {"type": ...}; its dimension is filled in.
+  nlohmann::ordered_json base = {{"type", "normal"}};
+  int64_t seed = 0;
+};
+
+template <class Field>
+void visit(ModelOptions& o, Field&& field) {
+  field("preset", o.preset, "Starting point of the other settings.");
+  field("family", o.family, "Blocks: residual, inverse_residual, implicit or monotone.");
+  field("blocks", o.blocks, at_least(1), "Number of blocks (an implicit block has two networks).");
+  field("net", o.net, "The contractive network of a block.");
+  field("actnorm", o.actnorm, "An ActNorm before each block and behind the last.");
+  field("standardize", o.standardize, "Standardise the columns first.");
+  field("logit", o.logit, "Integer columns: a logit after dequantization.");
+  field("logit_alpha", o.logit_alpha, open_interval(0.0, 0.5), "Margin of the logit.");
+  field("train_log_det", o.train_log_det, "Log-determinant while training; unset: exact up to 16 features.");
+  field("eval_log_det", o.eval_log_det, "Log-determinant otherwise; unset: exact up to 64 features.");
+  field("solver", o.solver, "Fixed-point solver of implicit forms and of inverses.");
+  field("train_tolerance", o.train_tolerance, positive(), "Error of a solve while training.");
+  field("tolerance", o.tolerance, positive(), "Error of a solve otherwise.");
+  field("backward_tolerance", o.backward_tolerance, positive(), "Relative error of a gradient's solve.");
+  field("base", o.base, "Base density: a type with its options.");
+  field("seed", o.seed, "Seed of the initial weights.");
+}
+
+/// The transforms and base of `options` for events of `dim` features and conditions of width
+/// `condition`: everything the choice depends on is written out in the spec.
+FlowSpec model_spec(const ModelOptions& options, int64_t dim, int64_t condition = 0,
+                    const ColumnKind& columns = {});
+
+}  // namespace contraflow

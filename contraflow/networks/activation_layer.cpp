@@ -1,0 +1,93 @@
+#include "contraflow/networks/activation_layer.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include <cmath>
+
+namespace contraflow {
+namespace {
+
+constexpr double kInitialRawBeta = 0.5;  // the papers' start: beta = softplus(0.5) = 0.974
+
+// Adds the two halves of a concatenating activation, which read the same input.
+at::Tensor fold(const at::Tensor& t, int64_t features) {
+  if (t.size(-1) == features) return t;
+  return t.narrow(-1, 0, features) + t.narrow(-1, features, features);
+}
+
+at::Tensor repeat(const at::Tensor& t, int64_t width) {
+  return t.size(-1) == width ? t : at::cat({t, t}, -1);
+}
+
+}  // namespace
+
+ActivationLayer::ActivationLayer(Activation kind, int64_t features) : kind_(kind), features_(features) {
+  if (has_beta(kind_)) raw_beta_ = register_parameter("raw_beta", at::full({}, kInitialRawBeta));
+}
+
+at::Tensor ActivationLayer::beta() const {
+  return raw_beta_.defined() ? at::softplus(raw_beta_.detach()) : at::Tensor();
+}
+
+void ActivationLayer::set_beta(double value) {
+  at::NoGradGuard guard;
+  raw_beta_.fill_(value + std::log(-std::expm1(-value)));  // inverse of softplus
+}
+
+void ActivationLayer::bind(Tape& tape, const at::Tensor& /*condition*/) const { tape.weight = beta(); }
+
+at::Tensor ActivationLayer::value(const Tape& tape, const at::Tensor& a) const {
+  return activation_jet(kind_, a, tape.weight, 0).value;
+}
+
+at::Tensor ActivationLayer::record(Tape& tape, const at::Tensor& a) const {
+  ActivationJet jet = activation_jet(kind_, a, tape.weight, 2);
+  tape.slope = jet.slope;
+  tape.curvature = jet.curvature;
+  if (raw_beta_.defined()) {
+    tape.input = a;
+    tape.value = jet.value;
+  }
+  return jet.value;
+}
+
+at::Tensor ActivationLayer::jvp(Tape& tape, const at::Tensor& t, bool keep) const {
+  const at::Tensor s = repeat(t, outputs());
+  if (keep) tape.tangent = s;
+  return s * tape.slope;
+}
+
+at::Tensor ActivationLayer::vjp(const Tape& tape, const at::Tensor& u) const {
+  return fold(u * tape.slope, features_);
+}
+
+Dual ActivationLayer::dual_reverse(const Tape& tape, const Dual& top, GradientMap& gradients,
+                                   at::Tensor& /*condition_gradient*/) const {
+  Dual down;
+  if (top.tangent.defined()) {
+    down.tangent = fold(top.tangent * tape.slope, features_);
+    // sum over probes of E s phi''(z)
+    down.value = (top.tangent * tape.tangent).sum(0) * tape.curvature;
+  }
+  if (top.value.defined()) {
+    down.value = down.value.defined() ? at::addcmul(down.value, top.value, tape.slope) : top.value * tape.slope;
+  }
+  if (down.value.defined()) down.value = fold(down.value, features_);
+  if (raw_beta_.defined()) add_beta_gradient(tape, top, gradients);
+  return down;
+}
+
+// phi(z; beta) = phi_1(beta z) / beta, hence  d phi / d beta = (z phi' - phi) / beta  and
+// d phi' / d beta = z phi'' / beta.
+void ActivationLayer::add_beta_gradient(const Tape& tape, const Dual& top, GradientMap& gradients) const {
+  const at::Tensor z = repeat(tape.input, outputs());
+  at::Tensor sum = at::zeros({}, z.options());
+  if (top.value.defined()) sum = sum + (top.value * (z * tape.slope - tape.value)).sum();
+  if (top.tangent.defined()) {
+    sum = sum + ((top.tangent * tape.tangent).sum(0) * z * tape.curvature).sum();
+  }
+  gradients.add(raw_beta_, sum / tape.weight * at::sigmoid(raw_beta_.detach()));
+}
+
+}  // namespace contraflow

@@ -1,0 +1,41 @@
+#pragma once
+
+#include "contraflow/kernels/activations.h"
+#include "contraflow/networks/layer.h"
+
+namespace contraflow {
+
+/// Elementwise or concatenating activation; swish's beta = softplus(raw_beta) is learnable, one per
+/// layer, as in Residual Flows (section 3.3).
+///
+/// Shapes   z: [b, features], out: [b, expansion * features].
+class ActivationLayer final : public Layer {
+ public:
+  ActivationLayer(Activation kind, int64_t features);
+
+  int64_t inputs() const override { return features_; }
+  int64_t outputs() const override { return features_ * expansion(kind_); }
+  double lipschitz() const override { return lipschitz_constant(kind_); }
+
+  /// The effective beta (a scalar); undefined for other activations.
+  at::Tensor beta() const;
+  /// Sets raw_beta so that beta() is `value` > 0.
+  void set_beta(double value);
+
+  void bind(Tape& tape, const at::Tensor& condition) const override;
+  at::Tensor value(const Tape& tape, const at::Tensor& a) const override;
+  at::Tensor record(Tape& tape, const at::Tensor& a) const override;
+  at::Tensor jvp(Tape& tape, const at::Tensor& t, bool keep) const override;
+  at::Tensor vjp(const Tape& tape, const at::Tensor& u) const override;
+  Dual dual_reverse(const Tape& tape, const Dual& top, GradientMap& gradients,
+                    at::Tensor& condition_gradient) const override;
+
+ private:
+  void add_beta_gradient(const Tape& tape, const Dual& top, GradientMap& gradients) const;
+
+  Activation kind_;
+  int64_t features_;
+  at::Tensor raw_beta_;
+};
+
+}  // namespace contraflow

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <torch/nn/module.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace contraflow {
+
+/// Gradients of  L = g.G(w) + sum_p u_p.J(w) t_p.
+struct NetGradients {
+  at::Tensor w;                        ///< [b, d]
+  at::Tensor condition;                ///< [b, c], undefined when the net has none
+  std::vector<at::Tensor> parameters;  ///< in the order of net.parameters()
+};
+
+/// A network linearised at a batch of points w [b, d]. Probes come first: t, u: [p, b, d].
+/// A point whose batch was narrowed or selected answers for those rows. Not for concurrent use.
+class NetPoint {
+ public:
+  virtual ~NetPoint() = default;
+  virtual const at::Tensor& value() const = 0;
+  virtual at::Tensor jvp(const at::Tensor& t) const = 0;
+  virtual at::Tensor vjp(const at::Tensor& u) const = 0;
+  /// `g` [b, d] may be undefined; `u` and `t` are undefined together.
+  virtual NetGradients gradients(const at::Tensor& g, const at::Tensor& u, const at::Tensor& t) = 0;
+  /// For vjp and jvp only, of chosen rows or of the first `count`.
+  virtual std::unique_ptr<NetPoint> select(const at::Tensor& rows) const = 0;
+  virtual std::unique_ptr<NetPoint> narrow(int64_t count) const = 0;
+};
+
+/// G itself for one call, effective weights computed once: `rows` (int64, undefined = all) are the
+/// rows of the condition that belong to w.
+using NetMap = std::function<at::Tensor(const at::Tensor& w, const at::Tensor& rows)>;
+
+/// One line of a certificate.
+struct LayerBound {
+  std::string name;
+  double lower;  ///< estimate from below of the effective weight's norm
+  double upper;  ///< bound in force (proven unless the method is an estimate)
+  bool proven;
+};
+
+/// A network G: R^d -> R^d with Lip(G) <= lipschitz() < 1 in w (the condition is unconstrained).
+/// Threads  const members may run concurrently; refresh() needs exclusive access.
+class ContractiveNet : public torch::nn::Module {
+ public:
+  virtual int64_t dim() const = 0;
+  virtual int64_t condition_size() const { return 0; }
+  /// The bound in force on Lip(G) in w.
+  virtual double lipschitz() const = 0;
+  /// Whether lipschitz() is proven rather than estimated or declared.
+  virtual bool proven() const = 0;
+  virtual std::vector<LayerBound> layer_bounds() const { return {}; }
+
+  virtual NetMap map(const at::Tensor& condition) const = 0;
+  virtual std::unique_ptr<NetPoint> linearize(const at::Tensor& w, const at::Tensor& condition) const = 0;
+  /// Recomputes the norm bounds; `force` ignores the refresh interval.
+  virtual void refresh(bool force) = 0;
+};
+
+using ContractiveNetPtr = std::shared_ptr<ContractiveNet>;
+
+}  // namespace contraflow

@@ -1,0 +1,40 @@
+#pragma once
+
+#include "contraflow/networks/layer.h"
+
+namespace contraflow {
+
+/// Dense concatenation  a -> [c1 a ; c2 f(a)],  (c1, c2) = (e1, e2) / |(e1, e2)|,  e = softplus(raw).
+/// Its constant is sqrt(c1^2 + c2^2 Lip(f)^2) <= 1 for Lip(f) <= 1.
+/// Shapes   a: [b, i], out: [b, i + growth].
+/// Source   Perugachi-Diaz, Tomczak, Bhulai 2021, i-DenseNets, sections 3.1 and 3.2.
+class DenseConcat final : public Layer {
+ public:
+  /// `learnable` trains the concatenation's weights; else both are 1/sqrt(2).
+  DenseConcat(LayerPtr inner, bool learnable);
+
+  int64_t inputs() const override { return inner_->inputs(); }
+  int64_t outputs() const override { return inner_->inputs() + inner_->outputs(); }
+  double lipschitz() const override;
+
+  void bind(Tape& tape, const at::Tensor& condition) const override;
+  at::Tensor value(const Tape& tape, const at::Tensor& a) const override;
+  at::Tensor record(Tape& tape, const at::Tensor& a) const override;
+  at::Tensor jvp(Tape& tape, const at::Tensor& t, bool keep) const override;
+  at::Tensor vjp(const Tape& tape, const at::Tensor& u) const override;
+  Dual dual_reverse(const Tape& tape, const Dual& top, GradientMap& gradients,
+                    at::Tensor& condition_gradient) const override;
+  void refresh(bool force) override { inner_->refresh(force); }
+
+ private:
+  struct Weights {
+    double skip;
+    double inner;
+  };
+  Weights weights() const;
+
+  LayerPtr inner_;
+  at::Tensor raw_;
+};
+
+}  // namespace contraflow

@@ -1,0 +1,82 @@
+#pragma once
+
+#include <torch/nn/module.h>
+
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+namespace contraflow {
+
+/// Shape legend of this folder: b batch, i inputs, o outputs, p probes (tangents), c condition.
+
+/// What one layer keeps of a pass through it. A tape belongs to one linearisation; layers are const.
+struct Tape {
+  at::Tensor weight;     ///< effective weight [o, i] (linear layers), shared by all passes of a call
+  at::Tensor shift;      ///< bias plus condition term, [o] or [b, o]
+  at::Tensor condition;  ///< [b, c] or undefined
+  at::Tensor input;      ///< [b, i]
+  at::Tensor value;      ///< [b, o], kept where a parameter gradient needs it
+  at::Tensor slope;      ///< activations: phi'(z), [b, o]; sorting: source index, int64
+  at::Tensor curvature;  ///< activations: phi''(z), [b, o]
+  at::Tensor tangent;    ///< recorded tangent entering the layer, [p, b, i]
+  at::Tensor tangent_out;  ///< recorded tangent leaving, kept where a gradient needs it, [p, b, o]
+  std::vector<Tape> children;
+
+  /// The same tape for chosen rows (int64 indices) of the batch; tangents are dropped.
+  [[nodiscard]] Tape select(const at::Tensor& rows) const;
+  /// The first `count` rows, without copying.
+  [[nodiscard]] Tape narrow(int64_t count) const;
+};
+
+/// The pair that travels down the dual reverse of  L = D.a + sum_p E_p . t_p : derivatives of the
+/// loss with respect to a layer's value and its tangents. Either may be undefined (zero).
+struct Dual {
+  at::Tensor value;    ///< [b, o]
+  at::Tensor tangent;  ///< [p, b, o]
+};
+
+/// Collects gradients by parameter.
+class GradientMap {
+ public:
+  void add(const at::Tensor& parameter, const at::Tensor& gradient);
+  /// In the order of `parameters`; zeros where nothing was added.
+  std::vector<at::Tensor> in_order(const std::vector<at::Tensor>& parameters) const;
+
+ private:
+  std::unordered_map<const void*, at::Tensor> sums_;
+};
+
+/// A layer of a contractive network: value, JVP, VJP, dual reverse and parameter gradients, without
+/// an autograd graph.
+///
+/// Source     DESIGN section 3: for L = g.G(w) + sum_p u_p.J(w) t_p, a tangent sweep up and one
+///            reverse sweep down the pair (D, E).
+/// Threads    const members may run concurrently; refresh() needs exclusive access.
+class Layer : public torch::nn::Module {
+ public:
+  virtual int64_t inputs() const = 0;
+  virtual int64_t outputs() const = 0;
+  /// Upper bound on the Lipschitz constant in the layer's input (not in the condition).
+  virtual double lipschitz() const = 0;
+
+  /// Fills what every pass of a call shares (effective weights, condition terms).
+  virtual void bind(Tape& tape, const at::Tensor& condition) const = 0;
+  /// Value [b, o] without storing anything; `tape` is bound, maybe narrowed to the rows of `a`.
+  virtual at::Tensor value(const Tape& tape, const at::Tensor& a) const = 0;
+  /// Value, storing in `tape` what the derivatives need.
+  virtual at::Tensor record(Tape& tape, const at::Tensor& a) const = 0;
+  /// J t for t [p, b, i]; stores tangents in `tape` when `keep`.
+  virtual at::Tensor jvp(Tape& tape, const at::Tensor& t, bool keep) const = 0;
+  /// J^T u for u [p, b, o].
+  virtual at::Tensor vjp(const Tape& tape, const at::Tensor& u) const = 0;
+  /// One step down the dual reverse; adds parameter gradients (and "condition" ones to `condition`).
+  virtual Dual dual_reverse(const Tape& tape, const Dual& top, GradientMap& gradients,
+                            at::Tensor& condition_gradient) const = 0;
+  /// Refreshes norm bounds from the current weights; `force` ignores the refresh interval.
+  virtual void refresh(bool /*force*/) {}
+};
+
+using LayerPtr = std::shared_ptr<Layer>;
+
+}  // namespace contraflow

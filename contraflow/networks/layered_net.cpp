@@ -1,0 +1,93 @@
+#include "contraflow/networks/layered_net.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include "contraflow/networks/lipschitz_linear.h"
+
+namespace contraflow {
+namespace {
+
+class LayeredPoint final : public NetPoint {
+ public:
+  LayeredPoint(const Layer& root, Tape tape, at::Tensor value, std::vector<at::Tensor> parameters)
+      : root_(root), tape_(std::move(tape)), value_(std::move(value)), parameters_(std::move(parameters)) {}
+
+  const at::Tensor& value() const override { return value_; }
+  at::Tensor jvp(const at::Tensor& t) const override { return root_.jvp(tape_, t, /*keep=*/false); }
+  at::Tensor vjp(const at::Tensor& u) const override { return root_.vjp(tape_, u); }
+
+  NetGradients gradients(const at::Tensor& g, const at::Tensor& u, const at::Tensor& t) override {
+    if (t.defined()) root_.jvp(tape_, t, /*keep=*/true);
+    GradientMap map;
+    NetGradients out;
+    out.w = root_.dual_reverse(tape_, {g, u}, map, out.condition).value;
+    out.parameters = map.in_order(parameters_);
+    return out;
+  }
+
+  std::unique_ptr<NetPoint> select(const at::Tensor& rows) const override {
+    return std::make_unique<LayeredPoint>(root_, tape_.select(rows), at::Tensor(), parameters_);
+  }
+  std::unique_ptr<NetPoint> narrow(int64_t count) const override {
+    return std::make_unique<LayeredPoint>(root_, tape_.narrow(count), at::Tensor(), parameters_);
+  }
+
+ private:
+  const Layer& root_;
+  mutable Tape tape_;
+  at::Tensor value_;
+  std::vector<at::Tensor> parameters_;
+};
+
+}  // namespace
+
+LayeredNet::LayeredNet(LayerPtr root, int64_t condition_size)
+    : root_(std::move(root)), condition_size_(condition_size) {
+  register_module("layers", root_);
+}
+
+NetMap LayeredNet::map(const at::Tensor& condition) const {
+  at::NoGradGuard guard;
+  Tape tape;
+  root_->bind(tape, condition);
+  return [this, tape](const at::Tensor& w, const at::Tensor& rows) {
+    if (!rows.defined() || condition_size_ == 0) return root_->value(tape, w);
+    return root_->value(tape.select(rows), w);
+  };
+}
+
+std::unique_ptr<NetPoint> LayeredNet::linearize(const at::Tensor& w, const at::Tensor& condition) const {
+  at::NoGradGuard guard;
+  Tape tape;
+  root_->bind(tape, condition);
+  at::Tensor value = root_->record(tape, w.detach());
+  return std::make_unique<LayeredPoint>(*root_, std::move(tape), std::move(value), parameters());
+}
+
+void LayeredNet::refresh(bool force) {
+  at::NoGradGuard guard;
+  root_->refresh(force);
+}
+
+bool LayeredNet::proven() const {
+  for (const LayerBound& bound : layer_bounds()) {
+    if (!bound.proven) return false;
+  }
+  return true;
+}
+
+std::vector<LayerBound> LayeredNet::layer_bounds() const {
+  std::vector<LayerBound> out;
+  for (const auto& item : named_modules()) {
+    const auto linear = std::dynamic_pointer_cast<LipschitzLinear>(item.value());
+    if (!linear) continue;
+    const NormBounds raw = linear->bounds();
+    const double s = linear->scale();
+    const bool proven = linear->options().norm != NormMethod::kEstimated;
+    out.push_back({item.key(), raw.lower * s, linear->lipschitz(), proven});
+  }
+  return out;
+}
+
+}  // namespace contraflow

@@ -1,0 +1,182 @@
+#include "contraflow/networks/lipschitz_linear.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "contraflow/core/rng.h"
+
+namespace contraflow {
+namespace {
+
+enum BoundsField { kLower, kUpper, kDrift, kCalls, kFieldCount };
+
+// Rounding of s W to float32 moves the norm by up to 2^-24 sqrt(rank) relative; 2^-20 covers ranks to
+// 256 exactly and beyond that in every case but adversarial ones of equal sign.
+double dtype_margin(at::ScalarType type, int64_t rank) {
+  const double unit = type == at::kFloat ? 0x1p-24 : 0x1p-53;
+  return 1.0 - 2.0 * unit * std::sqrt(static_cast<double>(rank));
+}
+
+at::Tensor flatten_probes(const at::Tensor& t) { return t.reshape({-1, t.size(-1)}); }
+
+}  // namespace
+
+LipschitzLinear::LipschitzLinear(const LipschitzLinearOptions& options) : options_(options) {
+  const int64_t o = options_.outputs;
+  const int64_t i = options_.inputs;
+  weight_ = register_parameter("weight", at::zeros({o, i}));
+  bias_ = register_parameter("bias", at::zeros({o}));
+  if (options_.condition > 0) {
+    condition_weight_ = register_parameter("condition_weight", at::zeros({o, options_.condition}));
+  }
+  const auto f64 = at::TensorOptions().dtype(at::kDouble);
+  bounds_ = register_buffer("bounds", at::zeros({kFieldCount}, f64));
+  left_ = register_buffer("left", at::zeros({o}, f64));
+  right_ = register_buffer("right", at::zeros({i}, f64));
+  if (options_.refresh_every > 1) snapshot_ = register_buffer("snapshot", at::zeros({o, i}));
+}
+
+void LipschitzLinear::initialise(const Rng& rng, double gain) {
+  const double limit = gain / std::sqrt(static_cast<double>(options_.inputs));
+  const auto draw = [&](std::string_view tag, const at::Tensor& target, double bound) {
+    at::NoGradGuard guard;
+    target.copy_(rng.fork(tag).uniform(target.sizes(), at::kDouble).mul(2).sub(1).mul(bound));
+  };
+  draw("weight", weight_, limit);
+  draw("bias", bias_, limit);
+  if (condition_weight_.defined()) {
+    draw("condition_weight", condition_weight_, 1 / std::sqrt(static_cast<double>(options_.condition)));
+  }
+  refresh(true);
+}
+
+void LipschitzLinear::refresh(bool force) {
+  auto* b = bounds_.data_ptr<double>();
+  const bool due = force || b[kUpper] == 0 || b[kCalls] + 1 >= static_cast<double>(options_.refresh_every);
+  if (!due) {
+    b[kCalls] += 1;
+    // Frobenius norm bounds the spectral norm of the change; 1 + 1e-6 covers the rounding of the sum.
+    b[kDrift] = (weight_ - snapshot_).norm().item<double>() * (1 + 1e-6);
+    return;
+  }
+  const NormBounds found = spectral_norm_bounds(weight_, right_, options_.norm, options_.norm_tolerance);
+  b[kLower] = found.lower;
+  b[kUpper] = found.upper;
+  b[kDrift] = 0;
+  b[kCalls] = 0;
+  left_.copy_(found.left);
+  right_.copy_(found.right);
+  if (snapshot_.defined()) snapshot_.copy_(weight_.detach());
+}
+
+double LipschitzLinear::scale() const {
+  const auto* b = bounds_.data_ptr<double>();
+  const double bound = b[kUpper] + b[kDrift];
+  const double cap = options_.cap * dtype_margin(weight_.scalar_type(), std::min(options_.inputs, options_.outputs));
+  return bound <= cap ? 1.0 : cap / bound;
+}
+
+double LipschitzLinear::lipschitz() const {
+  const auto* b = bounds_.data_ptr<double>();
+  return std::min(options_.cap, b[kUpper] + b[kDrift]);
+}
+
+NormBounds LipschitzLinear::bounds() const {
+  const auto* b = bounds_.data_ptr<double>();
+  return {std::max(0.0, b[kLower] - b[kDrift]), b[kUpper] + b[kDrift], left_, right_};
+}
+
+at::Tensor LipschitzLinear::effective_weight() const {
+  const double s = scale();
+  return s == 1.0 ? weight_.detach() : weight_.detach() * s;
+}
+
+void LipschitzLinear::bind(Tape& tape, const at::Tensor& condition) const {
+  tape.weight = effective_weight();
+  tape.shift = bias_.detach();
+  if (condition_weight_.defined()) {
+    tape.condition = condition.detach();
+    tape.shift = at::addmm(tape.shift, tape.condition, condition_weight_.detach().t());
+  }
+}
+
+at::Tensor LipschitzLinear::value(const Tape& tape, const at::Tensor& a) const {
+  return at::addmm(tape.shift, a, tape.weight.t());
+}
+
+at::Tensor LipschitzLinear::record(Tape& tape, const at::Tensor& a) const {
+  tape.input = a;
+  return value(tape, a);
+}
+
+at::Tensor LipschitzLinear::jvp(Tape& tape, const at::Tensor& t, bool keep) const {
+  if (keep) tape.tangent = t;
+  return flatten_probes(t).mm(tape.weight.t()).view({t.size(0), t.size(1), outputs()});
+}
+
+at::Tensor LipschitzLinear::vjp(const Tape& tape, const at::Tensor& u) const {
+  return flatten_probes(u).mm(tape.weight).view({u.size(0), u.size(1), inputs()});
+}
+
+Dual LipschitzLinear::dual_reverse(const Tape& tape, const Dual& top, GradientMap& gradients,
+                                   at::Tensor& condition_gradient) const {
+  Dual down;
+  at::Tensor weight_gradient;
+  if (top.value.defined()) {
+    down.value = top.value.mm(tape.weight);
+    weight_gradient = top.value.t().mm(tape.input);
+    gradients.add(bias_, top.value.sum(0));
+    if (condition_weight_.defined()) {
+      gradients.add(condition_weight_, top.value.t().mm(tape.condition));
+      const at::Tensor term = top.value.mm(condition_weight_.detach());
+      condition_gradient = condition_gradient.defined() ? condition_gradient + term : term;
+    }
+  }
+  if (top.tangent.defined()) {
+    down.tangent = vjp(tape, top.tangent);
+    const at::Tensor e = flatten_probes(top.tangent);
+    const at::Tensor t = flatten_probes(tape.tangent);
+    weight_gradient = weight_gradient.defined() ? at::addmm(weight_gradient, e.t(), t) : e.t().mm(t);
+  }
+  if (weight_gradient.defined()) add_weight_gradient(weight_gradient, gradients);
+  return down;
+}
+
+// W_eff = s W with s = cap / bound, bound = r sigma(W):  dL/dW = s (G - <G, W> / sigma  u v^T).
+void LipschitzLinear::add_weight_gradient(const at::Tensor& effective_gradient,
+                                          GradientMap& gradients) const {
+  const double s = scale();
+  if (s == 1.0) return gradients.add(weight_, effective_gradient);
+  const at::Tensor w = weight_.detach();
+  const auto* b = bounds_.data_ptr<double>();
+  // With a drift the bound's own derivative is no longer the pair's alone; the pair still gives the
+  // part that grows with W.
+  const double along = effective_gradient.mul(w).sum().item<double>() / (b[kLower] + b[kDrift]);
+  const at::Tensor pair = at::outer(left_, right_).to(w.options());
+  gradients.add(weight_, effective_gradient.sub(pair, along).mul_(s));
+}
+
+template <class Convert>
+void LipschitzLinear::convert(Convert to_base) {
+  const at::Tensor kept[] = {bounds_.clone(), left_.clone(), right_.clone()};
+  to_base();
+  bounds_.set_data(kept[0]);
+  left_.set_data(kept[1]);
+  right_.set_data(kept[2]);
+  refresh(true);  // rounding changed the weights
+}
+
+void LipschitzLinear::to(torch::Device device, torch::Dtype dtype, bool non_blocking) {
+  convert([&] { Layer::to(device, dtype, non_blocking); });
+}
+void LipschitzLinear::to(torch::Dtype dtype, bool non_blocking) {
+  convert([&] { Layer::to(dtype, non_blocking); });
+}
+void LipschitzLinear::to(torch::Device device, bool non_blocking) {
+  convert([&] { Layer::to(device, non_blocking); });
+}
+
+}  // namespace contraflow

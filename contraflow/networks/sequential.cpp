@@ -1,0 +1,61 @@
+#include "contraflow/networks/sequential.h"
+
+#include <ATen/ATen.h>
+
+#include <string>
+
+namespace contraflow {
+
+Sequential::Sequential(std::vector<LayerPtr> layers) : layers_(std::move(layers)) {
+  for (size_t k = 0; k < layers_.size(); ++k) register_module(std::to_string(k), layers_[k]);
+}
+
+double Sequential::lipschitz() const {
+  double product = 1;
+  for (const LayerPtr& layer : layers_) product *= layer->lipschitz();
+  return product;
+}
+
+void Sequential::bind(Tape& tape, const at::Tensor& condition) const {
+  tape.children.resize(layers_.size());
+  for (size_t k = 0; k < layers_.size(); ++k) layers_[k]->bind(tape.children[k], condition);
+}
+
+at::Tensor Sequential::value(const Tape& tape, const at::Tensor& a) const {
+  at::Tensor out = a;
+  for (size_t k = 0; k < layers_.size(); ++k) out = layers_[k]->value(tape.children[k], out);
+  return out;
+}
+
+at::Tensor Sequential::record(Tape& tape, const at::Tensor& a) const {
+  at::Tensor out = a;
+  for (size_t k = 0; k < layers_.size(); ++k) out = layers_[k]->record(tape.children[k], out);
+  return out;
+}
+
+at::Tensor Sequential::jvp(Tape& tape, const at::Tensor& t, bool keep) const {
+  at::Tensor out = t;
+  for (size_t k = 0; k < layers_.size(); ++k) out = layers_[k]->jvp(tape.children[k], out, keep);
+  return out;
+}
+
+at::Tensor Sequential::vjp(const Tape& tape, const at::Tensor& u) const {
+  at::Tensor out = u;
+  for (size_t k = layers_.size(); k-- > 0;) out = layers_[k]->vjp(tape.children[k], out);
+  return out;
+}
+
+Dual Sequential::dual_reverse(const Tape& tape, const Dual& top, GradientMap& gradients,
+                              at::Tensor& condition_gradient) const {
+  Dual dual = top;
+  for (size_t k = layers_.size(); k-- > 0;) {
+    dual = layers_[k]->dual_reverse(tape.children[k], dual, gradients, condition_gradient);
+  }
+  return dual;
+}
+
+void Sequential::refresh(bool force) {
+  for (const LayerPtr& layer : layers_) layer->refresh(force);
+}
+
+}  // namespace contraflow

@@ -1,0 +1,30 @@
+#pragma once
+
+#include "contraflow/networks/layer.h"
+
+namespace contraflow {
+
+/// Layers one after the other; its constant is the product of theirs.
+class Sequential final : public Layer {
+ public:
+  explicit Sequential(std::vector<LayerPtr> layers);
+
+  int64_t inputs() const override { return layers_.front()->inputs(); }
+  int64_t outputs() const override { return layers_.back()->outputs(); }
+  double lipschitz() const override;
+  const std::vector<LayerPtr>& layers() const { return layers_; }
+
+  void bind(Tape& tape, const at::Tensor& condition) const override;
+  at::Tensor value(const Tape& tape, const at::Tensor& a) const override;
+  at::Tensor record(Tape& tape, const at::Tensor& a) const override;
+  at::Tensor jvp(Tape& tape, const at::Tensor& t, bool keep) const override;
+  at::Tensor vjp(const Tape& tape, const at::Tensor& u) const override;
+  Dual dual_reverse(const Tape& tape, const Dual& top, GradientMap& gradients,
+                    at::Tensor& condition_gradient) const override;
+  void refresh(bool force) override;
+
+ private:
+  std::vector<LayerPtr> layers_;
+};
+
+}  // namespace contraflow

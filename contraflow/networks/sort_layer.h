@@ -1,0 +1,35 @@
+#pragma once
+
+#include "contraflow/kernels/activations.h"
+#include "contraflow/networks/layer.h"
+
+namespace contraflow {
+
+/// MaxMin (sorts neighbouring pairs, larger first) or FullSort (ascending): gradient-norm preserving,
+/// piecewise linear. Its Jacobian is a permutation, its second derivative zero.
+/// Source   Anil et al. 2019, "Sorting out Lipschitz function approximation".
+/// Throws   ConfigError for kMaxMin with an odd number of features.
+class SortLayer final : public Layer {
+ public:
+  SortLayer(Activation kind, int64_t features);
+
+  int64_t inputs() const override { return features_; }
+  int64_t outputs() const override { return features_; }
+  double lipschitz() const override { return 1.0; }
+
+  void bind(Tape& tape, const at::Tensor& condition) const override;
+  at::Tensor value(const Tape& tape, const at::Tensor& a) const override;
+  at::Tensor record(Tape& tape, const at::Tensor& a) const override;
+  at::Tensor jvp(Tape& tape, const at::Tensor& t, bool keep) const override;
+  at::Tensor vjp(const Tape& tape, const at::Tensor& u) const override;
+  Dual dual_reverse(const Tape& tape, const Dual& top, GradientMap& gradients,
+                    at::Tensor& condition_gradient) const override;
+
+ private:
+  at::Tensor order(const at::Tensor& a) const;
+
+  Activation kind_;
+  int64_t features_;
+};
+
+}  // namespace contraflow

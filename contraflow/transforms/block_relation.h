@@ -1,0 +1,36 @@
+#pragma once
+
+#include "contraflow/log_det/log_det.h"
+#include "contraflow/networks/contractive_net.h"
+#include "contraflow/solvers/fixed_point.h"
+
+namespace contraflow {
+
+/// The relation of a contractive block,  x = A w + B G(w), y = C w + D G(w),  as computation: the
+/// inverse is the relation of the swapped form.
+struct BlockRelation {
+  BlockForm form;
+  ContractiveNetPtr net;
+  LogDetOptions log_det;
+  SolverOptions solver;
+  double tolerance;           ///< Euclidean error of y
+  double backward_tolerance;  ///< relative, of the transposed solve
+};
+
+struct RelationResult {
+  at::Tensor w;            ///< [b, d], the hidden point
+  at::Tensor y;            ///< [b, d]
+  at::Tensor error_bound;  ///< [b], of y; undefined when explicit
+  LogDetEstimate log_det;
+};
+
+/// y and log|det dy/dx|. No autograd. Throws ConvergenceError.
+RelationResult evaluate_relation(const BlockRelation& relation, const at::Tensor& x, const at::Tensor& condition,
+                                 const Rng& rng, bool with_gradient);
+
+/// Gradients of  sum y_bar.y + sum_b c_b log_det_b.  `y_bar` [b, d] and `c` [b] may be undefined.
+/// The result's `w` is the gradient with respect to x.
+NetGradients relation_gradients(const BlockRelation& relation, const RelationResult& saved,
+                                const at::Tensor& condition, const at::Tensor& y_bar, const at::Tensor& c);
+
+}  // namespace contraflow

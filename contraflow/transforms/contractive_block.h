@@ -1,0 +1,113 @@
+#pragma once
+
+#include <vector>
+
+#include "contraflow/log_det/block_form.h"
+#include "contraflow/log_det/options.h"
+#include "contraflow/networks/contractive_net.h"
+#include "contraflow/networks/net_options.h"
+#include "contraflow/solvers/fixed_point.h"
+#include "contraflow/transforms/transform.h"
+
+namespace contraflow {
+
+enum class FormKind { kResidual, kInverseResidual, kMonotone, kCustom };
+
+template <>
+struct EnumNames<FormKind> {
+  static constexpr std::array values{std::pair{"residual", FormKind::kResidual},
+                                     std::pair{"inverse_residual", FormKind::kInverseResidual},
+                                     std::pair{"monotone", FormKind::kMonotone},
+                                     std::pair{"custom", FormKind::kCustom}};
+};
+
+struct ContractiveBlockOptions {
+  /// Features D of one event.
+  int64_t dim = 2;
+  /// Width of the condition; 0 = unconditional.
+  int64_t condition = 0;
+  FormKind form = FormKind::kResidual;
+  /// A, B, C, D of form 'custom': |B| kappa < |A|, |D| kappa < |C|, A D != B C.
+  std::vector<double> matrix = {};
+  NetOptions net = {};
+  LogDetOptions train_log_det = RussianRoulette{};
+  LogDetOptions eval_log_det = ExactLogDet{};
+  SolverOptions solver = {};
+  /// Euclidean error of the output of a solve: while training, and otherwise.
+  double train_tolerance = 1e-4;
+  double tolerance = 1e-6;
+  /// Relative error of the transposed solve of a training gradient.
+  double backward_tolerance = 1e-3;
+  /// Seed of the initial weights.
+  int64_t seed = 0;
+};
+
+template <class Field>
+void visit(ContractiveBlockOptions& o, Field&& field) {
+  field("dim", o.dim, at_least(1), "Features of one event.");
+  field("condition", o.condition, non_negative(), "Width of the condition; 0 = unconditional.");
+  field("form", o.form, "The 2x2 matrix: residual, inverse_residual, monotone or custom.");
+  field("matrix", o.matrix, "A, B, C, D of form 'custom'.");
+  field("net", o.net, "The contractive network.");
+  field("train_log_det", o.train_log_det, "Log-determinant while training: exact, truncated, roulette.");
+  field("eval_log_det", o.eval_log_det, "Log-determinant otherwise.");
+  field("solver", o.solver, "Fixed-point solver.");
+  field("train_tolerance", o.train_tolerance, positive(), "Error of a solve while training.");
+  field("tolerance", o.tolerance, positive(), "Error of a solve otherwise.");
+  field("backward_tolerance", o.backward_tolerance, positive(), "Relative error of a gradient's solve.");
+  field("seed", o.seed, "Seed of the initial weights.");
+}
+
+/// The matrix of the options; ConfigError when it is not admissible.
+BlockForm block_form(const ContractiveBlockOptions& options);
+void validate(const ContractiveBlockOptions& options);
+
+/// Contractive block:  x = A w + B G(w),  z = C w + D G(w),  Lip(G) <= kappa < 1.
+///
+/// Shapes     x, z: [B, D], log_det: [B], condition: [B, C].
+/// Direction  forward = data -> latent; log_det = log|det dz/dx| in nats.
+/// Solves     forward solves A w + B G(w) = x unless B = 0; inverse solves C w + D G(w) = z. Both are
+///            certified row by row: solve_error_bound >= |error|, at most `tolerance` (float32: or what
+///            float32 can certify, 16 eps sqrt(D)(1 + |x|) / (1 - kappa), where that is more).
+/// Log-det    train_log_det / eval_log_det by context.phase; nothing else chooses.
+/// Gradients  by the formulas of DESIGN section 1, in closed form or by a transposed solve; one
+///            autograd node, which keeps w and the probes only. A second derivative is an error.
+/// Cost       forward: one solve, one network pass, the log-det's products. Backward: one pass, one
+///            dual reverse, and for implicit forms one transposed solve and one more reverse.
+/// Random     context.rng (probes, roulette).
+/// Threads    const members may run concurrently; prepare() needs exclusive access.
+/// Throws     ShapeError, DtypeError; ConvergenceError with the worst row and its bound.
+/// Source     Chen et al. 2019 (residual); Lu et al. 2021 (implicit); Ahn et al. 2022 (monotone).
+class ContractiveBlock final : public Transform {
+ public:
+  using Options = ContractiveBlockOptions;
+  static constexpr const char* kSummary = "Contractive block: residual, inverse residual, monotone or any 2x2 form";
+  static constexpr const char* kSource = "Chen et al. 2019; Lu et al. 2021; Ahn et al. 2022";
+
+  explicit ContractiveBlock(const ContractiveBlockOptions& options);
+  /// With a network of the caller's, for example an AutogradNet; options.net is not used.
+  ContractiveBlock(const ContractiveBlockOptions& options, ContractiveNetPtr net);
+
+  std::vector<int64_t> event_shape() const override { return {options_.dim}; }
+  int64_t condition_size() const override { return options_.condition; }
+  std::optional<double> forward_lipschitz() const override;
+  std::optional<double> inverse_lipschitz() const override;
+
+  const BlockForm& form() const { return form_; }
+  const ContractiveNetPtr& net() const { return net_; }
+  const ContractiveBlockOptions& options() const { return options_; }
+
+ protected:
+  TransformOutput do_forward(const at::Tensor& x, const Context& context) const override;
+  TransformOutput do_inverse(const at::Tensor& z, const Context& context) const override;
+  void do_prepare(const at::Tensor& x, const Context& context) override;
+
+ private:
+  TransformOutput relate(const BlockForm& form, const at::Tensor& x, const Context& context) const;
+
+  ContractiveBlockOptions options_;
+  BlockForm form_;
+  ContractiveNetPtr net_;
+};
+
+}  // namespace contraflow

@@ -1,0 +1,167 @@
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "contraflow/log_det/exact.h"
+#include "contraflow/log_det/log_det.h"
+#include "contraflow/log_det/roulette.h"
+#include "contraflow/log_det/series.h"
+#include "contraflow/networks/net_options.h"
+
+namespace contraflow {
+namespace {
+
+// |z| beyond this happens by chance once in 16,000 tests; the planted errors reach z > 8.
+constexpr double kMostSigma = 4.0;
+constexpr double kPlantedSigma = 8.0;
+constexpr double kPlantedFactor = 1.02;
+
+const BlockForm kResidual{1, 0, 1, 1};
+const BlockForm kMonotone{std::sqrt(0.5), std::sqrt(0.5), std::sqrt(0.5), -std::sqrt(0.5)};
+
+struct Case {
+  const char* name;
+  BlockForm form;
+  RussianRoulette options;
+};
+
+// Nets of constant about .5, where every law below has a finite variance but Poisson, whose variance is
+// dominated by terms too rare to meet here.
+const Case kCases[] = {
+    {"residual_geometric", kResidual, {.exact_terms = 1, .law = RouletteLaw::kGeometric, .geometric_p = 0.4}},
+    {"monotone_geometric", kMonotone, {.exact_terms = 0, .law = RouletteLaw::kGeometric, .geometric_p = 0.3}},
+    {"residual_poisson", kResidual, {.exact_terms = 2, .law = RouletteLaw::kPoisson, .poisson_mean = 2.0}},
+    {"residual_given", kResidual, {.exact_terms = 0, .law = RouletteLaw::kGiven, .survival = {1.0, 0.7, 0.5, 0.3}}},
+    {"residual_probes", kResidual, {.exact_terms = 1, .probes = 3, .probe = ProbeKind::kGaussian}},
+    {"residual_sphere", kResidual, {.exact_terms = 1, .probe = ProbeKind::kSphere}},
+};
+
+class Roulette : public ::testing::TestWithParam<Case> {
+ protected:
+  static constexpr int64_t kDim = 3;
+
+  Roulette() {
+    NetOptions options{.kind = NetKind::kDense, .depth = 2, .growth = 8, .activation = Activation::kClipSwish,
+                       .lipschitz = 0.6, .init_gain = 3.0};
+    net_ = make_net(kDim, 0, options, Rng(5));
+    net_->to(at::kDouble);
+  }
+
+  LogDetEstimate estimate(const BlockForm& form, const at::Tensor& w, const Rng& rng) const {
+    const auto point = net_->linearize(w, {});
+    return estimate_log_det(form, *point, net_->lipschitz(), GetParam().options, rng, true);
+  }
+
+  LogDetEstimate exact(const at::Tensor& w) const {
+    return exact_log_det(GetParam().form, *net_->linearize(w, {}), true);
+  }
+
+  // The form whose series coefficients are 2 % (and more for higher powers) too large.
+  BlockForm planted() const {
+    BlockForm form = GetParam().form;
+    form.d *= kPlantedFactor;
+    form.b *= kPlantedFactor;
+    return form;
+  }
+
+  // sum_b c_b times the gradient of log_det_b, along the exact gradient of the same sum.
+  at::Tensor gradient(const at::Tensor& w, const LogDetEstimate& e, const at::Tensor& c) const {
+    const auto point = net_->linearize(w, {});
+    const NetGradients g = point->gradients({}, e.u * c.view({1, -1, 1}), e.t);
+    std::vector<at::Tensor> flat = {g.w.flatten()};
+    for (const at::Tensor& p : g.parameters) flat.push_back(p.flatten());
+    return at::cat(flat);
+  }
+
+  ContractiveNetPtr net_;
+};
+
+double z_score(const at::Tensor& draws, double truth) {
+  const double error = draws.std().item<double>() / std::sqrt(static_cast<double>(draws.numel()));
+  return (draws.mean().item<double>() - truth) / error;
+}
+
+TEST_P(Roulette, MeanIsTheExactLogDetAndAPlantedErrorIsSeen) {
+  constexpr int64_t kRows = 300'000;
+  const at::Tensor w = at::tensor({0.3, -0.8, 0.5}, at::kDouble).expand({kRows, kDim});
+  const double truth = exact(w.narrow(0, 0, 1)).value.item<double>();
+  ASSERT_GT(std::abs(truth), 0.05) << "too small a log-det to see 2 %";
+  EXPECT_LT(std::abs(z_score(estimate(GetParam().form, w, Rng(1)).value, truth)), kMostSigma);
+  EXPECT_GT(std::abs(z_score(estimate(planted(), w, Rng(1)).value, truth)), kPlantedSigma);
+}
+
+TEST_P(Roulette, MeanNeumannGradientIsTheExactOneUnderPerSampleWeights) {
+  constexpr int64_t kReplicates = 600;
+  constexpr int64_t kRows = 64;
+  const at::Tensor w = Rng(2).normal({kRows, kDim}, at::kDouble);
+  const at::Tensor c = Rng(3).normal({kRows}, at::kDouble);
+  const at::Tensor truth = gradient(w, exact(w), c);
+  const at::Tensor direction = truth / truth.norm();
+  const auto draws = [&](const BlockForm& form) {
+    std::vector<double> out;
+    for (int64_t r = 0; r < kReplicates; ++r) {
+      const Rng rng = Rng(7).fork(static_cast<uint64_t>(r));
+      out.push_back(gradient(w, estimate(form, w, rng), c).dot(direction).item<double>());
+    }
+    return at::tensor(out, at::kDouble);
+  };
+  const double length = truth.norm().item<double>();
+  EXPECT_LT(std::abs(z_score(draws(GetParam().form), length)), kMostSigma);
+  // The scatter of 600 batches leaves less room than the values' test.
+  EXPECT_GT(std::abs(z_score(draws(planted()), length)), kMostSigma);
+}
+
+INSTANTIATE_TEST_SUITE_P(Laws, Roulette, ::testing::ValuesIn(kCases),
+                         [](const auto& test) { return test.param.name; });
+
+// In one dimension a Rademacher probe gives v J^k v = J^k: only the roulette is random, and its
+// variance has a closed form.
+TEST(RouletteVariance, AgreesWithTheFormula) {
+  constexpr int64_t kRows = 400'000;
+  const ContractiveNetPtr net = make_net(1, 0, {.depth = 2, .growth = 8, .lipschitz = 0.7, .init_gain = 3.0}, Rng(4));
+  net->to(at::kDouble);
+  const at::Tensor w = at::full({kRows, 1}, 0.4, at::kDouble);
+  const auto point = net->linearize(w, {});
+  const double slope = jacobian(*net->linearize(w.narrow(0, 0, 1), {})).item<double>();
+  const RussianRoulette options{.exact_terms = 1, .law = RouletteLaw::kGeometric, .geometric_p = 0.5};
+  std::vector<double> terms;
+  for (int k = 1; k <= 200; ++k) terms.push_back(series_coefficient(kResidual, k) * std::pow(slope, k));
+  const double expected = roulette_variance(options, terms);
+  ASSERT_GT(expected, 1e-6);
+
+  const at::Tensor draws = estimate_log_det(kResidual, *point, 0.7, options, Rng(9), false).value;
+  const at::Tensor centred = draws - draws.mean();
+  const double variance = centred.pow(2).mean().item<double>();
+  const double fourth = centred.pow(4).mean().item<double>();
+  const double error = std::sqrt((fourth - variance * variance) / kRows);
+  EXPECT_NEAR(variance, expected, kMostSigma * error);
+  EXPECT_GT(std::abs(variance - expected * kPlantedFactor * kPlantedFactor), kMostSigma * error)
+      << "the test could not tell a wrong variance";
+}
+
+TEST(RouletteDraws, SplitBatchDrawsWhatTheWholeDraws) {
+  const RussianRoulette options{};
+  const at::Tensor whole = draw_term_counts(options, 100, Rng(3));
+  const at::Tensor tail = draw_term_counts(options, 40, Rng(3).rows_from(60));
+  EXPECT_TRUE(at::equal(whole.slice(0, 60), tail));
+}
+
+TEST(RouletteDraws, RowsPerTermAreSpreadEvenly) {
+  constexpr int64_t kRows = 512;
+  const RussianRoulette options{.exact_terms = 1};
+  const at::Tensor counts = draw_term_counts(options, kRows, Rng(8));
+  for (int64_t j = 1; j <= 8; ++j) {
+    const double expected = kRows * survival_probability(options, j);
+    const double rows = (counts >= j).sum().item<double>();
+    EXPECT_NEAR(rows, expected, std::log2(kRows)) << "term " << j;  // independent draws: up to 23
+  }
+}
+
+TEST(RouletteOptions, GivenLawIsChecked) {
+  EXPECT_THROW(validate(RussianRoulette{.law = RouletteLaw::kGiven}), std::exception);
+  EXPECT_THROW(validate(RussianRoulette{.law = RouletteLaw::kGiven, .survival = {0.5, 0.6}}), std::exception);
+}
+
+}  // namespace
+}  // namespace contraflow
