@@ -1,0 +1,12 @@
+#pragma once
+
+#include <filesystem>
+
+typedef struct _cairo_surface cairo_surface_t;
+
+namespace contraflow::plot {
+
+/// Encodes `surface` as PNG into `path`, whole or not at all (AtomicFile). Throws IoError.
+void write_png_file(cairo_surface_t* surface, const std::filesystem::path& path);
+
+}  // namespace contraflow::plot
