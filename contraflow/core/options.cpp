@@ -208,10 +208,10 @@ size_t read_kind(const Json& node, const Place& place, const std::vector<std::st
   return *current;
 }
 
-ObjectReader::ObjectReader(const Json& node, Place place, bool allow_kind)
-    : node_(&node), place_(std::move(place)) {
-  if (allow_kind) known_.emplace_back("kind");
-  if (node.is_object() || (allow_kind && node.is_string())) return;
+ObjectReader::ObjectReader(const Json& node, Place place, std::string_view kind)
+    : node_(&node), place_(std::move(place)), kind_(kind) {
+  if (!kind_.empty()) known_.emplace_back("kind");
+  if (node.is_object() || (!kind_.empty() && node.is_string())) return;
   refuse(place_, "a table", describe_value(node), "Give key = value pairs.");
 }
 
@@ -224,9 +224,11 @@ const Json* ObjectReader::find(std::string_view name) {
 
 void ObjectReader::finish() const {
   if (!node_->is_object()) return;
+  const std::string expected =
+      kind_.empty() ? "a known key" : "a known key of kind '" + kind_ + "'";
   for (const auto& [key, value] : node_->items()) {
     if (std::find(known_.begin(), known_.end(), key) != known_.end()) continue;
-    refuse(place_.child(shorten(key)), "a known key", "an unknown one", suggestion(key, known_));
+    refuse(place_.child(shorten(key)), expected, "an unknown one", suggestion(key, known_));
   }
 }
 

@@ -113,8 +113,8 @@ size_t read_kind(const Json& node, const Place& place, const std::vector<std::st
 /// One JSON object being read: remembers which keys were asked for.
 class ObjectReader {
  public:
-  /// `allow_kind`: the object belongs to a variant, which has read "kind"; it may then be just text.
-  ObjectReader(const Json& node, Place place, bool allow_kind = false);
+  /// `kind`: that of a variant's alternative, whose object may hold "kind" or be just that text.
+  ObjectReader(const Json& node, Place place, std::string_view kind);
   const Json* find(std::string_view name);  ///< Null when the key is absent.
   void finish() const;                      ///< ConfigError if a key was never asked for.
   const Place& place() const { return place_; }
@@ -125,12 +125,13 @@ class ObjectReader {
  private:
   const Json* node_;
   Place place_;
+  std::string kind_;
   std::vector<std::string> known_;
 };
 
 template <class T>
-void read_struct(T& value, const Json& node, const Place& place, bool allow_kind = false) {
-  ObjectReader reader(node, place, allow_kind);
+void read_struct(T& value, const Json& node, const Place& place, std::string_view kind = {}) {
+  ObjectReader reader(node, place, kind);
   visit_fields(value, reader);
   reader.finish();
   if constexpr (Validated<T>) validate(std::as_const(value));
@@ -144,7 +145,7 @@ void read_variant(std::variant<T...>& value, const Json& node, const Place& plac
   const auto current = kind_required ? std::nullopt : std::optional<size_t>(value.index());
   const size_t kind = read_kind(node, place, variant_kinds(value), current);
   if (kind != value.index()) value = kMake[kind]();
-  std::visit([&](auto& options) { read_struct(options, node, place, true); }, value);
+  std::visit([&](auto& options) { read_struct(options, node, place, options.kKind); }, value);
 }
 
 /// Reads `node` over `value`; `value` keeps what the node does not mention.

@@ -93,7 +93,7 @@ template <class T>
 std::string type_text() {
   std::string out;
   const auto alternatives = [&out](const std::vector<std::string>& names) {
-    for (const std::string& name : names) out += (out.empty() ? "" : " | ") + name;
+    for (const std::string& name : names) out.append(out.empty() ? "" : " | ").append(name);
   };
   if constexpr (std::is_same_v<T, bool>) {
     return "bool";
@@ -110,7 +110,7 @@ std::string type_text() {
   } else if constexpr (IsOptional<T>::value) {
     return type_text<typename T::value_type>() + " or none";
   } else if constexpr (IsVector<T>::value) {
-    return "list of " + type_text<typename T::value_type>();
+    return out.append("list of ").append(type_text<typename T::value_type>());
   } else {
     return std::is_same_v<T, Json> ? "any value" : "table";
   }
@@ -124,7 +124,7 @@ class Describer {
   void on_field(std::string_view name, T& value, const Constraint& constraint,
                 std::string_view help) {
     const std::string outer = path_;
-    path_ += (path_.empty() ? "" : ".") + std::string(name);
+    path_.append(path_.empty() ? "" : ".").append(name);
     describe(value, constraint, help);
     path_ = outer;
   }
@@ -174,7 +174,8 @@ class Describer {
     const std::string outer = condition_;
     const auto one = [&]<class Kind>(Kind options) {
       if (const Kind* chosen = std::get_if<Kind>(&current)) options = *chosen;
-      condition_ = path_ + ".kind = " + Kind::kKind;
+      condition_ = path_;
+      condition_.append(".kind = ").append(Kind::kKind);
       visit_fields(options, *this);
     };
     (one(T{}), ...);

@@ -166,6 +166,11 @@ void apply_assignment(Json& object, std::string_view assignment) {
   Json value = assignment_value(trim(assignment.substr(equals + 1)), path);
   Json* node = &object;
   for (const std::string& key : keys) {
+    // Another kind has other keys; those of the old one would only be unknown to it.
+    const bool last = &key == &keys.back();
+    if (last && key == "kind" && node->contains("kind") && (*node)["kind"] != value) {
+      *node = Json::object();
+    }
     if (node->is_null()) *node = Json::object();
     if (node->is_string()) *node = Json{{"kind", node->get<std::string>()}};
     if (!node->is_object()) {

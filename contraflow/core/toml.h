@@ -16,7 +16,8 @@ std::string to_toml(const nlohmann::ordered_json& object);
 
 /// Sets one value by its dotted path: `training.steps=500`, `hidden=[64, 64]`, `log_det=exact`.
 /// The value is read as TOML; what is not TOML is taken as text. Missing tables on the way are
-/// created, and a kind given as text becomes a table with that kind. Throws ConfigError.
+/// created, a kind given as text becomes a table with that kind, and changing the "kind" of a table
+/// drops the keys of the old kind. Throws ConfigError.
 void apply_assignment(nlohmann::ordered_json& object, std::string_view assignment);
 
 }  // namespace contraflow
