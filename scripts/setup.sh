@@ -56,6 +56,9 @@ missing_packages() {
   if ! "$(find_python)" -c 'import venv, ensurepip' 2>/dev/null; then
     say python3-venv
   fi
+  if ! command -v pkg-config >/dev/null; then
+    say pkg-config
+  fi
   if [ ! -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ]; then
     say fonts-dejavu-core
   fi
@@ -69,7 +72,7 @@ missing_packages() {
   fi
   for header in "${headers[@]}"; do
     say "${package[$header]}"
-  done
+  done | sort
 }
 
 as_root() {
