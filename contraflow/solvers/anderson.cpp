@@ -1,65 +1,62 @@
 #include "contraflow/solvers/anderson.h"
 
-#include <ATen/ATen.h>
+#include <array>
+#include <cmath>
 
 namespace contraflow {
 namespace {
 
-// Relative Tikhonov term of the normal equations: keeps nearly parallel differences harmless.
-double regularisation(at::ScalarType type) { return type == at::kDouble ? 1e-14 : 1e-7; }
+constexpr double kRidge = 1e-12;
+constexpr int64_t kMost = kMostAndersonMemory;
+using Matrix = std::array<std::array<double, kMost>, kMost>;
+using Vector = std::array<double, kMost>;
 
-// gamma minimising |r - sum_j gamma_j dr_j| for each row, [n, m].
-at::Tensor least_squares(const at::Tensor& dr_nmd, const at::Tensor& r_nd) {
-  at::Tensor gram = at::bmm(dr_nmd, dr_nmd.transpose(1, 2));
-  const at::Tensor trace = gram.diagonal(0, 1, 2).sum(1);
-  const at::Tensor ridge = (trace * regularisation(r_nd.scalar_type())).clamp_min(1e-300);
-  const at::Tensor right = at::bmm(dr_nmd, r_nd.unsqueeze(2)).squeeze(2);
-  gram.diagonal(0, 1, 2).add_(at::where(trace > 0, ridge, at::ones_like(ridge)).unsqueeze(1));
-  if (gram.size(1) == 1) return right / gram.squeeze(2);
-  if (gram.size(1) == 2) {  // closed form: LAPACK's overhead dominates tiny systems
-    const at::Tensor a = gram.select(1, 0).select(1, 0), b = gram.select(1, 0).select(1, 1);
-    const at::Tensor c = gram.select(1, 1).select(1, 1);
-    const at::Tensor p = right.select(1, 0), q = right.select(1, 1);
-    return at::stack({c * p - b * q, a * q - b * p}, 1) / (a * c - b * b).unsqueeze(1);
+double dot(const double* a, const double* b, int64_t d) {
+  double sum = 0;
+  for (int64_t i = 0; i < d; ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+// Solves the symmetric positive definite system in place by Cholesky; false when it is not.
+bool solve_spd(Matrix& a, Vector& x, int64_t n) {
+  for (int64_t j = 0; j < n; ++j) {
+    for (int64_t k = 0; k < j; ++k) a[j][j] -= a[j][k] * a[j][k];
+    if (!(a[j][j] > 0)) return false;
+    a[j][j] = std::sqrt(a[j][j]);
+    for (int64_t i = j + 1; i < n; ++i) {
+      for (int64_t k = 0; k < j; ++k) a[i][j] -= a[i][k] * a[j][k];
+      a[i][j] /= a[j][j];
+    }
   }
-  return std::get<0>(at::linalg_solve_ex(gram, right));
+  for (int64_t i = 0; i < n; ++i) {
+    for (int64_t k = 0; k < i; ++k) x[i] -= a[i][k] * x[k];
+    x[i] /= a[i][i];
+  }
+  for (int64_t i = n - 1; i >= 0; --i) {
+    for (int64_t k = i + 1; k < n; ++k) x[i] -= a[k][i] * x[k];
+    x[i] /= a[i][i];
+  }
+  return true;
 }
 
 }  // namespace
 
-at::Tensor AndersonHistory::propose(const at::Tensor& w, const at::Tensor& f) {
-  const at::Tensor r = f - w;
-  if (last_w_.defined()) {
-    dw_.push_back(w - last_w_);
-    dr_.push_back(r - last_r_);
-    if (static_cast<int64_t>(dw_.size()) > memory_) {
-      dw_.erase(dw_.begin());
-      dr_.erase(dr_.begin());
-    }
+void anderson_step(const double* dw, const double* dr, int64_t count, int64_t d, const double* w,
+                   const double* f, double* out) {
+  Matrix gram{};
+  Vector gamma{};
+  double trace = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    for (int64_t j = 0; j <= i; ++j) gram[i][j] = dot(dr + i * d, dr + j * d, d);
+    trace += gram[i][i];
+    gamma[i] = dot(dr + i * d, f, d) - dot(dr + i * d, w, d);
   }
-  last_w_ = w;
-  last_r_ = r;
-  if (dw_.empty()) return f;
-  const at::Tensor dr = at::stack(dr_, 1);
-  const at::Tensor gamma = least_squares(dr, r);
-  const at::Tensor step = at::bmm(gamma.unsqueeze(1), at::stack(dw_, 1) + dr).squeeze(1);
-  // A singular system leaves a non-finite step: fall back to the plain one.
-  return f - at::where(at::isfinite(step), step, at::zeros({}, step.options()));
-}
-
-void AndersonHistory::select(const at::Tensor& rows) {
-  const auto pick = [&](at::Tensor& t) { t = t.index_select(0, rows); };
-  if (!last_w_.defined()) return;
-  pick(last_w_);
-  pick(last_r_);
-  for (at::Tensor& t : dw_) pick(t);
-  for (at::Tensor& t : dr_) pick(t);
-}
-
-void AndersonHistory::forget(const at::Tensor& reset) {
-  const at::Tensor keep = reset.logical_not().unsqueeze(1);
-  for (at::Tensor& t : dw_) t = t * keep;
-  for (at::Tensor& t : dr_) t = t * keep;
+  for (int64_t i = 0; i < count; ++i) gram[i][i] += kRidge * trace;
+  for (int64_t k = 0; k < d; ++k) out[k] = f[k];
+  if (count == 0 || !solve_spd(gram, gamma, count)) return;
+  for (int64_t j = 0; j < count; ++j) {
+    for (int64_t k = 0; k < d; ++k) out[k] -= gamma[j] * (dw[j * d + k] + dr[j * d + k]);
+  }
 }
 
 }  // namespace contraflow

@@ -1,30 +1,18 @@
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
 #include <cstdint>
-#include <vector>
 
 namespace contraflow {
 
-/// History of one batch of fixed-point iterations, and the step that minimises the linearised
-/// residual over it, each row on its own.
-/// Shapes   w, f: [n, d]. Memory: 2 m [n, d] tensors.
-class AndersonHistory {
- public:
-  explicit AndersonHistory(int64_t memory) : memory_(memory) {}
+/// Most past steps that can be mixed.
+inline constexpr int64_t kMostAndersonMemory = 8;
 
-  /// The next trial point from the current point `w` and `f` = f(w).
-  at::Tensor propose(const at::Tensor& w, const at::Tensor& f);
-  /// Keeps only the given rows.
-  void select(const at::Tensor& rows);
-  /// Where `reset` [n] (bool) holds, past steps are forgotten.
-  void forget(const at::Tensor& reset);
-
- private:
-  int64_t memory_;
-  at::Tensor last_w_, last_r_;            // previous point and residual
-  std::vector<at::Tensor> dw_, dr_;       // differences, oldest first
-};
+/// Anderson's step for one point: the combination of the last `count` <= kMostAndersonMemory steps
+/// that minimises the linearised residual.
+///   r = f - w;   gamma = argmin |r - sum_j gamma_j dr_j|;   out = f - sum_j gamma_j (dw_j + dr_j)
+/// dw, dr: [count, d] differences of points and residuals; w, f, out: [d]; out may not alias them.
+/// Nearly parallel differences are harmless (relative Tikhonov term 1e-12).
+void anderson_step(const double* dw, const double* dr, int64_t count, int64_t d, const double* w,
+                   const double* f, double* out);
 
 }  // namespace contraflow

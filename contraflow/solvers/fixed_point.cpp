@@ -1,12 +1,14 @@
 #include "contraflow/solvers/fixed_point.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
-#include <memory>
 #include <string>
+#include <vector>
 
 #include "contraflow/core/error.h"
 #include "contraflow/solvers/anderson.h"
@@ -15,138 +17,188 @@ namespace contraflow {
 namespace {
 
 constexpr double kDivergenceFactor = 1e3;
-constexpr int64_t kStallLimit = 4;
+constexpr int kStallLimit = 4;
 
 double unit_roundoff(at::ScalarType type) {
   return type == at::kDouble ? std::numeric_limits<double>::epsilon()
                              : static_cast<double>(std::numeric_limits<float>::epsilon());
 }
 
-at::Tensor row_norm(const at::Tensor& t) { return at::linalg_vector_norm(t, 2, at::IntArrayRef{1}); }
+double length(const double* v, int64_t d) {
+  double sum = 0;
+  for (int64_t k = 0; k < d; ++k) sum += v[k] * v[k];
+  return std::sqrt(sum);
+}
 
-// The rows still iterating, and the best point each has reached.
-class ActiveSet {
+double distance(const double* a, const double* b, int64_t d) {
+  double sum = 0;
+  for (int64_t k = 0; k < d; ++k) sum += (a[k] - b[k]) * (a[k] - b[k]);
+  return std::sqrt(sum);
+}
+
+enum class RowState : char { kActive, kConverged, kStalled, kDiverged };
+
+struct Rule {
+  double contraction;
+  double tolerance;
+  double rounding;  // relative rounding of one evaluation, times sqrt(d)
+  int64_t memory;   // past steps mixed; 0 = plain iteration
+  int64_t d;
+
+  double certified(double residual, double size) const {
+    return (residual * contraction + (1 + size) * rounding) / (1 - contraction);
+  }
+};
+
+// The iteration of one row; arrays of the whole batch are indexed by it.
+struct Row {
+  RowState state = RowState::kActive;
+  bool plain = true;   // the trial is f(best) rather than a mixture
+  int stalls = 0;      // trials in a row that did not lower the residual
+  int64_t steps = 0;   // differences in the history
+  double residual = std::numeric_limits<double>::infinity();  // at the best point
+  double first = std::numeric_limits<double>::infinity();
+  double bound = std::numeric_limits<double>::infinity();
+};
+
+// All rows and their histories; pointwise work in float64 on the CPU, whatever f computes in.
+class Rows {
  public:
-  ActiveSet(const at::Tensor& start, double contraction, double tolerance, const SolverOptions& options)
-      : contraction_(contraction), tolerance_(tolerance), options_(options), trial_(start),
-        value_(at::empty_like(start)),
-        bound_(at::full({start.size(0)}, std::numeric_limits<double>::infinity(), start.options())) {
-    if (options.method == SolverMethod::kAnderson) {
-      history_ = std::make_unique<AndersonHistory>(std::min(options.memory, start.size(1)));
+  Rows(int64_t count, const Rule& rule) : rule_(rule), rows_(count), w_(count * rule.d), f_(count * rule.d) {
+    dw_.resize(count * rule.d * rule.memory);
+    dr_.resize(count * rule.d * rule.memory);
+  }
+
+  Row& operator[](int64_t b) { return rows_[b]; }
+  const double* best(int64_t b) const { return &f_[b * rule_.d]; }
+
+  // Takes f(trial) for row b and writes the next trial over `trial`.
+  void advance(int64_t b, double* trial, const double* f) {
+    Row& row = rows_[b];
+    const double residual = distance(f, trial, rule_.d);
+    const bool wild = !std::isfinite(residual) || residual > row.first * kDivergenceFactor + 1;
+    // Only plain steps prove a divergence: a mixed one may be wild and is thrown away.
+    if (row.plain && wild) {
+      row.state = RowState::kDiverged;
+      return;
     }
-  }
-
-  bool empty() const { return trial_.size(0) == 0; }
-  bool diverged() const { return diverged_; }
-
-  // One evaluation of the map and one decision for every active row.
-  void step(const FixedPointMap& f) {
-    const at::Tensor f_trial = f(trial_, rows_);
-    const at::Tensor residual = row_norm(f_trial - trial_);
-    accept(f_trial, residual);
-    retire();
-    if (!empty()) propose();
-  }
-
-  Solution finish(int64_t iterations) {
-    if (!empty()) write_back(best_f_, certified(best_f_, best_residual_), rows_);
-    SolveStatus status = SolveStatus::kConverged;
-    if (diverged_) status = SolveStatus::kDiverged;
-    else if (!empty()) status = SolveStatus::kMaxIterations;
-    else if ((bound_ > tolerance_).any().item<bool>()) status = SolveStatus::kStalled;
-    return {value_, {status, iterations, bound_}};
+    // The safeguard: a trial replaces the best point only when its residual is smaller. After a
+    // rejection the plain step from the best point follows, which a contraction cannot reject.
+    const bool better = residual < row.residual;
+    row.stalls = better ? 0 : row.stalls + 1;
+    if (better) accept(b, trial, f, residual);
+    if (row.bound <= rule_.tolerance) row.state = RowState::kConverged;
+    else if (row.stalls >= kStallLimit) row.state = RowState::kStalled;
+    if (row.state == RowState::kActive) propose(b, better, trial);
   }
 
  private:
-  // The safeguard: a trial replaces the best point only when its residual is smaller.
-  void accept(const at::Tensor& f_trial, const at::Tensor& residual) {
-    if (!best_w_.defined()) {
-      best_w_ = trial_;
-      best_f_ = f_trial;
-      best_residual_ = residual;
-      first_residual_ = residual;
-      better_ = at::ones_like(residual, at::TensorOptions().dtype(at::kBool));
-      plain_ = better_;
-      stalls_ = at::zeros_like(residual);
-      diverged_ = at::isfinite(residual).logical_not().any().item<bool>();
+  void accept(int64_t b, const double* trial, const double* f, double residual) {
+    Row& row = rows_[b];
+    const int64_t d = rule_.d;
+    double* w = &w_[b * d];
+    double* fw = &f_[b * d];
+    const bool first = std::isinf(row.residual);
+    if (first) row.first = residual;
+    if (!first && rule_.memory > 0) remember(b, trial, f);
+    std::copy(trial, trial + d, w);
+    std::copy(f, f + d, fw);
+    row.residual = residual;
+    row.bound = rule_.certified(residual, length(f, d));
+  }
+
+  // Appends the differences to the previous best point; the oldest makes room.
+  void remember(int64_t b, const double* trial, const double* f) {
+    Row& row = rows_[b];
+    const int64_t d = rule_.d;
+    double* dw = &dw_[b * d * rule_.memory];
+    double* dr = &dr_[b * d * rule_.memory];
+    if (row.steps == rule_.memory) {
+      std::copy(dw + d, dw + d * rule_.memory, dw);
+      std::copy(dr + d, dr + d * rule_.memory, dr);
+      --row.steps;
+    }
+    for (int64_t k = 0; k < d; ++k) {
+      const double w = w_[b * d + k];
+      dw[row.steps * d + k] = trial[k] - w;
+      dr[row.steps * d + k] = (f[k] - trial[k]) - (f_[b * d + k] - w);
+    }
+    ++row.steps;
+  }
+
+  void propose(int64_t b, bool better, double* trial) {
+    Row& row = rows_[b];
+    const int64_t d = rule_.d;
+    if (!better) row.steps = 0;
+    row.plain = row.steps == 0;
+    if (row.plain) {
+      std::copy(&f_[b * d], &f_[b * d] + d, trial);
       return;
     }
-    better_ = residual < best_residual_;
-    const at::Tensor column = better_.unsqueeze(1);
-    best_w_ = at::where(column, trial_, best_w_);
-    best_f_ = at::where(column, f_trial, best_f_);
-    best_residual_ = at::where(better_, residual, best_residual_);
-    stalls_ = at::where(better_, at::zeros_like(stalls_), stalls_ + 1);
-    const at::Tensor wild =
-        at::isfinite(residual).logical_not() | (residual > first_residual_ * kDivergenceFactor + 1);
-    // Only plain steps prove a divergence: a mixed one may be wild and is thrown away.
-    diverged_ = diverged_ || (plain_ & wild).any().item<bool>();
+    const int64_t at = b * d * rule_.memory;
+    anderson_step(&dw_[at], &dr_[at], row.steps, d, &w_[b * d], &f_[b * d], trial);
   }
 
-  at::Tensor certified(const at::Tensor& f, const at::Tensor& residual) const {
-    const double rounding = 4 * unit_roundoff(f.scalar_type()) * std::sqrt(static_cast<double>(f.size(1)));
-    return (residual * contraction_ + (1 + row_norm(f)) * rounding) / (1 - contraction_);
-  }
-
-  void retire() {
-    const at::Tensor bound = certified(best_f_, best_residual_);
-    // A contraction's plain steps shrink the residual until rounding stops them: rows that do not
-    // move any more leave with the bound they have.
-    const at::Tensor done = (bound <= tolerance_) | (stalls_ >= kStallLimit);
-    const int64_t finished = done.sum().item<int64_t>();
-    if (finished == 0) return;
-    const at::Tensor out = done.nonzero().squeeze(1);
-    const at::Tensor all = rows_.defined() ? rows_ : at::arange(trial_.size(0), out.options());
-    write_back(best_f_.index_select(0, out), bound.index_select(0, out), all.index_select(0, out));
-    keep(done.logical_not().nonzero().squeeze(1), all);
-  }
-
-  void keep(const at::Tensor& stay, const at::Tensor& all) {
-    for (at::Tensor* t : {&trial_, &best_w_, &best_f_, &best_residual_, &first_residual_, &better_,
-                          &plain_, &stalls_}) {
-      *t = t->index_select(0, stay);
-    }
-    rows_ = all.index_select(0, stay);
-    if (history_) history_->select(stay);
-  }
-
-  void write_back(const at::Tensor& f, const at::Tensor& bound, const at::Tensor& rows) {
-    if (!rows.defined()) {
-      value_ = f;
-      bound_ = bound;
-      return;
-    }
-    value_.index_copy_(0, rows, f);
-    bound_.index_copy_(0, rows, bound);
-  }
-
-  void propose() {
-    if (!history_) {
-      trial_ = best_f_;
-      return;
-    }
-    // A rejected row restarts from a plain step, whose residual is at most `contraction` times the
-    // best: progress is never slower than Banach's at two evaluations a step.
-    const at::Tensor rejected = better_.logical_not();
-    const at::Tensor mixed = history_->propose(best_w_, best_f_);
-    plain_ = rejected;
-    if (!rejected.any().item<bool>()) {
-      trial_ = mixed;
-      return;
-    }
-    history_->forget(rejected);
-    trial_ = at::where(rejected.unsqueeze(1), best_f_, mixed);
-  }
-
-  double contraction_, tolerance_;
-  SolverOptions options_;
-  at::Tensor trial_, best_w_, best_f_, best_residual_, first_residual_, better_, rows_;
-  at::Tensor plain_;   // rows whose trial is f(best), not a mixture
-  at::Tensor stalls_;  // trials in a row that did not lower the residual
-  at::Tensor value_, bound_;
-  std::unique_ptr<AndersonHistory> history_;
-  bool diverged_ = false;
+  Rule rule_;
+  std::vector<Row> rows_;
+  std::vector<double> w_, f_, dw_, dr_;  // best point, its image, history
 };
+
+at::Tensor to_work(const at::Tensor& t) { return t.to(at::kCPU, at::kDouble).contiguous(); }
+
+// Rows of `trial` that are still active, and their numbers.
+struct Active {
+  at::Tensor trial;             // [n, d], float64 on the CPU
+  std::vector<int64_t> numbers;
+};
+
+// One evaluation of f and one decision per active row; keeps those that go on.
+void iterate(const FixedPointMap& f, const at::TensorOptions& like, Rows& rows, Active& active, bool all) {
+  const at::Tensor numbers = all ? at::Tensor() : at::tensor(active.numbers, at::kLong).to(like.device());
+  const at::Tensor typed = active.trial.to(like);
+  at::Tensor trial = to_work(typed);  // as f saw it, rounded
+  if (trial.is_same(active.trial)) trial = trial.clone();
+  const at::Tensor image = to_work(f(typed, numbers));
+  auto* t = trial.data_ptr<double>();
+  const auto* g = image.data_ptr<double>();
+  const int64_t d = trial.size(1);
+  const auto count = static_cast<int64_t>(active.numbers.size());
+  at::parallel_for(0, count, 1024, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) rows.advance(active.numbers[i], t + i * d, g + i * d);
+  });
+  std::vector<int64_t> kept;
+  for (int64_t i = 0; i < count; ++i) {
+    if (rows[active.numbers[i]].state != RowState::kActive) continue;
+    std::copy(t + i * d, t + (i + 1) * d, t + static_cast<int64_t>(kept.size()) * d);
+    kept.push_back(active.numbers[i]);
+  }
+  active.trial = trial.narrow(0, 0, static_cast<int64_t>(kept.size()));
+  active.numbers = std::move(kept);
+}
+
+SolveStatus worst_status(Rows& rows, int64_t count) {
+  SolveStatus worst = SolveStatus::kConverged;
+  for (int64_t b = 0; b < count; ++b) {
+    switch (rows[b].state) {
+      case RowState::kConverged: break;
+      case RowState::kStalled: worst = std::max(worst, SolveStatus::kStalled); break;
+      case RowState::kActive: worst = std::max(worst, SolveStatus::kMaxIterations); break;
+      case RowState::kDiverged: worst = SolveStatus::kDiverged; break;
+    }
+  }
+  return worst;
+}
+
+Solution collect(Rows& rows, int64_t count, int64_t d, const at::TensorOptions& like, int64_t iterations) {
+  at::Tensor value = at::empty({count, d}, at::kDouble);
+  at::Tensor bound = at::empty({count}, at::kDouble);
+  for (int64_t b = 0; b < count; ++b) {
+    std::copy(rows.best(b), rows.best(b) + d, value.data_ptr<double>() + b * d);
+    bound.data_ptr<double>()[b] = rows[b].bound;
+  }
+  // A bound must not be rounded down.
+  return {value.to(like), {worst_status(rows, count), iterations, (bound * (1 + 0x1p-22)).to(like)}};
+}
 
 }  // namespace
 
@@ -154,11 +206,12 @@ void SolveReport::require_converged(std::string_view where, double tolerance) co
   if (status == SolveStatus::kConverged) return;
   const at::Tensor worst = error_bound.nan_to_num(std::numeric_limits<double>::infinity()).argmax();
   const auto row = worst.item<int64_t>();
+  const std::string got = status == SolveStatus::kDiverged
+                              ? std::string("divergence")
+                              : c10::str("a bound of ", error_bound[row].item<double>());
   fail<ConvergenceError>(
       where, "solve", c10::str("an error of at most ", tolerance, " in every row"),
-      c10::str(status == SolveStatus::kDiverged ? "divergence" : "a bound of ",
-               status == SolveStatus::kDiverged ? "" : c10::str(error_bound[row].item<double>()), " in row ", row,
-               " after ", iterations, " evaluations"),
+      c10::str(got, " in row ", row, " after ", iterations, " evaluations"),
       "Raise the tolerance or solver.max_iterations, lower the Lipschitz bound, or compute in float64.");
 }
 
@@ -169,13 +222,19 @@ Solution solve_fixed_point(const FixedPointMap& f, const at::Tensor& start, doub
     fail<DomainError>("solve_fixed_point", "contraction", "a constant in [0, 1)", std::to_string(contraction),
                       "The map must be a contraction.");
   }
-  ActiveSet active(start.detach(), contraction, tolerance, options);
+  const int64_t count = start.size(0);
+  const int64_t d = start.size(1);
+  const double rounding = 4 * unit_roundoff(start.scalar_type()) * std::sqrt(static_cast<double>(d));
+  const int64_t memory = options.method == SolverMethod::kAnderson ? std::min({options.memory, d, kMostAndersonMemory}) : 0;
+  Rows rows(count, {contraction, tolerance, rounding, memory, d});
+  Active active{to_work(start.detach()), std::vector<int64_t>(count)};
+  for (int64_t b = 0; b < count; ++b) active.numbers[b] = b;
   int64_t iterations = 0;
-  while (!active.empty() && !active.diverged() && iterations < options.max_iterations) {
-    active.step(f);
+  while (!active.numbers.empty() && iterations < options.max_iterations) {
+    iterate(f, start.options(), rows, active, static_cast<int64_t>(active.numbers.size()) == count);
     ++iterations;
   }
-  return active.finish(iterations);
+  return collect(rows, count, d, start.options(), iterations);
 }
 
 }  // namespace contraflow
