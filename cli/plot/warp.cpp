@@ -194,7 +194,7 @@ void draw_warp(const Warp& warp, const std::filesystem::path& path) {
 
   const Panel data({layout.data_left, layout.top, kSide, kSide}, views.data_x, views.data_y);
   data.draw_ground(canvas);
-  draw_points(canvas, data, warp.data_points, {.color = theme::kFrame});
+  draw_points(canvas, data, warp.data_points, {.color = mix(theme::kPanel, theme::kFrame, 0.75)});
   draw_half(canvas, data, warp, &WarpLine::data, scale);
   data.draw_axes(canvas, kDataX, kDataY);
   data.draw_title(canvas, warp.data_title);
