@@ -27,13 +27,17 @@ std::string remedy(int error) {
   switch (error) {
     case ENOSPC:
     case EDQUOT:
-    case EFBIG: return "Free space there, or choose a path on another disk.";
+    case EFBIG:
+      return "Free space there, or choose a path on another disk.";
     case EACCES:
     case EPERM:
-    case EROFS: return "Change the permissions, or choose another path.";
+    case EROFS:
+      return "Change the permissions, or choose another path.";
     case ENOENT:
-    case ENOTDIR: return "Create the folder, or correct the path.";
-    default: return "Check the path and the disk.";
+    case ENOTDIR:
+      return "Create the folder, or correct the path.";
+    default:
+      return "Check the path and the disk.";
   }
 }
 
@@ -174,7 +178,8 @@ InputFile::~InputFile() { ::close(descriptor_); }
 
 void InputFile::read_at(int64_t offset, std::span<char> out) const {
   while (!out.empty()) {
-    const ssize_t count = ::pread(descriptor_, out.data(), std::min(out.size(), kCallBytes), offset);
+    const ssize_t count =
+        ::pread(descriptor_, out.data(), std::min(out.size(), kCallBytes), offset);
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) {
       const int error = errno;

@@ -41,7 +41,8 @@ class Guard {
 std::string position(std::string_view text, size_t byte) {
   const std::string_view before = text.substr(0, std::min(byte == 0 ? 0 : byte - 1, text.size()));
   const auto line = 1 + std::count(before.begin(), before.end(), '\n');
-  const size_t line_start = before.rfind('\n') == std::string_view::npos ? 0 : before.rfind('\n') + 1;
+  const size_t line_start =
+      before.rfind('\n') == std::string_view::npos ? 0 : before.rfind('\n') + 1;
   return "line " + std::to_string(line) + ", column " +
          std::to_string(before.size() - line_start + 1);
 }
@@ -52,10 +53,9 @@ Json parse_json(std::string_view text, std::string_view source_name) {
   Guard guard;
   Json out;
   try {
-    out = Json::parse(
-        text, [&guard](int depth, Json::parse_event_t event, Json& value) {
-          return guard(depth, event, value);
-        });
+    out = Json::parse(text, [&guard](int depth, Json::parse_event_t event, Json& value) {
+      return guard(depth, event, value);
+    });
   } catch (const Json::parse_error& error) {
     fail<ConfigError>(source_name, position(text, error.byte), "JSON", "a syntax error",
                       "Correct the text there (parser: " + shorten(error.what(), 160) + ").");

@@ -31,8 +31,8 @@ std::string Constraint::text() const {
   const bool has_high = std::isfinite(high);
   std::string out;
   if (has_low && has_high) {
-    out = std::string("in ") + (low_open ? "(" : "[") + number_text(low) + ", " + number_text(high) +
-          (high_open ? ")" : "]");
+    out = std::string("in ") + (low_open ? "(" : "[") + number_text(low) + ", " +
+          number_text(high) + (high_open ? ")" : "]");
   } else if (has_low) {
     out = (low_open ? "> " : ">= ") + number_text(low);
   } else if (has_high) {
@@ -74,7 +74,8 @@ namespace {
 
 [[noreturn]] void refuse(const Place& place, const std::string& expected, const std::string& got,
                          const std::string& remedy) {
-  fail<ConfigError>(place.where, place.path.empty() ? "options" : place.path, expected, got, remedy);
+  fail<ConfigError>(place.where, place.path.empty() ? "options" : place.path, expected, got,
+                    remedy);
 }
 
 std::string describe_value(const Json& node) {
@@ -147,7 +148,10 @@ double read_number(const Json& node, const Place& place, const Constraint& const
   const auto value = node.get<double>();
   if (!std::isfinite(value)) {
     refuse(place, with_range("a finite number", constraint),
-           std::isnan(value) ? "nan" : value > 0 ? "inf" : "-inf", "Give a finite number.");
+           std::isnan(value) ? "nan"
+           : value > 0       ? "inf"
+                             : "-inf",
+           "Give a finite number.");
   }
   check_range(value, "a number", node, place, constraint);
   return value;
@@ -314,8 +318,8 @@ void Describer::add_row(std::string type, JsonBuilder& default_value, const Cons
     const std::string& plain = value.get_ref<const std::string&>();
     text = plain.empty() ? "\"\"" : plain;
   }
-  rows_.push_back({path_, std::move(type), std::move(text), constraint.text(), std::string(help),
-                   condition_});
+  rows_.push_back(
+      {path_, std::move(type), std::move(text), constraint.text(), std::string(help), condition_});
 }
 
 }  // namespace detail

@@ -58,8 +58,8 @@ class HeaderReader {
     std::array<char, kPrefixBytes> prefix{};
     file_.read_at(0, prefix);
     std::memcpy(&length, prefix.data(), sizeof(length));
-    const auto room = static_cast<uint64_t>(
-        std::min(file_.size() - kPrefixBytes, detail::kSafetensorsMaxHeader));
+    const auto room =
+        static_cast<uint64_t>(std::min(file_.size() - kPrefixBytes, detail::kSafetensorsMaxHeader));
     if (length < 2 || length > room) {
       refuse("header length", "2 to " + std::to_string(room), std::to_string(length));
     }

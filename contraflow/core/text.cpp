@@ -71,7 +71,8 @@ std::string print(const char* format, Values... values) {
 }
 
 std::string padded(const std::string& text, int64_t width, Align align) {
-  const std::string fill(static_cast<size_t>(std::max<int64_t>(0, width - display_width(text))), ' ');
+  const std::string fill(static_cast<size_t>(std::max<int64_t>(0, width - display_width(text))),
+                         ' ');
   return align == Align::kLeft ? text + fill : fill + text;
 }
 

@@ -64,8 +64,10 @@ Json from_toml(const toml::node& node, std::string_view source_name) {
 std::string quoted_text(std::string_view text) { return json_text(Json(std::string(text))); }
 
 std::string key_text(const std::string& key) {
-  const bool bare = !key.empty() && key.find_first_not_of(
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == std::string::npos;
+  const bool bare =
+      !key.empty() &&
+      key.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") ==
+          std::string::npos;
   return bare ? key : quoted_text(key);
 }
 

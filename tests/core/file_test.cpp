@@ -18,8 +18,8 @@ namespace contraflow {
 namespace {
 
 namespace fs = std::filesystem;
-using ::testing::HasSubstr;
 using testing::error_of;
+using ::testing::HasSubstr;
 using testing::read_bytes;
 using testing::TempFolder;
 using testing::write_bytes;
@@ -88,7 +88,8 @@ TEST(AtomicFile, FullDiskKeepsTheOldFileAndLeavesNothing) {
   write_bytes(folder / "a", "old");
   for (const size_t size : {size_t{10'000}, size_t{5} << 20U}) {
     const FullDisk full(4096);
-    const std::string text = error_of<IoError>([&] { atomic_write(folder / "a", std::string(size, 'x')); });
+    const std::string text =
+        error_of<IoError>([&] { atomic_write(folder / "a", std::string(size, 'x')); });
     EXPECT_THAT(text, HasSubstr((folder / "a").string()));
     EXPECT_THAT(text, HasSubstr("got File too large. Free space there"));
   }
@@ -100,7 +101,8 @@ TEST(AtomicFile, MissingFolderFolderAndDeviceAreErrors) {
   const TempFolder folder;
   EXPECT_THAT(error_of<IoError>([&] { atomic_write(folder / "no/a", "x"); }),
               HasSubstr("got No such file or directory. Create the folder"));
-  EXPECT_THAT(error_of<IoError>([&] { atomic_write(folder.path(), "x"); }), HasSubstr("got a folder"));
+  EXPECT_THAT(error_of<IoError>([&] { atomic_write(folder.path(), "x"); }),
+              HasSubstr("got a folder"));
   EXPECT_THAT(error_of<IoError>([] { atomic_write("/dev/null", "x"); }),
               HasSubstr("[write] /dev/null: expected a regular file or a new name, got a device"));
   EXPECT_TRUE(fs::is_character_file("/dev/null"));
@@ -165,7 +167,8 @@ TEST(ReadFile, AFileThatShrinksIsAnError) {
   const InputFile file(folder / "a");
   fs::resize_file(folder / "a", 2);
   std::string out(5, '\0');
-  EXPECT_THAT(error_of<IoError>([&] { file.read_at(0, out); }), HasSubstr("the end of the file earlier"));
+  EXPECT_THAT(error_of<IoError>([&] { file.read_at(0, out); }),
+              HasSubstr("the end of the file earlier"));
 }
 
 }  // namespace

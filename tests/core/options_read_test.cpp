@@ -13,8 +13,8 @@ namespace contraflow {
 namespace {
 
 using sample::Options;
-using ::testing::HasSubstr;
 using testing::error_of;
+using ::testing::HasSubstr;
 
 Options read(std::string_view json) {
   return options_from_json<Options>(parse_json(json, "test"), "config.toml");
@@ -65,16 +65,20 @@ TEST(OptionsRead, IntegersBeyondInt64AreErrors) {
 }
 
 TEST(OptionsRead, UnknownKeyNamesTheNearest) {
-  EXPECT_EQ(refusal(R"({"step": {"ratte": 1}})"),
-            "[config.toml] step.ratte: expected a known key, got an unknown one. Did you mean 'rate'?");
+  EXPECT_EQ(
+      refusal(R"({"step": {"ratte": 1}})"),
+      "[config.toml] step.ratte: expected a known key, got an unknown one. Did you mean 'rate'?");
   EXPECT_THAT(refusal(R"({"step": {"zzzzzz": 1}})"), HasSubstr("Known: rate, schedule, warm_up."));
 }
 
 TEST(OptionsRead, WrongTypesSayWhatIsExpected) {
   EXPECT_THAT(refusal(R"({"resume": 1})"), HasSubstr("resume: expected true or false, got 1."));
-  EXPECT_THAT(refusal(R"({"steps": "5"})"), HasSubstr("got \"5\". Write the number without quotes"));
-  EXPECT_THAT(refusal(R"({"steps": true})"), HasSubstr("steps: expected an integer >= 1, got true"));
-  EXPECT_THAT(refusal(R"({"lipschitz": "x"})"), HasSubstr("expected a number in (0, 1), got \"x\""));
+  EXPECT_THAT(refusal(R"({"steps": "5"})"),
+              HasSubstr("got \"5\". Write the number without quotes"));
+  EXPECT_THAT(refusal(R"({"steps": true})"),
+              HasSubstr("steps: expected an integer >= 1, got true"));
+  EXPECT_THAT(refusal(R"({"lipschitz": "x"})"),
+              HasSubstr("expected a number in (0, 1), got \"x\""));
   EXPECT_THAT(refusal(R"({"name": 3})"), HasSubstr("name: expected text not empty, got 3"));
   EXPECT_THAT(refusal(R"({"step": 3})"), HasSubstr("step: expected a table, got 3"));
   EXPECT_THAT(refusal(R"({"hidden": 3})"), HasSubstr("hidden: expected a list, got 3"));
@@ -88,13 +92,14 @@ TEST(OptionsRead, RangesAreChecked) {
   EXPECT_THAT(refusal(R"({"lipschitz": 1})"), HasSubstr("expected a number in (0, 1), got 1"));
   EXPECT_THAT(refusal(R"({"name": ""})"), HasSubstr("name: expected text that is not empty"));
   EXPECT_THAT(refusal(R"({"hidden": []})"), HasSubstr("hidden: expected a list that is not empty"));
-  EXPECT_THAT(refusal(R"({"hidden": [4, 0]})"), HasSubstr("hidden[1]: expected an integer > 0, got 0"));
+  EXPECT_THAT(refusal(R"({"hidden": [4, 0]})"),
+              HasSubstr("hidden[1]: expected an integer > 0, got 0"));
   EXPECT_THAT(refusal(R"({"patience": 0})"), HasSubstr("patience: expected an integer > 0, got 0"));
 }
 
 TEST(OptionsRead, NanAndInfinityAreErrors) {
-  for (const double bad : {std::numeric_limits<double>::quiet_NaN(),
-                           std::numeric_limits<double>::infinity()}) {
+  for (const double bad :
+       {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
     const nlohmann::ordered_json json{{"clip", bad}};
     const std::string text = error_of<ConfigError>([&] { options_from_json<Options>(json, "x"); });
     EXPECT_THAT(text, HasSubstr("clip: expected a finite number > 0, got "));
@@ -115,8 +120,9 @@ TEST(OptionsRead, VariantTakesTextTablesAndTheDefaultsKind) {
               HasSubstr("log_det.kind: expected one of exact, series, roulette, got \"exat\""));
   EXPECT_THAT(refusal(R"({"log_det": {"kind": "exact", "terms": 3}})"),
               HasSubstr("log_det.terms: expected a known key of kind 'exact'"));
-  EXPECT_THAT(refusal(R"({"estimators": [{"terms": 3}]})"),
-              HasSubstr("estimators[0].kind: expected one of exact, series, roulette, got nothing"));
+  EXPECT_THAT(
+      refusal(R"({"estimators": [{"terms": 3}]})"),
+      HasSubstr("estimators[0].kind: expected one of exact, series, roulette, got nothing"));
 }
 
 TEST(OptionsRead, ContradictionsComeFromValidate) {
@@ -128,7 +134,8 @@ TEST(OptionsRead, UpdateKeepsWhatIsNotNamedAndIsAllOrNothing) {
   o.steps = 7;
   update_options(o, parse_json(R"({"name": "b"})", "t"), "t");
   EXPECT_EQ(o.steps, 7);
-  EXPECT_THROW(update_options(o, parse_json(R"({"steps": 9, "lipschitz": 2})", "t"), "t"), ConfigError);
+  EXPECT_THROW(update_options(o, parse_json(R"({"steps": 9, "lipschitz": 2})", "t"), "t"),
+               ConfigError);
   EXPECT_EQ(o.steps, 7);
 }
 

@@ -26,7 +26,8 @@ Options random_options(uint64_t seed) {
     const int64_t kind = pick(3);
     if (kind == 0) return sample::Exact{};
     if (kind == 1) return sample::Series{.terms = 1 + pick(1000)};
-    return sample::Roulette{.rate = rate, .limit = pick(2) ? std::optional(1.0 / rate) : std::nullopt};
+    return sample::Roulette{.rate = rate,
+                            .limit = pick(2) ? std::optional(1.0 / rate) : std::nullopt};
   };
   Options o;
   o.resume = pick(2) == 1;
@@ -35,7 +36,8 @@ Options random_options(uint64_t seed) {
   o.lipschitz = static_cast<double>(1 + pick(1000)) / 1003.0;
   for (int64_t i = pick(20); i >= 0; --i) o.name += "aZ \"\\\n\t\x01é∑."[pick(12)];
   o.name = nlohmann::ordered_json::parse(json_text(o.name));  // broken UTF-8 replaced
-  o.step = {.rate = 1.0 / static_cast<double>(1 + pick(1000)), .schedule = sample::Schedule::kCosine,
+  o.step = {.rate = 1.0 / static_cast<double>(1 + pick(1000)),
+            .schedule = sample::Schedule::kCosine,
             .warm_up = pick(5)};
   if (pick(2)) o.patience = 1 + pick(9);
   if (pick(2)) o.clip.reset();
@@ -58,10 +60,11 @@ TEST(OptionsWrite, RandomOptionsSurviveJsonAndToml) {
 
 TEST(OptionsWrite, JsonHoldsEveryFieldInOrder) {
   const auto json = options_to_json(Options{});
-  EXPECT_EQ(json_text(json),
-            R"({"resume":false,"steps":1000,"small":1,"lipschitz":0.98,"name":"run",)"
-            R"("step":{"rate":0.001,"schedule":"constant","warm_up":0},"patience":null,"clip":1.0,)"
-            R"("hidden":[64,64],"estimators":[],"log_det":{"kind":"series","terms":5},"extra":{}})");
+  EXPECT_EQ(
+      json_text(json),
+      R"({"resume":false,"steps":1000,"small":1,"lipschitz":0.98,"name":"run",)"
+      R"("step":{"rate":0.001,"schedule":"constant","warm_up":0},"patience":null,"clip":1.0,)"
+      R"("hidden":[64,64],"estimators":[],"log_det":{"kind":"series","terms":5},"extra":{}})");
 }
 
 TEST(OptionsWrite, WhatJsonCannotHoldIsAnError) {
@@ -71,7 +74,8 @@ TEST(OptionsWrite, WhatJsonCannotHoldIsAnError) {
               HasSubstr("step.rate: expected a finite number, got inf"));
   o.step.rate = 1.0;
   o.step.schedule = static_cast<sample::Schedule>(7);
-  EXPECT_THAT(testing::error_of<ConfigError>([&] { options_to_json(o); }), HasSubstr("step.schedule"));
+  EXPECT_THAT(testing::error_of<ConfigError>([&] { options_to_json(o); }),
+              HasSubstr("step.schedule"));
 }
 
 const OptionInfo& row(const std::vector<OptionInfo>& rows, std::string_view path) {
@@ -113,7 +117,8 @@ TEST(OptionsDescribe, HelpAndMarkdownShowEveryRow) {
     EXPECT_THAT(options_help(rows), HasSubstr(r.path));
     EXPECT_THAT(options_markdown(rows), HasSubstr("| " + r.path + " |"));
   }
-  EXPECT_THAT(options_help(rows), HasSubstr("Terms of the series. (only for log_det.kind = series)"));
+  EXPECT_THAT(options_help(rows),
+              HasSubstr("Terms of the series. (only for log_det.kind = series)"));
   EXPECT_THAT(options_markdown(rows), HasSubstr("constant \\| cosine"));
 }
 

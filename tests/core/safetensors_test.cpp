@@ -14,8 +14,8 @@
 namespace contraflow {
 namespace {
 
-using ::testing::HasSubstr;
 using testing::error_of;
+using ::testing::HasSubstr;
 using testing::read_bytes;
 using testing::TempFolder;
 using testing::write_bytes;
@@ -29,9 +29,14 @@ std::string prefix(uint64_t length) {
 SafetensorsFile sample_file() {
   SafetensorsFile file;
   const at::Tensor base = at::arange(12, at::kDouble).reshape({3, 4}) - 5.5;
-  for (const auto& [name, dtype] : std::map<std::string, at::ScalarType>{
-           {"f64", at::kDouble}, {"f32", at::kFloat}, {"f16", at::kHalf}, {"bf16", at::kBFloat16},
-           {"i64", at::kLong}, {"i32", at::kInt}, {"i16", at::kShort}, {"i8", at::kChar}}) {
+  for (const auto& [name, dtype] : std::map<std::string, at::ScalarType>{{"f64", at::kDouble},
+                                                                         {"f32", at::kFloat},
+                                                                         {"f16", at::kHalf},
+                                                                         {"bf16", at::kBFloat16},
+                                                                         {"i64", at::kLong},
+                                                                         {"i32", at::kInt},
+                                                                         {"i16", at::kShort},
+                                                                         {"i8", at::kChar}}) {
     file.tensors[name] = base.to(dtype);
   }
   file.tensors["u8"] = base.abs().to(at::kByte);
@@ -71,8 +76,9 @@ TEST(Safetensors, BytesAreThoseOfTheSpecification) {
   write_safetensors(folder / "a", {.tensors = {{"b", at::ones({2}, at::kFloat)},
                                                {"a", at::full({1}, 7, at::kByte)}},
                                    .metadata = {{"k", "v"}}});
-  std::string header = R"({"__metadata__":{"k":"v"},"b":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
-                       R"("a":{"dtype":"U8","shape":[1],"data_offsets":[8,9]}})";
+  std::string header =
+      R"({"__metadata__":{"k":"v"},"b":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
+      R"("a":{"dtype":"U8","shape":[1],"data_offsets":[8,9]}})";
   header.append((8 - header.size() % 8) % 8, ' ');
   const std::string data("\0\0\x80\x3F\0\0\x80\x3F\x07", 9);
   EXPECT_EQ(read_bytes(folder / "a"), prefix(header.size()) + header + data);
@@ -101,12 +107,16 @@ TEST(Safetensors, WhatTheFormatCannotHoldIsAnErrorAndWritesNothing) {
   const auto write = [&](const SafetensorsFile& file) {
     return [&folder, file] { write_safetensors(folder / "a", file); };
   };
-  EXPECT_THAT(error_of<DtypeError>(write({.tensors = {{"c", at::zeros({1}, at::kComplexFloat)}}, .metadata = {}})),
+  EXPECT_THAT(error_of<DtypeError>(
+                  write({.tensors = {{"c", at::zeros({1}, at::kComplexFloat)}}, .metadata = {}})),
               HasSubstr("[write_safetensors] c: expected one of F64"));
-  EXPECT_THAT(error_of<DtypeError>(write({.tensors = {{"u", at::Tensor()}}, .metadata = {}})), HasSubstr("undefined"));
-  EXPECT_THAT(error_of<ConfigError>(write({.tensors = {{"__metadata__", at::zeros({1})}}, .metadata = {}})),
-              HasSubstr("another name"));
-  EXPECT_THAT(error_of<ConfigError>(write({.tensors = {}, .metadata = {{"k", "\xFF"}}})), HasSubstr("UTF-8"));
+  EXPECT_THAT(error_of<DtypeError>(write({.tensors = {{"u", at::Tensor()}}, .metadata = {}})),
+              HasSubstr("undefined"));
+  EXPECT_THAT(
+      error_of<ConfigError>(write({.tensors = {{"__metadata__", at::zeros({1})}}, .metadata = {}})),
+      HasSubstr("another name"));
+  EXPECT_THAT(error_of<ConfigError>(write({.tensors = {}, .metadata = {{"k", "\xFF"}}})),
+              HasSubstr("UTF-8"));
   EXPECT_EQ(folder.count(), 0);
 }
 
@@ -126,8 +136,10 @@ class MalformedSafetensors : public ::testing::Test {
     return refusal(prefix(header.size()) + header + data);
   }
   /// Header with one tensor.
-  static std::string one(const std::string& dtype, const std::string& shape, const std::string& offsets) {
-    return R"({"w":{"dtype":")" + dtype + R"(","shape":)" + shape + R"(,"data_offsets":)" + offsets + "}}";
+  static std::string one(const std::string& dtype, const std::string& shape,
+                         const std::string& offsets) {
+    return R"({"w":{"dtype":")" + dtype + R"(","shape":)" + shape + R"(,"data_offsets":)" +
+           offsets + "}}";
   }
 
   TempFolder folder_;
@@ -144,17 +156,21 @@ TEST_F(MalformedSafetensors, Missing) {
               HasSubstr("No such file or directory"));
 }
 
-TEST_F(MalformedSafetensors, Empty) { EXPECT_THAT(refusal(""), HasSubstr("expected at least 8 bytes, got 0")); }
+TEST_F(MalformedSafetensors, Empty) {
+  EXPECT_THAT(refusal(""), HasSubstr("expected at least 8 bytes, got 0"));
+}
 
 TEST_F(MalformedSafetensors, EveryTruncation) {
-  write_safetensors(folder_ / "good", {.tensors = {{"w", at::ones({3})}}, .metadata = {{"k", "v"}}});
+  write_safetensors(folder_ / "good",
+                    {.tensors = {{"w", at::ones({3})}}, .metadata = {{"k", "v"}}});
   const std::string good = read_bytes(folder_ / "good");
   for (size_t size = 0; size < good.size(); ++size) refusal(good.substr(0, size));
 }
 
 TEST_F(MalformedSafetensors, EveryDamagedByteIsRefusedOrRead) {
-  write_safetensors(folder_ / "good", {.tensors = {{"w", at::ones({3})}, {"b", at::ones({2}).gt(0)}},
-                                       .metadata = {{"k", "v"}}});
+  write_safetensors(
+      folder_ / "good",
+      {.tensors = {{"w", at::ones({3})}, {"b", at::ones({2}).gt(0)}}, .metadata = {{"k", "v"}}});
   const std::string good = read_bytes(folder_ / "good");
   for (size_t i = 0; i < good.size(); ++i) {
     for (const char flip : {'\x01', '\x10', '\x80', '\xFF'}) {
@@ -186,47 +202,60 @@ TEST_F(MalformedSafetensors, HeaderIsNotJson) {
   EXPECT_THAT(refusal("{not json}", ""), HasSubstr("header: expected valid JSON"));
   EXPECT_THAT(refusal("[]", ""), HasSubstr("header: expected a JSON object"));
   EXPECT_THAT(refusal("{\"\xFF\":1}", ""), HasSubstr("header: expected valid JSON"));
-  EXPECT_THAT(refusal("{\"a\":" + std::string(100'000, '['), ""), HasSubstr("header: expected valid JSON"));
+  EXPECT_THAT(refusal("{\"a\":" + std::string(100'000, '['), ""),
+              HasSubstr("header: expected valid JSON"));
 }
 
 TEST_F(MalformedSafetensors, DuplicateKeys) {
   EXPECT_THAT(refusal(R"({"w":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},)"
-                      R"("w":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}})", ""),
+                      R"("w":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}})",
+                      ""),
               HasSubstr("the key 'w' twice"));
 }
 
 TEST_F(MalformedSafetensors, EntryIsNotAnObjectOrLacksKeys) {
   EXPECT_THAT(refusal(R"({"w":3})", ""), HasSubstr("w: expected an object, got 3"));
-  EXPECT_THAT(refusal(R"({"w":{"dtype":"U8","shape":[0]}})", ""), HasSubstr("expected the key data_offsets"));
+  EXPECT_THAT(refusal(R"({"w":{"dtype":"U8","shape":[0]}})", ""),
+              HasSubstr("expected the key data_offsets"));
   EXPECT_THAT(refusal(R"({"w":{"dtype":"U8","shape":[0],"data_offsets":[0,0],"x":1}})", ""),
               HasSubstr("expected only dtype, shape and data_offsets, got 'x'"));
 }
 
 TEST_F(MalformedSafetensors, MetadataIsNotText) {
-  EXPECT_THAT(refusal(R"({"__metadata__":{"k":1}})", ""), HasSubstr("__metadata__.k: expected text, got 1"));
+  EXPECT_THAT(refusal(R"({"__metadata__":{"k":1}})", ""),
+              HasSubstr("__metadata__.k: expected text, got 1"));
   EXPECT_THAT(refusal(R"({"__metadata__":[]})", ""), HasSubstr("__metadata__: expected an object"));
 }
 
 TEST_F(MalformedSafetensors, UnknownDtype) {
-  EXPECT_THAT(refusal(one("F128", "[1]", "[0,16]"), std::string(16, '\0')), HasSubstr("w.dtype: expected one of F64"));
-  EXPECT_THAT(refusal(R"({"w":{"dtype":7,"shape":[0],"data_offsets":[0,0]}})", ""), HasSubstr("got 7"));
+  EXPECT_THAT(refusal(one("F128", "[1]", "[0,16]"), std::string(16, '\0')),
+              HasSubstr("w.dtype: expected one of F64"));
+  EXPECT_THAT(refusal(R"({"w":{"dtype":7,"shape":[0],"data_offsets":[0,0]}})", ""),
+              HasSubstr("got 7"));
 }
 
 TEST_F(MalformedSafetensors, ShapesThatAreNot) {
-  EXPECT_THAT(refusal(one("U8", "[-1]", "[0,1]"), "x"), HasSubstr("w.shape: expected an integer from 0"));
+  EXPECT_THAT(refusal(one("U8", "[-1]", "[0,1]"), "x"),
+              HasSubstr("w.shape: expected an integer from 0"));
   EXPECT_THAT(refusal(one("U8", "[1.5]", "[0,1]"), "x"), HasSubstr("got 1.5"));
-  EXPECT_THAT(refusal(one("U8", "7", "[0,1]"), "x"), HasSubstr("expected a list of integers, got 7"));
-  EXPECT_THAT(refusal(one("U8", "[18446744073709551615]", "[0,1]"), "x"), HasSubstr("got 18446744073709551615"));
+  EXPECT_THAT(refusal(one("U8", "7", "[0,1]"), "x"),
+              HasSubstr("expected a list of integers, got 7"));
+  EXPECT_THAT(refusal(one("U8", "[18446744073709551615]", "[0,1]"), "x"),
+              HasSubstr("got 18446744073709551615"));
 }
 
 TEST_F(MalformedSafetensors, SizesThatOverflow) {
-  EXPECT_THAT(refusal(one("F64", "[4294967296,4294967296]", "[0,0]"), ""), HasSubstr("below 2^63 bytes"));
-  EXPECT_THAT(refusal(one("F32", "[9223372036854775807]", "[0,4]"), "1234"), HasSubstr("below 2^63 bytes"));
-  EXPECT_THAT(refusal(one("F32", "[0,9223372036854775807]", "[0,0]"), ""), HasSubstr("below 2^63 bytes"));
+  EXPECT_THAT(refusal(one("F64", "[4294967296,4294967296]", "[0,0]"), ""),
+              HasSubstr("below 2^63 bytes"));
+  EXPECT_THAT(refusal(one("F32", "[9223372036854775807]", "[0,4]"), "1234"),
+              HasSubstr("below 2^63 bytes"));
+  EXPECT_THAT(refusal(one("F32", "[0,9223372036854775807]", "[0,0]"), ""),
+              HasSubstr("below 2^63 bytes"));
 }
 
 TEST_F(MalformedSafetensors, SizeIsNotThatOfTheShape) {
-  EXPECT_THAT(refusal(one("F32", "[2]", "[0,4]"), "1234"), HasSubstr("expected 8 bytes for shape [2], got 4"));
+  EXPECT_THAT(refusal(one("F32", "[2]", "[0,4]"), "1234"),
+              HasSubstr("expected 8 bytes for shape [2], got 4"));
 }
 
 TEST_F(MalformedSafetensors, HugeTensorsAreRefusedWithoutAllocation) {
@@ -246,12 +275,14 @@ std::string two(const std::string& first, const std::string& second) {
 }
 
 TEST_F(MalformedSafetensors, TensorsOverlap) {
-  EXPECT_THAT(refusal(two("[0,2]", "[1,3]"), "xyz"), HasSubstr("b.data_offsets: expected to begin at 2, got 1, an overlap"));
+  EXPECT_THAT(refusal(two("[0,2]", "[1,3]"), "xyz"),
+              HasSubstr("b.data_offsets: expected to begin at 2, got 1, an overlap"));
   EXPECT_THAT(refusal(two("[0,2]", "[0,2]"), "xy"), HasSubstr("an overlap"));
 }
 
 TEST_F(MalformedSafetensors, HolesInTheData) {
-  EXPECT_THAT(refusal(two("[0,2]", "[3,5]"), "xyzuv"), HasSubstr("expected to begin at 2, got 3, a hole"));
+  EXPECT_THAT(refusal(two("[0,2]", "[3,5]"), "xyzuv"),
+              HasSubstr("expected to begin at 2, got 3, a hole"));
   EXPECT_THAT(refusal(one("U8", "[1]", "[1,2]"), "xy"), HasSubstr("a hole"));
 }
 

@@ -92,7 +92,6 @@ void visit(Options& o, Field&& field) {
 
 template <>
 struct contraflow::EnumNames<contraflow::sample::Schedule> {
-  static constexpr std::array values{
-      std::pair{"constant", contraflow::sample::Schedule::kConstant},
-      std::pair{"cosine", contraflow::sample::Schedule::kCosine}};
+  static constexpr std::array values{std::pair{"constant", contraflow::sample::Schedule::kConstant},
+                                     std::pair{"cosine", contraflow::sample::Schedule::kCosine}};
 };

@@ -81,7 +81,8 @@ TEST(Log, SinkIsReplaceableAndSilentByDefault) {
     log(LogLevel::kInfo, "one");
   }
   log(LogLevel::kWarning, "nobody listens again");
-  EXPECT_EQ(::testing::internal::GetCapturedStdout() + ::testing::internal::GetCapturedStderr(), "");
+  EXPECT_EQ(::testing::internal::GetCapturedStdout() + ::testing::internal::GetCapturedStderr(),
+            "");
   EXPECT_EQ(seen, (std::vector<std::string>{"one"}));
 }
 

@@ -13,8 +13,8 @@ namespace contraflow {
 namespace {
 
 using Json = nlohmann::ordered_json;
-using ::testing::HasSubstr;
 using testing::error_of;
+using ::testing::HasSubstr;
 
 TEST(Toml, ReadsEveryTypeInTheOrderOfTheFile) {
   const Json json = parse_toml(R"(
@@ -28,7 +28,8 @@ widths = [64, 32]
 kind = "actnorm"
 [[layer]]
 kind = "residual"
-)", "run.toml");
+)",
+                               "run.toml");
   EXPECT_EQ(json_text(json),
             R"({"z":1,"a":"text","training":{"rate":0.001,"on":true,"widths":[64,32]},)"
             R"("layer":[{"kind":"actnorm"},{"kind":"residual"}]})");
@@ -42,21 +43,24 @@ TEST(Toml, ErrorsNameFileLineColumnAndRemedy) {
 }
 
 TEST(Toml, DuplicateKeysHugeIntegersAndDatesAreErrors) {
-  EXPECT_THAT(error_of<ConfigError>([] { parse_toml("a = 1\na = 2\n", "f"); }), HasSubstr("line 2"));
+  EXPECT_THAT(error_of<ConfigError>([] { parse_toml("a = 1\na = 2\n", "f"); }),
+              HasSubstr("line 2"));
   EXPECT_THAT(error_of<ConfigError>([] { parse_toml("a = 9223372036854775808", "f"); }),
               HasSubstr("[f] line 1"));
   EXPECT_THAT(error_of<ConfigError>([] { parse_toml("a = 2020-01-01", "f"); }),
               HasSubstr("got a date or time. Put it in quotes."));
   EXPECT_THAT(error_of<ConfigError>([] { parse_toml(std::string(100'000, '['), "f"); }),
               HasSubstr("[f] line 1"));
-  EXPECT_THAT(error_of<ConfigError>([] { parse_toml("a = \"\xFF\"", "f"); }), HasSubstr("[f] line 1"));
+  EXPECT_THAT(error_of<ConfigError>([] { parse_toml("a = \"\xFF\"", "f"); }),
+              HasSubstr("[f] line 1"));
 }
 
 TEST(Toml, WritesWhatItReads) {
   const Json json = Json::parse(R"({"t": {"x": 1, "u": {"y": [1.5, "q\"\\\n"]}}, "a b": true,
       "l": [{"k": 1}, {"k": {"m": "é"}}], "big": 9223372036854775807, "small": 1e-300, "e": {}})");
   const Json back = parse_toml(to_toml(json), "t");
-  EXPECT_EQ(nlohmann::json::parse(back.dump()), nlohmann::json::parse(json.dump())) << to_toml(json);
+  EXPECT_EQ(nlohmann::json::parse(back.dump()), nlohmann::json::parse(json.dump()))
+      << to_toml(json);
   EXPECT_EQ(to_toml({{"a", nullptr}}), "a = \"none\"\n");
 }
 
@@ -69,16 +73,19 @@ Json assigned(std::string_view start, std::initializer_list<const char*> assignm
 TEST(Assignment, ValuesAreTomlAndBareWordsAreText) {
   EXPECT_EQ(assigned("{}", {"a.b=3", "a.c=1e-3", "a.d=true", "e=cosine", "f=[1, 2]", "g='5'"}),
             Json::parse(R"({"a":{"b":3,"c":0.001,"d":true},"e":"cosine","f":[1,2],"g":"5"})"));
-  EXPECT_EQ(assigned("{}", {"p=/data/x y.csv", "d=2020-01-01", "q=a=b", "n=", "m=1\nz = 2"}),
-            Json::parse(R"({"p":"/data/x y.csv","d":"2020-01-01","q":"a=b","n":"","m":"1\nz = 2"})"));
+  EXPECT_EQ(
+      assigned("{}", {"p=/data/x y.csv", "d=2020-01-01", "q=a=b", "n=", "m=1\nz = 2"}),
+      Json::parse(R"({"p":"/data/x y.csv","d":"2020-01-01","q":"a=b","n":"","m":"1\nz = 2"})"));
 }
 
 TEST(Assignment, LaterOnesAndExistingTables) {
-  EXPECT_EQ(assigned(R"({"a":{"x":1,"y":2}})", {"a.x=3", "a.x=4"}), Json::parse(R"({"a":{"x":4,"y":2}})"));
+  EXPECT_EQ(assigned(R"({"a":{"x":1,"y":2}})", {"a.x=3", "a.x=4"}),
+            Json::parse(R"({"a":{"x":4,"y":2}})"));
 }
 
 TEST(Assignment, KindsChangeWithTheirKeys) {
-  EXPECT_EQ(assigned(R"({"l":"series"})", {"l.terms=3"}), Json::parse(R"({"l":{"kind":"series","terms":3}})"));
+  EXPECT_EQ(assigned(R"({"l":"series"})", {"l.terms=3"}),
+            Json::parse(R"({"l":{"kind":"series","terms":3}})"));
   EXPECT_EQ(assigned(R"({"l":{"kind":"series","terms":3}})", {"l.kind=exact"}),
             Json::parse(R"({"l":{"kind":"exact"}})"));
   EXPECT_EQ(assigned(R"({"l":{"kind":"series","terms":3}})", {"l.kind=series"}),
@@ -88,7 +95,8 @@ TEST(Assignment, KindsChangeWithTheirKeys) {
 TEST(Assignment, MalformedOnesAreErrors) {
   Json json = Json::object();
   for (const char* bad : {"steps", "=3", "a..b=3", ".a=3", "a.=3", ""}) {
-    EXPECT_THAT(error_of<ConfigError>([&] { apply_assignment(json, bad); }), HasSubstr("key.path=value"));
+    EXPECT_THAT(error_of<ConfigError>([&] { apply_assignment(json, bad); }),
+                HasSubstr("key.path=value"));
   }
   EXPECT_THAT(error_of<ConfigError>([&] { apply_assignment(json, "a=[1, 2"); }),
               HasSubstr("[--set] a: expected a TOML value, got [1, 2"));
@@ -100,7 +108,8 @@ TEST(Assignment, MalformedOnesAreErrors) {
 TEST(Json, ErrorsNameLineAndColumn) {
   EXPECT_THAT(error_of<ConfigError>([] { parse_json("{\"a\": 1,\n \"b\": x}", "m.json"); }),
               HasSubstr("[m.json] line 2, column 7"));
-  EXPECT_THAT(error_of<ConfigError>([] { parse_json("", "m.json"); }), HasSubstr("line 1, column 1"));
+  EXPECT_THAT(error_of<ConfigError>([] { parse_json("", "m.json"); }),
+              HasSubstr("line 1, column 1"));
   EXPECT_THROW(parse_json("{} {}", "m"), ConfigError);
 }
 
