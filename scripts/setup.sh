@@ -4,13 +4,16 @@
 # done, a run takes a fraction of a second and uses no network.
 #   CONTRAFLOW_LIBTORCH=DIR  use that LibTorch; none is installed.
 #   CXX, PYTHON              the compiler and the Python to use.
+#   CMAKE_PREFIX_PATH        folders (with include/ in them) that hold libraries of your own.
 # Exit code 2: something is missing that this script may not install (it says what, and the command).
 set -euo pipefail
+shopt -s inherit_errexit
 cd "$(dirname "$0")/.."
 
 readonly log=build/setup.log
 readonly stamp=.venv/contraflow.stamp
 readonly cmake_minimum=3.25
+readonly elsewhere="Libraries installed elsewhere are found in CMAKE_PREFIX_PATH=FOLDER, with FOLDER/include."
 libtorch="${CONTRAFLOW_LIBTORCH:-}"
 cxx="${CXX:-g++}"
 
@@ -39,10 +42,14 @@ find_python() {
 
 # Headers that the compiler does not find, one per line, in one call of the preprocessor.
 missing_headers() {
-  local header
+  local header prefix prefixes="${CMAKE_PREFIX_PATH:-}" include=()
+  prefixes="${prefixes//:/ }"
+  for prefix in $prefixes; do
+    include+=("-I$prefix/include")
+  done
   for header in "$@"; do
     printf '#if !__has_include(<%s>)\nmissing %s\n#endif\n' "$header" "$header"
-  done | "$cxx" -std=c++20 -E -P -x c++ - 2>/dev/null | sed -n 's/^missing //p'
+  done | "$cxx" -std=c++20 "${include[@]}" -E -P -x c++ - 2>/dev/null | sed -n 's/^missing //p'
 }
 
 # Debian packages that are needed and missing, one per line.
@@ -68,7 +75,8 @@ missing_packages() {
     [cairo/cairo.h]=libcairo2-dev [gtest/gtest.h]=libgtest-dev [gmock/gmock.h]=libgmock-dev)
   local headers=("${!package[@]}") header
   if command -v "$cxx" >/dev/null; then
-    mapfile -t headers < <(missing_headers "${!package[@]}")
+    header=$(missing_headers "${!package[@]}")
+    mapfile -t headers < <(printf '%s' "$header")
   fi
   for header in "${headers[@]}"; do
     say "${package[$header]}"
@@ -94,24 +102,25 @@ install_packages() {
   if ! may_install; then
     stop 2 "[setup] system packages: expected ${packages[*]}, got none of them." \
       "Installing needs root. Run, as root:" "  $command" "then run this again." \
-      "Headers elsewhere are found through CPATH (toml++/toml.h, CLI/CLI.hpp, nlohmann/json.hpp are header-only)."
+      "$elsewhere"
   fi
   say "[setup] installing ${packages[*]}"
   if ! as_root env DEBIAN_FRONTEND=noninteractive sh -c "apt-get -o DPkg::Lock::Timeout=300 update \
       && apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends ${packages[*]}" \
       >>"$log" 2>&1 </dev/null; then
     stop 1 "[setup] system packages: expected ${packages[*]} to install, got:" "$(grep '^E:' "$log" | tail -n 5)" \
-      "The whole log is $log. Repair that, or install them by hand:" "  $command"
+      "The whole log is $log. Repair that, or install them by hand:" "  $command" "$elsewhere"
   fi
   local left
   left=$(missing_packages | tr '\n' ' ')
   if [ -n "$left" ]; then
     stop 2 "[setup] system packages: expected ${left}to be found after installing, got none." \
-      "Install them by hand, or put their headers on CPATH; the log is $log."
+      "Install them by hand; the log is $log. $elsewhere"
   fi
 }
 
 check_compiler() {
+  command -v "$cxx" >/dev/null || return 0
   if ! printf '#include <version>\n#if __cplusplus < 202002L || (defined(__GNUC__) && !defined(__clang__) \
       && __GNUC__ < 11)\n#error\n#endif\n' | "$cxx" -std=c++20 -fsyntax-only -x c++ - 2>/dev/null; then
     stop 2 "[setup] compiler: expected C++20 (g++ 11 or newer), got $("$cxx" --version | head -n 1)." \
@@ -169,15 +178,17 @@ main() {
     stop 2 "[setup] CONTRAFLOW_LIBTORCH: expected a folder with include/ATen/ATen.h, got '$libtorch'." \
       "Name the folder that holds include/ and lib/, or unset it to install LibTorch into .venv."
   fi
+  check_compiler
   local missing
-  mapfile -t missing < <(missing_packages)
+  missing=$(missing_packages)  # a failure in here ends the script, which it would not in a <(...)
+  mapfile -t missing < <(printf '%s' "$missing")
   if [ "${#missing[@]}" -gt 0 ]; then
     install_packages "${missing[@]}"
+    check_compiler
   fi
   if [ -x .venv/bin/python ] && [ "$(cat "$stamp" 2>/dev/null)" = "$(wanted_stamp)" ]; then
     return
   fi
-  check_compiler
   make_environment
   say "[setup] done"
 }
