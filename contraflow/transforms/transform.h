@@ -44,7 +44,8 @@ struct TransformOutput {
 /// State      forward and inverse are const and pure. State updates (norm refresh, ActNorm
 ///            initialisation) happen in prepare(), which the trainer calls before every step.
 /// Threads    const members may run concurrently; prepare() needs exclusive access.
-/// Throws     ShapeError, DtypeError on a bad input; ConvergenceError; InverseUnavailable.
+/// Throws     ShapeError (also for an empty batch), DtypeError on a bad input; ConvergenceError;
+///            InverseUnavailable.
 ///
 /// Concrete transforms are final, take their options struct, and implement the do_ methods; shape
 /// checks happen once, here.
@@ -54,7 +55,8 @@ class Transform : public torch::nn::Module {
   TransformOutput inverse(const at::Tensor& z, const Context& context = {}) const;
 
   /// Updates state from a batch of inputs [B, event_shape()]. Runs without autograd. Data-dependent
-  /// members (ActNorm, standardisation) initialise at the first call only.
+  /// members (ActNorm, standardisation) initialise at the first call only. x may be undefined where
+  /// prepare_needs_data() is false.
   void prepare(const at::Tensor& x, const Context& context = {});
   /// Whether the next prepare() will look at x; a chain then computes the inputs of its members.
   virtual bool prepare_needs_data() const { return false; }
@@ -64,8 +66,9 @@ class Transform : public torch::nn::Module {
   virtual std::vector<int64_t> latent_shape() const { return event_shape(); }
   /// Width C of context.condition; 0 = unconditional.
   virtual int64_t condition_size() const { return 0; }
-  /// Certified upper bound on the Lipschitz constant of the inverse map, where one is known: how much
-  /// an error in z can grow in x.
+  /// Certified upper bounds on the Lipschitz constants of the two maps, where known: how much an
+  /// error in x can grow in z, and an error in z in x.
+  virtual std::optional<double> forward_lipschitz() const { return std::nullopt; }
   virtual std::optional<double> inverse_lipschitz() const { return std::nullopt; }
 
  protected:
@@ -74,9 +77,15 @@ class Transform : public torch::nn::Module {
   virtual void do_prepare(const at::Tensor& /*x*/, const Context& /*context*/) {}
 
  private:
+  void check_input(const char* where, const char* name, const at::Tensor& x, at::IntArrayRef event,
+                   const Context& context) const;
   void check_condition(const char* where, const at::Tensor& x, const Context& context) const;
 };
 
 using TransformPtr = std::shared_ptr<Transform>;
+
+/// The first floating parameter or buffer of a module tree: it tells dtype and device. Undefined
+/// when there is none.
+at::Tensor first_floating_tensor(const torch::nn::Module& module);
 
 }  // namespace contraflow

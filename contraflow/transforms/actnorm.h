@@ -1,0 +1,58 @@
+#pragma once
+
+#include "contraflow/core/options.h"
+#include "contraflow/transforms/transform.h"
+
+namespace contraflow {
+
+struct ActNormOptions {
+  /// Features D of one event.
+  int64_t dim = 0;
+};
+
+template <class Field>
+void visit(ActNormOptions& o, Field&& field) {
+  field("dim", o.dim, at_least(1), "Features of one event.");
+}
+
+/// Per-feature affine map, trained:  z = (x + shift) * exp(log_scale).
+///
+/// Shapes     x, z: [B, D].  log_det: [B].  context: none.
+/// Types      float32, float64; outputs keep the type and device of x.
+/// Direction  forward = data -> latent; log_det = sum(log_scale), in nats.
+/// Inverse    explicit: x = z * exp(-log_scale) - shift.
+/// Log-det    exact.
+/// Cost       one pass over x.
+/// Random     none.
+/// State      the first prepare() sets shift and log_scale so that its batch leaves with mean 0 and
+///            deviation 1 in every column; the buffer `initialized` (0 or 1) records it. Before, the
+///            map is the identity.
+/// Threads    const members may run concurrently; prepare() needs exclusive access.
+/// Throws     ShapeError, DtypeError; DomainError from the first prepare (constant column, one row).
+/// Source     Kingma and Dhariwal 2018, Glow, section 3.1, arXiv:1807.03039.
+/// Example    ActNorm norm({.dim = 2});   norm.prepare(x);   norm.forward(x).value;
+class ActNorm final : public Transform {
+ public:
+  using Options = ActNormOptions;
+  static constexpr const char* kSummary = "per-feature scale and shift, initialised from data";
+  static constexpr const char* kSource = "Kingma and Dhariwal 2018, arXiv:1807.03039";
+
+  explicit ActNorm(ActNormOptions options);
+
+  std::vector<int64_t> event_shape() const override { return {options_.dim}; }
+  bool prepare_needs_data() const override;
+  std::optional<double> forward_lipschitz() const override;
+  std::optional<double> inverse_lipschitz() const override;
+
+ private:
+  TransformOutput do_forward(const at::Tensor& x, const Context& context) const override;
+  TransformOutput do_inverse(const at::Tensor& z, const Context& context) const override;
+  void do_prepare(const at::Tensor& x, const Context& context) override;
+
+  ActNormOptions options_;
+  at::Tensor shift_;        ///< [D]
+  at::Tensor log_scale_;    ///< [D]
+  at::Tensor initialized_;  ///< [], 0 or 1; floating so that to(dtype) keeps the state of one type.
+};
+
+}  // namespace contraflow

@@ -1,0 +1,122 @@
+#include "contraflow/transforms/chain.h"
+
+#include <ATen/ATen.h>
+
+#include <limits>
+
+#include "contraflow/core/error.h"
+
+namespace contraflow {
+namespace {
+
+/// Sum of two tensors of which an undefined one counts as zero.
+at::Tensor add_defined(const at::Tensor& a, const at::Tensor& b) {
+  if (!a.defined()) return b;
+  return b.defined() ? a + b : a;
+}
+
+/// `step` continues `total`; `lipschitz` (called only when there is an error to carry) bounds how
+/// much the step enlarges an error of its input.
+template <class Lipschitz>
+void append(TransformOutput& total, const TransformOutput& step, Lipschitz lipschitz) {
+  at::Tensor carried;
+  if (total.solve_error_bound.defined()) {
+    const double factor = lipschitz().value_or(std::numeric_limits<double>::infinity());
+    // An exact input stays exact through a map of unknown constant: 0 times infinity is 0 here.
+    carried = at::where(total.solve_error_bound.eq(0), total.solve_error_bound,
+                        total.solve_error_bound * factor);
+  }
+  total.value = step.value;
+  total.log_det = add_defined(total.log_det, step.log_det);
+  total.log_det_bias_bound = add_defined(total.log_det_bias_bound, step.log_det_bias_bound);
+  total.solve_error_bound = add_defined(carried, step.solve_error_bound);
+}
+
+template <class Constant>
+std::optional<double> product(const std::vector<TransformPtr>& members, Constant constant) {
+  double out = 1.0;
+  for (const TransformPtr& member : members) {
+    const std::optional<double> factor = constant(*member);
+    if (!factor) return std::nullopt;
+    out *= *factor;
+  }
+  return out;
+}
+
+}  // namespace
+
+Chain::Chain(std::vector<TransformPtr> members) : members_(std::move(members)) {
+  if (members_.empty()) {
+    fail<ConfigError>("Chain", "transforms", "at least one member", "none", "Add one.");
+  }
+  for (size_t k = 0; k < members_.size(); ++k) {
+    const std::string name = c10::str("transforms[", k, "]");
+    if (!members_[k]) fail<ConfigError>("Chain", name, "a transform", "null", "Pass one.");
+    register_module(std::to_string(k), members_[k]);
+    if (k > 0 && members_[k]->event_shape() != members_[k - 1]->latent_shape()) {
+      fail<ConfigError>("Chain", name,
+                        c10::str("events of shape ", at::IntArrayRef(members_[k - 1]->latent_shape()),
+                                 ", which the member before it gives"),
+                        c10::str(at::IntArrayRef(members_[k]->event_shape())),
+                        "Make the dimensions of neighbours agree.");
+    }
+    const int64_t size = members_[k]->condition_size();
+    if (size != 0 && condition_size_ != 0 && size != condition_size_) {
+      fail<ConfigError>("Chain", name, c10::str("a condition of width ", condition_size_),
+                        c10::str(size), "Give all conditional members the same width.");
+    }
+    if (size != 0) condition_size_ = size;
+  }
+}
+
+Context Chain::member_context(size_t k, const Context& context) const {
+  Context out = context.fork(k);
+  if (members_[k]->condition_size() == 0) out.condition = at::Tensor();
+  return out;
+}
+
+TransformOutput Chain::do_forward(const at::Tensor& x, const Context& context) const {
+  TransformOutput total{x, {}, {}, {}};
+  for (size_t k = 0; k < members_.size(); ++k) {
+    append(total, members_[k]->forward(total.value, member_context(k, context)),
+           [&] { return members_[k]->forward_lipschitz(); });
+  }
+  return total;
+}
+
+TransformOutput Chain::do_inverse(const at::Tensor& z, const Context& context) const {
+  TransformOutput total{z, {}, {}, {}};
+  for (size_t k = members_.size(); k-- > 0;) {
+    append(total, members_[k]->inverse(total.value, member_context(k, context)),
+           [&] { return members_[k]->inverse_lipschitz(); });
+  }
+  return total;
+}
+
+bool Chain::prepare_needs_data() const {
+  for (const TransformPtr& member : members_) {
+    if (member->prepare_needs_data()) return true;
+  }
+  return false;
+}
+
+void Chain::do_prepare(const at::Tensor& x, const Context& context) {
+  size_t last = members_.size();  // the last member that needs data, if any
+  while (last > 0 && !members_[last - 1]->prepare_needs_data()) --last;
+  at::Tensor input = x;
+  for (size_t k = 0; k < members_.size(); ++k) {
+    const Context own = member_context(k, context);
+    members_[k]->prepare(k < last ? input : at::Tensor(), own);
+    if (k + 1 < last) input = members_[k]->forward(input, own).value;
+  }
+}
+
+std::optional<double> Chain::forward_lipschitz() const {
+  return product(members_, [](const Transform& t) { return t.forward_lipschitz(); });
+}
+
+std::optional<double> Chain::inverse_lipschitz() const {
+  return product(members_, [](const Transform& t) { return t.inverse_lipschitz(); });
+}
+
+}  // namespace contraflow

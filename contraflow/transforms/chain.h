@@ -1,0 +1,66 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "contraflow/core/options.h"
+#include "contraflow/transforms/transform.h"
+
+namespace contraflow {
+
+struct ChainOptions {
+  /// Members in the order data -> latent, each {"type": ..., its options}.
+  nlohmann::ordered_json transforms = nlohmann::ordered_json::array();
+};
+
+template <class Field>
+void visit(ChainOptions& o, Field&& field) {
+  field("transforms", o.transforms, "Members from data to latent, each a type with its options.");
+}
+
+/// Transforms one after another:  z = f_n(... f_2(f_1(x))).
+///
+/// Shapes     x: [B, event of the first], z: [B, latent of the last].  log_det: [B].
+///            context: [B, C] goes to the members that are conditional; they agree on C.
+/// Types      those that all members take; outputs keep the type and device of x.
+/// Direction  forward = data -> latent; log_det is the sum of the members'.
+/// Inverse    the members' inverses in reverse order.
+/// Log-det    as the members'; certified bias bounds add up.
+/// Solve      error bound of member k = its own + its Lipschitz constant times the bound it
+///            received; infinite where that constant is not known. It covers `value`; log_det is that
+///            of the points actually visited.
+/// Random     member k draws from context.fork(k), the same for forward and inverse.
+/// State      prepare() runs in order; inputs are computed only up to the last member that needs
+///            data, with the members before it already prepared.
+/// Threads    const members may run concurrently; prepare() needs exclusive access.
+/// Throws     ConfigError at construction (no member, shapes or condition sizes that do not fit);
+///            what the members throw.
+/// Source     none.
+/// Example    Chain flow({std::make_shared<ActNorm>(ActNormOptions{.dim = 2}), block});
+class Chain final : public Transform {
+ public:
+  using Options = ChainOptions;
+  static constexpr const char* kSummary = "transforms one after another";
+  static constexpr const char* kSource = "";
+
+  explicit Chain(std::vector<TransformPtr> members);
+
+  std::vector<int64_t> event_shape() const override { return members_.front()->event_shape(); }
+  std::vector<int64_t> latent_shape() const override { return members_.back()->latent_shape(); }
+  int64_t condition_size() const override { return condition_size_; }
+  bool prepare_needs_data() const override;
+  std::optional<double> forward_lipschitz() const override;
+  std::optional<double> inverse_lipschitz() const override;
+
+  const std::vector<TransformPtr>& members() const { return members_; }
+
+ private:
+  TransformOutput do_forward(const at::Tensor& x, const Context& context) const override;
+  TransformOutput do_inverse(const at::Tensor& z, const Context& context) const override;
+  void do_prepare(const at::Tensor& x, const Context& context) override;
+  Context member_context(size_t k, const Context& context) const;
+
+  std::vector<TransformPtr> members_;
+  int64_t condition_size_ = 0;
+};
+
+}  // namespace contraflow

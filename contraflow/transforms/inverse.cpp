@@ -1,0 +1,27 @@
+#include "contraflow/transforms/inverse.h"
+
+#include <ATen/ATen.h>
+
+#include "contraflow/core/error.h"
+
+namespace contraflow {
+
+Inverse::Inverse(TransformPtr inner) {
+  if (!inner) fail<ConfigError>("Inverse", "inner", "a transform", "null", "Pass one.");
+  inner_ = register_module("inner", std::move(inner));
+}
+
+TransformOutput Inverse::do_forward(const at::Tensor& x, const Context& context) const {
+  return inner_->inverse(x, context);
+}
+
+TransformOutput Inverse::do_inverse(const at::Tensor& z, const Context& context) const {
+  return inner_->forward(z, context);
+}
+
+void Inverse::do_prepare(const at::Tensor& x, const Context& context) {
+  const bool needed = inner_->prepare_needs_data();
+  inner_->prepare(needed ? inner_->inverse(x, context).value : at::Tensor(), context);
+}
+
+}  // namespace contraflow

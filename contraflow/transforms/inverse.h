@@ -1,0 +1,54 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "contraflow/core/options.h"
+#include "contraflow/transforms/transform.h"
+
+namespace contraflow {
+
+struct InverseOptions {
+  /// The transform to turn round: {"type": ..., its options}.
+  nlohmann::ordered_json transform = nlohmann::ordered_json::object();
+};
+
+template <class Field>
+void visit(InverseOptions& o, Field&& field) {
+  field("transform", o.transform, "The transform to turn round: type and options.");
+}
+
+/// Another transform with its directions swapped.
+///
+/// Shapes     x: [B, inner latent_shape()], z: [B, inner event_shape()].  context: the inner one's.
+/// Direction  forward = inner inverse, with its log_det and bounds.
+/// State      prepare(x) prepares the inner transform with inner.inverse(x), where it needs data.
+/// Threads    as the inner transform.
+/// Throws     as the inner transform.
+/// Source     none.
+/// Example    Inverse map(std::make_shared<ActNorm>(ActNormOptions{.dim = 2}));
+class Inverse final : public Transform {
+ public:
+  using Options = InverseOptions;
+  static constexpr const char* kSummary = "another transform with its directions swapped";
+  static constexpr const char* kSource = "";
+
+  explicit Inverse(TransformPtr inner);
+
+  std::vector<int64_t> event_shape() const override { return inner_->latent_shape(); }
+  std::vector<int64_t> latent_shape() const override { return inner_->event_shape(); }
+  int64_t condition_size() const override { return inner_->condition_size(); }
+  bool prepare_needs_data() const override { return inner_->prepare_needs_data(); }
+  std::optional<double> forward_lipschitz() const override { return inner_->inverse_lipschitz(); }
+  std::optional<double> inverse_lipschitz() const override { return inner_->forward_lipschitz(); }
+
+  const TransformPtr& inner() const { return inner_; }
+
+ private:
+  TransformOutput do_forward(const at::Tensor& x, const Context& context) const override;
+  TransformOutput do_inverse(const at::Tensor& z, const Context& context) const override;
+  void do_prepare(const at::Tensor& x, const Context& context) override;
+
+  TransformPtr inner_;
+};
+
+}  // namespace contraflow

@@ -1,0 +1,160 @@
+#include "contraflow/transforms/registry.h"
+
+#include "contraflow/transforms/actnorm.h"
+#include "contraflow/transforms/chain.h"
+#include "contraflow/transforms/contractive_block.h"
+#include "contraflow/transforms/dequantize.h"
+#include "contraflow/transforms/inverse.h"
+#include "contraflow/transforms/logit.h"
+#include "contraflow/transforms/standardize.h"
+
+namespace contraflow {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string member_place(std::string_view where, size_t k) {
+  return std::string(where) + " transforms[" + std::to_string(k) + "]";
+}
+
+void check_list(const Json& specs, std::string_view where) {
+  if (specs.is_array()) return;
+  fail<ConfigError>(where, "transforms", "a list of tables", shorten(specs.dump()),
+                    "Write [{\"type\": ...}, ...].");
+}
+
+TransformEntry chain_entry() {
+  TransformEntry out = entry<Chain>("chain", {}, {.conditional = true});
+  out.make = [](const Json& json, std::string_view where) -> TransformPtr {
+    const auto options = options_from_json<ChainOptions>(json, where);
+    return std::make_shared<Chain>(make_transforms(options.transforms, where));
+  };
+  out.resolve = [](const Json& json, std::string_view where) {
+    auto options = options_from_json<ChainOptions>(json, where);
+    options.transforms = resolve_transforms(options.transforms, where);
+    return options_to_json(options);
+  };
+  const Json pixels = Json::array({{{"type", "dequantize"}, {"dim", 3}, {"levels", {17}}},
+                                   {{"type", "logit"}, {"dim", 3}},
+                                   {{"type", "actnorm"}, {"dim", 3}}});
+  const Json affine = Json::array({{{"type", "standardize"}, {"dim", 2}},
+                                   {{"type", "inverse"},
+                                    {"transform", {{"type", "actnorm"}, {"dim", 2}}}}});
+  out.samples = {
+      law_sample("integers", ChainOptions{pixels}, {InputKind::kInteger, 0, 16}),
+      law_sample("affine", ChainOptions{affine}),
+  };
+  return out;
+}
+
+TransformEntry inverse_entry() {
+  TransformEntry out = entry<Inverse>("inverse", {}, {.conditional = true});
+  out.make = [](const Json& json, std::string_view where) -> TransformPtr {
+    const auto options = options_from_json<InverseOptions>(json, where);
+    return std::make_shared<Inverse>(
+        make_transform(options.transform, std::string(where) + " transform"));
+  };
+  out.resolve = [](const Json& json, std::string_view where) {
+    auto options = options_from_json<InverseOptions>(json, where);
+    options.transform = resolve_transform(options.transform, std::string(where) + " transform");
+    return options_to_json(options);
+  };
+  out.samples = {
+      law_sample("actnorm", InverseOptions{{{"type", "actnorm"}, {"dim", 3}}}),
+      law_sample("logit", InverseOptions{{{"type", "logit"}, {"dim", 2}}}),
+  };
+  return out;
+}
+
+// Solves and norms tight enough for finite differences; weights large enough that the caps bind.
+ContractiveBlockOptions tight_block(FormKind form, Activation activation, int64_t dim) {
+  ContractiveBlockOptions o{.dim = dim, .form = form};
+  o.net.activation = activation;
+  o.net.depth = 2;
+  o.net.growth = 8;
+  o.net.lipschitz = 0.8;
+  o.net.norm_tolerance = 1e-9;
+  o.net.init_gain = 2.0;
+  o.train_log_det = ExactLogDet{};
+  o.train_tolerance = o.tolerance = o.backward_tolerance = 1e-12;
+  return o;
+}
+
+std::vector<LawSample> block_samples() {
+  ContractiveBlockOptions sequential = tight_block(FormKind::kResidual, Activation::kLipSwish, 3);
+  sequential.net.kind = NetKind::kSequential;
+  sequential.net.hidden = {12, 12};
+  sequential.net.activate_input = true;
+  ContractiveBlockOptions custom = tight_block(FormKind::kCustom, Activation::kTanh, 2);
+  custom.matrix = {1.0, -0.6, 0.9, 0.7};
+  ContractiveBlockOptions conditional = tight_block(FormKind::kMonotone, Activation::kElu, 2);
+  conditional.condition = 3;
+  ContractiveBlockOptions roulette = tight_block(FormKind::kResidual, Activation::kClipSwish, 3);
+  roulette.train_log_det = roulette.eval_log_det = RussianRoulette{};
+  ContractiveBlockOptions truncated = tight_block(FormKind::kInverseResidual, Activation::kSoftplus, 2);
+  truncated.train_log_det = truncated.eval_log_det = TruncatedSeries{};
+  return {
+      law_sample("residual", tight_block(FormKind::kResidual, Activation::kClipSwish, 2)),
+      law_sample("inverse_residual", tight_block(FormKind::kInverseResidual, Activation::kClipSwish, 2)),
+      law_sample("monotone", tight_block(FormKind::kMonotone, Activation::kCPila, 3)),
+      law_sample("one_dimension", tight_block(FormKind::kMonotone, Activation::kSin, 1)),
+      law_sample("sequential", sequential),
+      law_sample("custom", custom),
+      law_sample("conditional", conditional),
+      law_sample("roulette", roulette, {}, /*exact_log_det=*/false),
+      law_sample("truncated", truncated, {}, /*exact_log_det=*/false),
+  };
+}
+
+}  // namespace
+
+const std::vector<TransformEntry>& transform_registry() {
+  static const std::vector<TransformEntry> registry{
+      entry<ActNorm>("actnorm", {law_sample("dim3", ActNormOptions{.dim = 3})}),
+      entry<Standardize>("standardize", {law_sample("dim3", StandardizeOptions{.dim = 3})}),
+      entry<Logit>("logit",
+                   {law_sample("unit", LogitOptions{.dim = 3}, {InputKind::kBounded, 0.0, 1.0}),
+                    law_sample("columns",
+                               LogitOptions{.dim = 2, .lower = {-2, -3}, .upper = {4, 3}, .alpha = 1e-3},
+                               {InputKind::kBounded, -2.0, 3.0})}),
+      entry<Dequantize>("dequantize",
+                        {law_sample("levels17", DequantizeOptions{.dim = 3, .levels = {17}},
+                                    {InputKind::kInteger, 0, 16}),
+                         law_sample("columns", DequantizeOptions{.dim = 2, .levels = {4, 256}},
+                                    {InputKind::kInteger, 0, 3})},
+                        {.bijective = false, .stochastic = true}),
+      entry<ContractiveBlock>("contractive_block", block_samples(), {.conditional = true}),
+      chain_entry(),
+      inverse_entry(),
+  };
+  return registry;
+}
+
+TransformPtr make_transform(const Json& spec, std::string_view where) {
+  return find_entry(transform_registry(), spec, where).make(options_of(spec), where);
+}
+
+Json resolve_transform(const Json& spec, std::string_view where) {
+  const TransformEntry& found = find_entry(transform_registry(), spec, where);
+  return with_type(found.name, found.resolve(options_of(spec), where));
+}
+
+std::vector<TransformPtr> make_transforms(const Json& specs, std::string_view where) {
+  check_list(specs, where);
+  std::vector<TransformPtr> out;
+  for (size_t k = 0; k < specs.size(); ++k) {
+    out.push_back(make_transform(specs[k], member_place(where, k)));
+  }
+  return out;
+}
+
+Json resolve_transforms(const Json& specs, std::string_view where) {
+  check_list(specs, where);
+  Json out = Json::array();
+  for (size_t k = 0; k < specs.size(); ++k) {
+    out.push_back(resolve_transform(specs[k], member_place(where, k)));
+  }
+  return out;
+}
+
+}  // namespace contraflow

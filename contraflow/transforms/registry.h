@@ -1,0 +1,83 @@
+#pragma once
+
+#include <initializer_list>
+#include <utility>
+
+#include "contraflow/core/registry.h"
+#include "contraflow/transforms/transform.h"
+
+namespace contraflow {
+
+/// What inputs a law sample takes.
+enum class InputKind {
+  kReal,     ///< Standard normal numbers.
+  kBounded,  ///< Uniform numbers inside [lower, upper].
+  kInteger,  ///< Integers lower ... upper.
+};
+
+struct InputDomain {
+  InputKind kind = InputKind::kReal;
+  double lower = 0.0;
+  double upper = 1.0;
+};
+
+/// A small instance that the law tests (and default benchmarks) run.
+struct LawSample {
+  std::string name;
+  nlohmann::ordered_json options;
+  InputDomain domain;
+  /// log_det is exact, so that it can be held against the Jacobian; false for random estimates and
+  /// truncated series.
+  bool exact_log_det = true;
+};
+
+struct TransformTraits {
+  /// inverse(forward(x)) = x and forward(inverse(z)) = z; false: only the first (Dequantize).
+  bool bijective = true;
+  /// forward draws random numbers whatever the options.
+  bool stochastic = false;
+  /// Some options make it take a condition.
+  bool conditional = false;
+};
+
+struct TransformEntry : RegistryEntry<Transform> {
+  TransformTraits traits;
+  std::vector<LawSample> samples;  ///< At least one.
+};
+
+/// A law sample from typed options.
+template <class Options>
+LawSample law_sample(std::string name, const Options& options, InputDomain domain = {},
+                     bool exact_log_det = true) {
+  return {std::move(name), options_to_json(options), domain, exact_log_det};
+}
+
+/// The one line that adds a flow: T has Options, kSummary and kSource, and is built from Options.
+template <class T>
+TransformEntry entry(std::string name, std::vector<LawSample> samples,
+                     TransformTraits traits = {}) {
+  TransformEntry out;
+  fill_entry<T>(out, std::move(name));
+  out.traits = traits;
+  out.samples = std::move(samples);
+  return out;
+}
+
+/// Every transform there is, in the order of the docs.
+const std::vector<TransformEntry>& transform_registry();
+
+/// {"type": "actnorm", "dim": 2} -> a transform. Throws ConfigError; `where` starts its text.
+TransformPtr make_transform(const nlohmann::ordered_json& spec,
+                            std::string_view where = "make_transform");
+/// The same spec with every default filled in, members of composites included.
+nlohmann::ordered_json resolve_transform(const nlohmann::ordered_json& spec,
+                                         std::string_view where = "resolve_transform");
+
+/// The same for a list of specs; `where` gets "transforms[k]" appended. ConfigError if `specs` is
+/// not a list.
+std::vector<TransformPtr> make_transforms(const nlohmann::ordered_json& specs,
+                                          std::string_view where);
+nlohmann::ordered_json resolve_transforms(const nlohmann::ordered_json& specs,
+                                          std::string_view where);
+
+}  // namespace contraflow

@@ -1,0 +1,40 @@
+#include "contraflow/transforms/standardize.h"
+
+#include <ATen/ATen.h>
+
+#include "contraflow/transforms/column_statistics.h"
+
+namespace contraflow {
+
+Standardize::Standardize(StandardizeOptions options) : options_(options) {
+  check_options(options_, "Standardize");
+  mean_ = register_buffer("mean", at::zeros({options_.dim}));
+  scale_ = register_buffer("scale", at::ones({options_.dim}));
+  initialized_ = register_buffer("initialized", at::zeros({}));
+}
+
+bool Standardize::prepare_needs_data() const { return initialized_.item<double>() == 0.0; }
+
+std::optional<double> Standardize::forward_lipschitz() const {
+  return 1.0 / scale_.min().item<double>();
+}
+
+std::optional<double> Standardize::inverse_lipschitz() const { return scale_.max().item<double>(); }
+
+TransformOutput Standardize::do_forward(const at::Tensor& x, const Context& /*context*/) const {
+  return {(x - mean_) / scale_, scale_.log().sum().neg().repeat({x.size(0)}), {}, {}};
+}
+
+TransformOutput Standardize::do_inverse(const at::Tensor& z, const Context& /*context*/) const {
+  return {z * scale_ + mean_, scale_.log().sum().repeat({z.size(0)}), {}, {}};
+}
+
+void Standardize::do_prepare(const at::Tensor& x, const Context& /*context*/) {
+  if (!prepare_needs_data()) return;
+  const ColumnStatistics statistics = column_statistics("Standardize.prepare", x);
+  mean_.copy_(statistics.mean);
+  scale_.copy_(statistics.deviation);
+  initialized_.fill_(1.0);
+}
+
+}  // namespace contraflow

@@ -1,0 +1,58 @@
+#pragma once
+
+#include "contraflow/core/options.h"
+#include "contraflow/transforms/transform.h"
+
+namespace contraflow {
+
+struct StandardizeOptions {
+  /// Features D of one event.
+  int64_t dim = 0;
+};
+
+template <class Field>
+void visit(StandardizeOptions& o, Field&& field) {
+  field("dim", o.dim, at_least(1), "Features of one event.");
+}
+
+/// Per-feature standardisation with the data's own moments, not trained:  z = (x - mean) / scale.
+///
+/// Shapes     x, z: [B, D].  log_det: [B].  context: none.
+/// Types      float32, float64; outputs keep the type and device of x.
+/// Direction  forward = data -> latent; log_det = -sum(log(scale)), in nats: densities stay those of
+///            the raw data.
+/// Inverse    explicit: x = z * scale + mean.
+/// Log-det    exact.
+/// Cost       one pass over x.
+/// Random     none.
+/// State      the first prepare() sets the buffers mean and scale (divisor n - 1); the buffer
+///            `initialized` (0 or 1) records it. Before, the map is the identity.
+/// Threads    const members may run concurrently; prepare() needs exclusive access.
+/// Throws     ShapeError, DtypeError; DomainError from the first prepare (constant column, one row).
+/// Source     none.
+/// Example    Standardize map({.dim = 2});   map.prepare(train);   map.forward(x).value;
+class Standardize final : public Transform {
+ public:
+  using Options = StandardizeOptions;
+  static constexpr const char* kSummary = "mean 0 and deviation 1 per feature, fixed from data";
+  static constexpr const char* kSource = "";
+
+  explicit Standardize(StandardizeOptions options);
+
+  std::vector<int64_t> event_shape() const override { return {options_.dim}; }
+  bool prepare_needs_data() const override;
+  std::optional<double> forward_lipschitz() const override;
+  std::optional<double> inverse_lipschitz() const override;
+
+ private:
+  TransformOutput do_forward(const at::Tensor& x, const Context& context) const override;
+  TransformOutput do_inverse(const at::Tensor& z, const Context& context) const override;
+  void do_prepare(const at::Tensor& x, const Context& context) override;
+
+  StandardizeOptions options_;
+  at::Tensor mean_;         ///< [D]
+  at::Tensor scale_;        ///< [D], positive
+  at::Tensor initialized_;  ///< [], 0 or 1
+};
+
+}  // namespace contraflow
