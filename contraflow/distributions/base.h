@@ -18,8 +18,8 @@ class Base : public torch::nn::Module {
  public:
   /// log density, [B]; -inf outside the support.
   at::Tensor log_prob(const at::Tensor& z) const;
-  /// `count` draws. The temperature scales the spread of each component about its centre (1 = the
-  /// density itself).
+  /// `count` draws, differentiable in the parameters where the draw is. The temperature scales the
+  /// spread of each component about its centre (1 = the density itself).
   at::Tensor sample(int64_t count, const Rng& rng, double temperature = 1.0) const;
   virtual std::vector<int64_t> event_shape() const = 0;
 

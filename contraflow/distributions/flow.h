@@ -11,7 +11,7 @@
 
 namespace contraflow {
 
-/// Log-densities with their Monte Carlo error.
+/// Log-densities with their Monte Carlo error; float64 whatever the flow's type.
 struct LogProbWithError {
   at::Tensor log_prob;        ///< [B], nats: mean over replicates.
   at::Tensor standard_error;  ///< [B], nats: of that mean; exactly 0 when nothing is random.
@@ -22,7 +22,9 @@ struct LogProbWithError {
 /// Samples with the density at each.
 struct SampleWithLogProb {
   at::Tensor sample;    ///< [N, event...]
-  at::Tensor log_prob;  ///< [N], nats, under the flow itself (temperature 1).
+  /// [N], nats, under the flow itself (temperature 1). With dequantization: of the point drawn in
+  /// the sample's cell, one draw of what log_prob_with_error() averages.
+  at::Tensor log_prob;
   at::Tensor error_bound;  ///< [N]: certified bound on the Euclidean error of `sample`; 0 if explicit.
 };
 
@@ -36,7 +38,9 @@ struct SampleArguments {
 ///
 /// Shapes   x: [B, event_shape()]; log_prob: [B] in nats.
 /// Random   context.rng; see Rng for what makes results independent of threads and batch split.
-/// Throws   ShapeError, DtypeError, DomainError (NaN or infinite input), ConvergenceError.
+/// Throws   ShapeError (also for an empty batch or no samples), DtypeError, DomainError (NaN or
+///          infinite input, fewer than 2 replicates), ConvergenceError; ConfigError at construction
+///          when the base does not have the transform's latent shape.
 class Flow : public torch::nn::Module {
  public:
   Flow(TransformPtr transform, BasePtr base);
@@ -47,7 +51,7 @@ class Flow : public torch::nn::Module {
   /// `replicates` independent evaluations (>= 2). No autograd. Cost: `replicates` forwards.
   LogProbWithError log_prob_with_error(const at::Tensor& x, const Context& context = {},
                                        int64_t replicates = 8) const;
-  /// `count` samples. No autograd.
+  /// `count` samples; up to rounding, sample r is the same whatever `count` is. No autograd.
   at::Tensor sample(int64_t count, const SampleArguments& arguments = {}) const;
   SampleWithLogProb sample_and_log_prob(int64_t count, const SampleArguments& arguments = {}) const;
 
@@ -57,8 +61,16 @@ class Flow : public torch::nn::Module {
   const TransformPtr& transform() const { return transform_; }
   const BasePtr& base() const { return base_; }
   std::vector<int64_t> event_shape() const { return transform_->event_shape(); }
+  /// Width C of the condition; 0 = unconditional.
+  int64_t condition_size() const { return transform_->condition_size(); }
 
  private:
+  struct Draw {
+    at::Tensor latent;
+    TransformOutput output;
+  };
+  Draw draw(const char* where, int64_t count, const SampleArguments& arguments) const;
+
   TransformPtr transform_;
   BasePtr base_;
 };

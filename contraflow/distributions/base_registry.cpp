@@ -1,0 +1,47 @@
+#include "contraflow/distributions/base_registry.h"
+
+#include "contraflow/distributions/diagonal_normal.h"
+#include "contraflow/distributions/logistic.h"
+#include "contraflow/distributions/normal.h"
+#include "contraflow/distributions/normal_mixture.h"
+#include "contraflow/distributions/uniform.h"
+
+namespace contraflow {
+namespace {
+
+/// The one line that adds a base; `sample` are its test options, to which the dimension is added.
+template <class T>
+BaseEntry entry(std::string name, typename T::Options sample = {}) {
+  BaseEntry out;
+  fill_entry<T>(out, std::move(name));
+  out.sample = [sample](int64_t dim) {
+    auto options = sample;
+    options.dim = dim;
+    return options_to_json(options);
+  };
+  return out;
+}
+
+}  // namespace
+
+const std::vector<BaseEntry>& base_registry() {
+  static const std::vector<BaseEntry> registry{
+      entry<Normal>("normal"),
+      entry<Logistic>("logistic"),
+      entry<Uniform>("uniform", {.lower = -1.0, .upper = 2.0}),
+      entry<DiagonalNormal>("diagonal_normal"),
+      entry<NormalMixture>("normal_mixture", {.components = 3}),
+  };
+  return registry;
+}
+
+BasePtr make_base(const nlohmann::ordered_json& spec, std::string_view where) {
+  return find_entry(base_registry(), spec, where).make(options_of(spec), where);
+}
+
+nlohmann::ordered_json resolve_base(const nlohmann::ordered_json& spec, std::string_view where) {
+  const BaseEntry& found = find_entry(base_registry(), spec, where);
+  return with_type(found.name, found.resolve(options_of(spec), where));
+}
+
+}  // namespace contraflow

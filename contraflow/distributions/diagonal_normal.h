@@ -1,0 +1,44 @@
+#pragma once
+
+#include "contraflow/core/options.h"
+#include "contraflow/distributions/base.h"
+
+namespace contraflow {
+
+struct DiagonalNormalOptions {
+  /// Features D of one event.
+  int64_t dim = 0;
+};
+
+template <class Field>
+void visit(DiagonalNormalOptions& o, Field&& field) {
+  field("dim", o.dim, at_least(1), "Features of one event.");
+}
+
+/// Normal with a trained location and scale per coordinate; starts as the standard normal.
+///
+/// Shapes     z: [B, D], log_prob: [B].  Parameters: location, log_scale: [D].
+/// Types      float32, float64.
+/// Random     sample(): D normal numbers a row; location + temperature * exp(log_scale) * noise.
+/// Throws     as Base.
+/// Example    DiagonalNormal base({.dim = 2});   base.log_prob(z).mean().backward();
+class DiagonalNormal final : public Base {
+ public:
+  using Options = DiagonalNormalOptions;
+  static constexpr const char* kSummary = "normal with trained location and scale";
+  static constexpr const char* kSource = "";
+
+  explicit DiagonalNormal(DiagonalNormalOptions options);
+  std::vector<int64_t> event_shape() const override { return {options_.dim}; }
+
+ private:
+  at::Tensor do_log_prob(const at::Tensor& z) const override;
+  at::Tensor do_sample(int64_t count, const Rng& rng, double temperature) const override;
+  at::TensorOptions tensor_options() const override;
+
+  DiagonalNormalOptions options_;
+  at::Tensor location_;   ///< [D]
+  at::Tensor log_scale_;  ///< [D]
+};
+
+}  // namespace contraflow

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+namespace contraflow {
+
+/// Two ends of an interval.
+struct Interval {
+  double lower = 0.0;
+  double upper = 0.0;
+};
+
+/// A mean with the standard error of that mean, from `count` independent values.
+struct Estimate {
+  double mean = 0.0;
+  double standard_error = 0.0;  ///< NaN when count < 2: one value says nothing about its spread.
+  int64_t count = 0;
+
+  /// Student-t interval that covers the expectation with probability `level`, in (0, 1), for values
+  /// near enough to normal. Infinite when count < 2.
+  Interval interval(double level = 0.95) const;
+};
+
+/// Mean and standard error over all elements, accumulated in float64. Exactly 0 error for equal
+/// values. Throws ShapeError for an empty tensor.
+Estimate mean_and_error(const at::Tensor& values);
+
+/// What mean_and_error would have given on the values of `a` and `b` together. An empty one (count
+/// 0) changes nothing, so batches can be folded from Estimate{}.
+Estimate combined(const Estimate& a, const Estimate& b);
+
+/// Mean of a - b over the same rows: the error of a comparison on the same data, in which what the
+/// two have in common cancels. Throws ShapeError when shapes differ.
+Estimate paired_difference(const at::Tensor& a, const at::Tensor& b);
+
+/// a - b of independent estimates; errors add in squares. Its count is Welch's degrees of freedom
+/// plus one, rounded down.
+Estimate difference(const Estimate& a, const Estimate& b);
+
+/// nats / (dims log 2): a negative log-likelihood in bits per dimension.
+double bits_per_dim(double nats, int64_t dims);
+Estimate bits_per_dim(const Estimate& nats, int64_t dims);
+
+/// The t with P(|T| <= t) = level for Student's distribution; relative error below 1e-9.
+double student_t_quantile(double level, double degrees_of_freedom);
+
+}  // namespace contraflow

@@ -1,0 +1,114 @@
+#include "contraflow/distributions/flow.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include <cmath>
+#include <limits>
+
+#include "contraflow/core/check.h"
+#include "contraflow/core/error.h"
+
+namespace contraflow {
+namespace {
+
+void check_data(const char* where, const at::Tensor& x, at::IntArrayRef event,
+                const Context& context) {
+  check_event(where, "x", x, event);
+  check_not_empty(where, "x", x);
+  check_floating(where, "x", x);
+  check_finite(where, "x", x);
+  if (context.condition.defined()) check_finite(where, "condition", context.condition);
+}
+
+/// Mean over the first axis of v [R, B], and its standard error. Deviations are taken from the first
+/// replicate: equal replicates give an error of exactly 0.
+LogProbWithError reduce_replicates(const at::Tensor& v) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const int64_t replicates = v.size(0);
+  const at::Tensor first = v[0];
+  // Outside the support every replicate is -inf, and -inf - -inf would be NaN.
+  const at::Tensor deviation = at::where(v.eq(first), at::zeros_like(v), v - first);
+  const at::Tensor mean = first + deviation.mean(0);
+  const at::Tensor error =
+      deviation.std(0, /*unbiased=*/true) / std::sqrt(static_cast<double>(replicates));
+  const at::Tensor any_outside = v.eq(-kInfinity).any(0);
+  return {at::where(any_outside, at::full_like(mean, -kInfinity), mean),
+          at::where(at::isfinite(error), error, at::full_like(error, kInfinity)), {}, replicates};
+}
+
+}  // namespace
+
+Flow::Flow(TransformPtr transform, BasePtr base) {
+  if (!transform || !base) {
+    fail<ConfigError>("Flow", transform ? "base" : "transform", "an object", "null", "Pass one.");
+  }
+  if (transform->latent_shape() != base->event_shape()) {
+    fail<ConfigError>("Flow", "base",
+                      c10::str("events of shape ", at::IntArrayRef(transform->latent_shape()),
+                               ", the latents of the transform"),
+                      c10::str(at::IntArrayRef(base->event_shape())),
+                      "Give the base the dimension of the transform.");
+  }
+  transform_ = register_module("transform", std::move(transform));
+  base_ = register_module("base", std::move(base));
+}
+
+at::Tensor Flow::log_prob(const at::Tensor& x, const Context& context) const {
+  check_data("Flow.log_prob", x, event_shape(), context);
+  const TransformOutput out = transform_->forward(x, context);
+  return base_->log_prob(out.value) + out.log_det;
+}
+
+LogProbWithError Flow::log_prob_with_error(const at::Tensor& x, const Context& context,
+                                           int64_t replicates) const {
+  if (replicates < 2) {
+    fail<DomainError>("Flow.log_prob_with_error", "replicates", ">= 2", std::to_string(replicates),
+                      "One evaluation has no error; use log_prob().");
+  }
+  check_data("Flow.log_prob_with_error", x, event_shape(), context);
+  const at::NoGradGuard no_grad;
+  std::vector<at::Tensor> values;
+  at::Tensor bias = at::zeros({x.size(0)}, x.options().dtype(at::kDouble));
+  for (int64_t k = 0; k < replicates; ++k) {
+    const TransformOutput out = transform_->forward(x, context.fork(static_cast<uint64_t>(k)));
+    const at::Tensor base = base_->log_prob(out.value).to(at::kDouble);
+    values.push_back(base + out.log_det.to(at::kDouble));
+    if (out.log_det_bias_bound.defined()) bias += out.log_det_bias_bound.to(at::kDouble);
+  }
+  LogProbWithError result = reduce_replicates(at::stack(values));
+  result.bias_bound = bias / static_cast<double>(replicates);  // |mean of biases| <= mean of bounds
+  return result;
+}
+
+Flow::Draw Flow::draw(const char* where, int64_t count, const SampleArguments& arguments) const {
+  if (arguments.condition.defined()) check_finite(where, "condition", arguments.condition);
+  const at::NoGradGuard no_grad;
+  const at::Tensor z =
+      base_->sample(count, arguments.rng.fork("base"), arguments.temperature);
+  Context context;
+  context.condition = arguments.condition;
+  context.rng = arguments.rng.fork("transform");
+  return {z, transform_->inverse(z, context)};
+}
+
+at::Tensor Flow::sample(int64_t count, const SampleArguments& arguments) const {
+  return draw("Flow.sample", count, arguments).output.value;
+}
+
+SampleWithLogProb Flow::sample_and_log_prob(int64_t count, const SampleArguments& arguments) const {
+  const Draw drawn = draw("Flow.sample_and_log_prob", count, arguments);
+  const at::NoGradGuard no_grad;
+  const at::Tensor log_prob = base_->log_prob(drawn.latent) - drawn.output.log_det;
+  const at::Tensor& bound = drawn.output.solve_error_bound;
+  return {drawn.output.value, log_prob, bound.defined() ? bound : at::zeros_like(log_prob)};
+}
+
+void Flow::prepare(const at::Tensor& x, const Context& context) {
+  if (x.defined() || transform_->prepare_needs_data()) {
+    check_data("Flow.prepare", x, event_shape(), context);
+  }
+  transform_->prepare(x, context);
+}
+
+}  // namespace contraflow

@@ -1,0 +1,43 @@
+#pragma once
+
+#include "contraflow/core/options.h"
+#include "contraflow/distributions/base.h"
+
+namespace contraflow {
+
+struct LogisticOptions {
+  /// Features D of one event.
+  int64_t dim = 0;
+};
+
+template <class Field>
+void visit(LogisticOptions& o, Field&& field) {
+  field("dim", o.dim, at_least(1), "Features of one event.");
+}
+
+/// Standard logistic in every coordinate:  p(z) = exp(-z) / (1 + exp(-z))^2, variance pi^2 / 3.
+///
+/// Shapes     z: [B, D], log_prob: [B]; finite for every finite z.
+/// Types      float32, float64 (those of the buffer `anchor`, which holds nothing else).
+/// Random     sample(): D uniform numbers a row; logit(u) times the temperature.
+/// Throws     as Base.
+/// Example    Logistic base({.dim = 2});   base.sample(100, Rng(1));
+class Logistic final : public Base {
+ public:
+  using Options = LogisticOptions;
+  static constexpr const char* kSummary = "standard logistic, heavier tails than the normal";
+  static constexpr const char* kSource = "";
+
+  explicit Logistic(LogisticOptions options);
+  std::vector<int64_t> event_shape() const override { return {options_.dim}; }
+
+ private:
+  at::Tensor do_log_prob(const at::Tensor& z) const override;
+  at::Tensor do_sample(int64_t count, const Rng& rng, double temperature) const override;
+  at::TensorOptions tensor_options() const override;
+
+  LogisticOptions options_;
+  at::Tensor anchor_;
+};
+
+}  // namespace contraflow

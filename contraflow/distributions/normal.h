@@ -1,0 +1,43 @@
+#pragma once
+
+#include "contraflow/core/options.h"
+#include "contraflow/distributions/base.h"
+
+namespace contraflow {
+
+struct NormalOptions {
+  /// Features D of one event.
+  int64_t dim = 0;
+};
+
+template <class Field>
+void visit(NormalOptions& o, Field&& field) {
+  field("dim", o.dim, at_least(1), "Features of one event.");
+}
+
+/// Standard normal:  log p(z) = -|z|^2 / 2 - D log(2 pi) / 2.
+///
+/// Shapes     z: [B, D], log_prob: [B].
+/// Types      float32, float64 (those of the buffer `anchor`, which holds nothing else).
+/// Random     sample(): D normal numbers a row, times the temperature.
+/// Throws     as Base.
+/// Example    Normal base({.dim = 2});   base.sample(100, Rng(1));
+class Normal final : public Base {
+ public:
+  using Options = NormalOptions;
+  static constexpr const char* kSummary = "standard normal";
+  static constexpr const char* kSource = "";
+
+  explicit Normal(NormalOptions options);
+  std::vector<int64_t> event_shape() const override { return {options_.dim}; }
+
+ private:
+  at::Tensor do_log_prob(const at::Tensor& z) const override;
+  at::Tensor do_sample(int64_t count, const Rng& rng, double temperature) const override;
+  at::TensorOptions tensor_options() const override;
+
+  NormalOptions options_;
+  at::Tensor anchor_;
+};
+
+}  // namespace contraflow

@@ -1,0 +1,56 @@
+#pragma once
+
+#include "contraflow/core/options.h"
+#include "contraflow/distributions/base.h"
+
+namespace contraflow {
+
+struct NormalMixtureOptions {
+  /// Features D of one event.
+  int64_t dim = 0;
+  /// Components K.
+  int64_t components = 8;
+  /// Deviation of the initial locations about 0; the components start with unit scale.
+  double spread = 1.0;
+  /// Seed of the initial locations.
+  int64_t seed = 0;
+};
+
+template <class Field>
+void visit(NormalMixtureOptions& o, Field&& field) {
+  field("dim", o.dim, at_least(1), "Features of one event.");
+  field("components", o.components, at_least(1), "Number of components.");
+  field("spread", o.spread, positive(), "Deviation of the initial locations about 0.");
+  field("seed", o.seed, "Seed of the initial locations.");
+}
+
+/// Mixture of K diagonal normals, all trained:  p(z) = sum_k softmax(logits)_k N(z; m_k, s_k^2).
+///
+/// Shapes     z: [B, D], log_prob: [B].  Parameters: logits: [K]; location, log_scale: [K, D].
+/// Types      float32, float64.
+/// Cost       B K D numbers.
+/// Random     sample(): one uniform number (component) and D normal ones a row. The temperature scales
+///            the spread within a component, not the locations or weights.
+/// Throws     as Base.
+/// Example    NormalMixture base({.dim = 2, .components = 5});   base.sample(100, Rng(1));
+class NormalMixture final : public Base {
+ public:
+  using Options = NormalMixtureOptions;
+  static constexpr const char* kSummary = "mixture of diagonal normals, all trained";
+  static constexpr const char* kSource = "";
+
+  explicit NormalMixture(NormalMixtureOptions options);
+  std::vector<int64_t> event_shape() const override { return {options_.dim}; }
+
+ private:
+  at::Tensor do_log_prob(const at::Tensor& z) const override;
+  at::Tensor do_sample(int64_t count, const Rng& rng, double temperature) const override;
+  at::TensorOptions tensor_options() const override;
+
+  NormalMixtureOptions options_;
+  at::Tensor logits_;     ///< [K]
+  at::Tensor location_;   ///< [K, D]
+  at::Tensor log_scale_;  ///< [K, D]
+};
+
+}  // namespace contraflow

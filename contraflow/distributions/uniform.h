@@ -1,0 +1,51 @@
+#pragma once
+
+#include "contraflow/core/options.h"
+#include "contraflow/distributions/base.h"
+
+namespace contraflow {
+
+struct UniformOptions {
+  /// Features D of one event.
+  int64_t dim = 0;
+  /// Ends of the interval of every coordinate; upper > lower.
+  double lower = 0.0;
+  double upper = 1.0;
+};
+
+template <class Field>
+void visit(UniformOptions& o, Field&& field) {
+  field("dim", o.dim, at_least(1), "Features of one event.");
+  field("lower", o.lower, "Lower end of every coordinate.");
+  field("upper", o.upper, "Upper end of every coordinate.");
+}
+
+/// upper > lower, or ConfigError.
+void validate(const UniformOptions& options);
+
+/// Uniform on a cube:  log p(z) = -D log(upper - lower) inside (ends included), -inf outside.
+///
+/// Shapes     z: [B, D], log_prob: [B].
+/// Types      float32, float64 (those of the buffer `anchor`, which holds nothing else).
+/// Random     sample(): D uniform numbers a row. A temperature above 1 leaves the cube.
+/// Throws     as Base; ConfigError at construction.
+/// Example    Uniform base({.dim = 2, .lower = -1});   base.sample(100, Rng(1));
+class Uniform final : public Base {
+ public:
+  using Options = UniformOptions;
+  static constexpr const char* kSummary = "uniform on a cube";
+  static constexpr const char* kSource = "";
+
+  explicit Uniform(UniformOptions options);
+  std::vector<int64_t> event_shape() const override { return {options_.dim}; }
+
+ private:
+  at::Tensor do_log_prob(const at::Tensor& z) const override;
+  at::Tensor do_sample(int64_t count, const Rng& rng, double temperature) const override;
+  at::TensorOptions tensor_options() const override;
+
+  UniformOptions options_;
+  at::Tensor anchor_;
+};
+
+}  // namespace contraflow
