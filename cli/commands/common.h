@@ -1,0 +1,61 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "cli/console.h"
+#include "contraflow/core/options_constraint.h"
+#include "contraflow/training/training_options.h"
+
+namespace contraflow::cli {
+
+/// What every command has.
+struct CommonArguments {
+  bool json = false;
+  int64_t threads = 0;
+};
+
+/// One command: its options on the parser, and what runs them.
+struct Command {
+  CLI::App* app = nullptr;
+  std::shared_ptr<CommonArguments> common;
+  std::function<int(const Console&)> run;
+};
+
+Command add_train(CLI::App& parent);
+Command add_evaluate(CLI::App& parent);
+Command add_score(CLI::App& parent);
+Command add_sample(CLI::App& parent);
+Command add_certify(CLI::App& parent);
+Command add_plot(CLI::App& parent);
+Command add_info(CLI::App& parent);
+Command add_list(CLI::App& parent);
+
+/// A subcommand with --json and, if it computes, --threads. `footer` holds examples.
+Command new_command(CLI::App& parent, const std::string& name, const std::string& summary,
+                    const std::string& footer, bool computes = true);
+
+/// RUN, the first positional of all commands on a trained model.
+void add_model_argument(CLI::App& app, std::string& path);
+void add_dtype_option(CLI::App& app, FloatType& dtype);
+void add_split_option(CLI::App& app, std::string& split);
+
+/// An enum option by the names of EnumNames.
+template <class E>
+CLI::Option* add_choice(CLI::App& app, const std::string& name, E& value, const std::string& help) {
+  std::vector<std::string> names;
+  for (const auto& [text, choice] : EnumNames<E>::values) names.emplace_back(text);
+  const auto read = [&value](const std::string& text) {
+    for (const auto& [candidate, choice] : EnumNames<E>::values) {
+      if (text == candidate) value = choice;
+    }
+  };
+  return app.add_option_function<std::string>(name, read, help)
+      ->check(CLI::IsMember(names))
+      ->default_str(enum_name(value));
+}
+
+}  // namespace contraflow::cli

@@ -1,0 +1,196 @@
+#include <nlohmann/json.hpp>
+
+#include "cli/commands/common.h"
+#include "cli/estimator_cost.h"
+#include "cli/model_file.h"
+#include "contraflow/core/text.h"
+#include "contraflow/transforms/chain.h"
+#include "contraflow/transforms/contractive_block.h"
+
+namespace contraflow::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr const char* kExamples =
+    "Examples:\n"
+    "  contraflow info runs/checkerboard\n"
+    "  contraflow info runs/digits/checkpoint.safetensors --json\n\n"
+    "A summary of the model in a checkpoint: its blocks and parameters, what its log-determinant\n"
+    "estimators cost and whether their variance is finite for the certified bound, its data and "
+    "how\n"
+    "far it was trained. The training data are not needed.\n";
+
+/// Members of one kind in a row, such as ten monotone blocks.
+struct Stretch {
+  std::string type;
+  int64_t count = 0;
+  int64_t parameters = 0;
+};
+
+int64_t parameter_count(const torch::nn::Module& module) {
+  int64_t count = 0;
+  for (const at::Tensor& parameter : module.parameters()) count += parameter.numel();
+  return count;
+}
+
+std::vector<TransformPtr> members_of(const Flow& flow) {
+  const auto chain = std::dynamic_pointer_cast<Chain>(flow.transform());
+  return chain ? chain->members() : std::vector<TransformPtr>{flow.transform()};
+}
+
+std::string type_of(const Json& spec) {
+  const std::string type = spec.value("type", "");
+  return type == "contractive_block" ? spec.value("form", "") + " block" : type;
+}
+
+std::vector<Stretch> stretches_of(const ModelFile& model) {
+  const std::vector<TransformPtr> members = members_of(*model.flow);
+  std::vector<Stretch> out;
+  for (size_t k = 0; k < members.size(); ++k) {
+    const std::string type = type_of(model.spec.transforms.at(k));
+    if (out.empty() || out.back().type != type) out.push_back({type, 0, 0});
+    ++out.back().count;
+    out.back().parameters += parameter_count(*members[k]);
+  }
+  return out;
+}
+
+/// The estimators of the block that is hardest for them.
+struct Estimators {
+  double kappa = 0.0;
+  bool proven = true;
+  EstimatorFacts train, evaluate;
+};
+
+std::optional<Estimators> estimators_of(const Flow& flow) {
+  std::optional<Estimators> out;
+  for (const TransformPtr& member : members_of(flow)) {
+    const auto block = std::dynamic_pointer_cast<ContractiveBlock>(member);
+    if (!block) continue;
+    const double kappa = block->net()->lipschitz();
+    const bool proven = block->net()->proven() && (!out || out->proven);
+    if (out && kappa <= out->kappa) {
+      out->proven = proven;
+      continue;
+    }
+    out = {kappa, proven, estimator_facts(block->options().train_log_det, block->form(), kappa),
+           estimator_facts(block->options().eval_log_det, block->form(), kappa)};
+  }
+  return out;
+}
+
+Json estimator_json(const EstimatorFacts& facts) {
+  return {{"kind", facts.kind},
+          {"expected_terms", facts.expected_terms},
+          {"unbiased", facts.unbiased},
+          {"finite_variance", facts.finite_variance},
+          {"remark", facts.remark}};
+}
+
+Json result_json(const ModelFile& model) {
+  Json out{{"command", "info"},
+           {"checkpoint", model.checkpoint_path.string()},
+           {"bytes", model.bytes},
+           {"preset", model.config.model.preset},
+           {"dim", model.columns.dim()},
+           {"condition", model.columns.condition_size()},
+           {"parameters", parameter_count(*model.flow)},
+           {"transforms", Json::array()},
+           {"base", model.spec.base}};
+  for (const Stretch& s : stretches_of(model)) {
+    out["transforms"].push_back(
+        {{"type", s.type}, {"count", s.count}, {"parameters", s.parameters}});
+  }
+  if (const auto estimators = estimators_of(*model.flow)) {
+    out["kappa"] = json_number(estimators->kappa);
+    out["kappa_proven"] = estimators->proven;
+    out["train_log_det"] = estimator_json(estimators->train);
+    out["eval_log_det"] = estimator_json(estimators->evaluate);
+  }
+  out["data"] = options_to_json(model.columns);
+  out["data_name"] = model.config.data.name;
+  out["step"] = model.counters.step;
+  out["weights"] = enum_name(model.weights);
+  if (const auto& best = model.counters.best) {
+    out["best"] = {{"step", best->step},
+                   {"validation_loss", json_number(best->loss.mean)},
+                   {"standard_error", json_number(best->loss.standard_error)}};
+  }
+  out["config"] = options_to_json(model.config);
+  return out;
+}
+
+std::string columns_text(const DataColumns& columns) {
+  std::string out = std::to_string(columns.dim()) + " columns";
+  if (columns.levels > 0) out += " of integers 0 .. " + std::to_string(columns.levels - 1);
+  if (columns.bounds.size() == 2) {
+    out += " within [" + fixed(columns.bounds[0], 2) + ", " + fixed(columns.bounds[1], 2) + "]";
+  }
+  constexpr size_t kMostNames = 8;
+  const std::vector<std::string>& names = columns.columns;
+  const std::vector<std::string> shown(
+      names.begin(),
+      names.begin() + static_cast<std::ptrdiff_t>(std::min(names.size(), kMostNames)));
+  if (!shown.empty()) out += ": " + join(shown, ", ") + (names.size() > kMostNames ? ", ..." : "");
+  return out;
+}
+
+void add_model(const ModelFile& model, Facts& facts) {
+  facts.add("checkpoint", model.checkpoint_path.string() + " (" + format_bytes(model.bytes) + ")");
+  facts.add("model", "preset " + model.config.model.preset + ", " +
+                         format_count(parameter_count(*model.flow)) + " parameters");
+  for (const Stretch& s : stretches_of(model)) {
+    facts.add("", std::to_string(s.count) + " x " + s.type +
+                      (s.parameters > 0 ? ", " + format_count(s.parameters) + " parameters" : ""));
+  }
+  facts.add("base", model.spec.base.value("type", ""));
+  const auto estimators = estimators_of(*model.flow);
+  if (!estimators) return;
+  facts.add("Lip(G)", "at most " + fixed(estimators->kappa) + " in every block, " +
+                          (estimators->proven ? "proven" : "estimated"));
+  facts.add("log-det, training", estimators->train.remark);
+  facts.add("log-det, evaluation", estimators->evaluate.remark);
+}
+
+std::string result_text(const ModelFile& model) {
+  Facts facts;
+  add_model(model, facts);
+  facts.add("data", model.config.data.name);
+  facts.add("", columns_text(model.columns));
+  if (model.columns.condition_size() > 0) {
+    facts.add("condition", std::to_string(model.columns.condition_size()) + " numbers: " +
+                               join(model.columns.condition, ", ") + model.columns.label);
+  }
+  const TrainingOptions& training = model.config.training;
+  facts.add("training", format_count(model.counters.step) + " of " + format_count(training.steps) +
+                            " steps, batch " + format_count(training.batch_size) + ", Adam at " +
+                            scientific(training.adam.learning_rate) + ", " +
+                            enum_name(training.dtype));
+  if (const auto& best = model.counters.best) {
+    facts.add("validation", with_error(best->loss.mean, best->loss.standard_error) +
+                                " nats at step " + format_count(best->step));
+  }
+  facts.add("weights in use", enum_name(model.weights));
+  return facts.str();
+}
+
+int run_info(const std::string& run, const Console& console) {
+  const FloatType any = FloatType::kFloat32;
+  const ModelFile model = load_model(run, {.dtype = any});
+  console.result(result_json(model), result_text(model));
+  return 0;
+}
+
+}  // namespace
+
+Command add_info(CLI::App& parent) {
+  Command command =
+      new_command(parent, "info", "What a checkpoint holds.", kExamples, /*computes=*/false);
+  const auto run = std::make_shared<std::string>();
+  add_model_argument(*command.app, *run);
+  command.run = [run](const Console& console) { return run_info(*run, console); };
+  return command;
+}
+
+}  // namespace contraflow::cli

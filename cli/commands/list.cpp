@@ -1,0 +1,115 @@
+#include <nlohmann/json.hpp>
+
+#include "cli/commands/common.h"
+#include "contraflow/core/text.h"
+#include "contraflow/data/dataset.h"
+#include "contraflow/data/digits.h"
+#include "contraflow/data/toy.h"
+#include "contraflow/distributions/base_registry.h"
+#include "contraflow/kernels/activations.h"
+#include "contraflow/models/presets.h"
+#include "contraflow/transforms/registry.h"
+
+namespace contraflow::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr const char* kExamples =
+    "Examples:\n"
+    "  contraflow list             everything\n"
+    "  contraflow list data        what --data takes besides files\n\n"
+    "The keys of a config file are in 'contraflow train --help'.\n";
+
+struct Item {
+  std::string name, summary;
+};
+struct Section {
+  std::string name, title;
+  std::vector<Item> items;
+};
+
+std::vector<Item> presets() {
+  std::vector<Item> out;
+  for (const std::string& name : models::preset_names()) {
+    out.push_back({name, models::preset_summary(name)});
+  }
+  return out;
+}
+
+template <class Entry>
+std::vector<Item> entries(const std::vector<Entry>& registry) {
+  std::vector<Item> out;
+  for (const Entry& entry : registry) {
+    out.push_back(
+        {entry.name, entry.summary + (entry.source.empty() ? "" : " (" + entry.source + ")")});
+  }
+  return out;
+}
+
+std::vector<Item> data_sets() {
+  std::vector<Item> out;
+  for (const data::ToyDensity& toy : data::toy_densities()) {
+    out.push_back({std::string(toy.name),
+                   toy.entropy ? "two columns, endless; entropy " + fixed(*toy.entropy, 3) + " nats"
+                               : "two columns, endless; on a curve, so without an entropy"});
+  }
+  out.push_back({"digits", format_count(data::Digits::kRows) +
+                               " handwritten digits of 8 x 8 pixels, integers 0 .. 16 (UCI)"});
+  return out;
+}
+
+std::vector<Item> activations() {
+  std::vector<Item> out;
+  for (const auto& [name, kind] : EnumNames<Activation>::values) {
+    std::string summary = "slope at most " + fixed(lipschitz_constant(kind), 4);
+    if (expansion(kind) == 2) summary += ", doubles the features";
+    if (is_sorting(kind)) summary += ", sorts features";
+    if (has_beta(kind)) summary += ", beta is trained";
+    out.push_back({name, summary});
+  }
+  return out;
+}
+
+std::vector<Section> all_sections() {
+  return {{"presets", "Presets, for --model and model.preset", presets()},
+          {"data", "Built-in data, for --data and data.name", data_sets()},
+          {"transforms", "Transforms", entries(transform_registry())},
+          {"bases", "Base densities, for model.base = {type = \"...\"}", entries(base_registry())},
+          {"activations", "Activations, for model.net.activation", activations()}};
+}
+
+int run_list(const std::string& what, const Console& console) {
+  Json json{{"command", "list"}};
+  std::string text;
+  for (const Section& section : all_sections()) {
+    if (!what.empty() && section.name != what) continue;
+    Facts facts;
+    Json items = Json::array();
+    for (const Item& item : section.items) {
+      facts.add(item.name, item.summary);
+      items.push_back({{"name", item.name}, {"summary", item.summary}});
+    }
+    json[section.name] = std::move(items);
+    text += (text.empty() ? "" : "\n") + console.bold(section.title) + "\n" + facts.str();
+  }
+  console.result(json, text);
+  return 0;
+}
+
+}  // namespace
+
+Command add_list(CLI::App& parent) {
+  Command command =
+      new_command(parent, "list", "Presets, data, transforms, bases and activations there are.",
+                  kExamples, /*computes=*/false);
+  const auto what = std::make_shared<std::string>();
+  std::vector<std::string> names;
+  for (const Section& section : all_sections()) names.push_back(section.name);
+  command.app->add_option("WHAT", *what, "One section: " + join(names, ", ") + ".")
+      ->check(CLI::IsMember(names));
+  command.run = [what](const Console& console) { return run_list(*what, console); };
+  return command;
+}
+
+}  // namespace contraflow::cli

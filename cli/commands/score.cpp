@@ -1,0 +1,235 @@
+#include <ATen/ATen.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "cli/commands/common.h"
+#include "cli/model_file.h"
+#include "cli/row_scores.h"
+#include "contraflow/core/error.h"
+#include "contraflow/core/text.h"
+#include "contraflow/data/rows.h"
+
+namespace contraflow::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+constexpr const char* kExamples =
+    "Examples:\n"
+    "  contraflow score runs/events new.csv -o scores.csv\n"
+    "  contraflow score runs/events new.npy -o scores.npy --dtype float32\n"
+    "  contraflow score runs/events --split test -o scores.csv     the model's own held-out rows\n"
+    "  contraflow score runs/events other.csv -o scores.csv --columns pt,eta,phi\n\n"
+    "Writes one row per row of INPUT: log_prob in nats, and standard_error, which is 0 when "
+    "nothing\n"
+    "is random (exact log-determinants, continuous columns). A model with truncated series adds\n"
+    "bias_bound. Rows stream through in bounded memory, and OUT appears only when it is complete.\n"
+    "Columns are found by the names of the training; files without names are read by position.\n";
+
+struct ScoreArguments {
+  std::string run, input, split, output;
+  std::vector<std::string> columns;
+  data::FileOptions file;
+  int64_t replicates = 8;
+  int64_t seed = 0;
+  FloatType dtype = FloatType::kFloat64;
+};
+
+bool has_generated_names(const std::vector<std::string>& names) {
+  for (size_t c = 0; c < names.size(); ++c) {
+    if (names[c] != "column_" + std::to_string(c)) return false;
+  }
+  return true;
+}
+
+[[noreturn]] void fail_width(const ScoreArguments& a, size_t wanted, size_t got) {
+  fail<ConfigError>("score", a.input,
+                    std::to_string(wanted) + " columns (those of the training, in its order)",
+                    std::to_string(got), "Choose them with --columns, by name or number from 0.");
+}
+
+/// Opens the input so that it yields the columns of the model in the model's order.
+std::unique_ptr<data::RowReader> open_input(const ScoreArguments& a, const DataColumns& columns) {
+  const std::vector<std::string> wanted = columns.layout().to_read(/*with_weight=*/false);
+  data::FileOptions options = a.file;
+  options.columns = a.columns;
+  if (!a.columns.empty()) {
+    if (a.columns.size() != wanted.size()) fail_width(a, wanted.size(), a.columns.size());
+    return data::open_rows(a.input, options);
+  }
+  auto reader = data::open_rows(a.input, options);
+  const std::vector<std::string>& names = reader->columns();
+  if (names.empty()) {
+    fail<ConfigError>("score", a.input, "a table",
+                      c10::str("events of shape ", at::IntArrayRef(reader->event_shape())),
+                      "Give one row per event.");
+  }
+  if (has_generated_names(names)) {
+    if (names.size() != wanted.size()) fail_width(a, wanted.size(), names.size());
+    return reader;
+  }
+  options.columns = wanted;
+  return data::open_rows(a.input, options);
+}
+
+/// Where batches come from: a file, or a part of the training's data.
+struct Feed {
+  std::string name;
+  std::function<data::Batch(int64_t first_row, int64_t most)> next;  ///< No rows at the end.
+  std::function<double(int64_t rows)> fraction;                      ///< Of the work behind.
+};
+
+Feed file_feed(const ScoreArguments& a, const DataColumns& columns) {
+  const std::shared_ptr<data::RowReader> reader = open_input(a, columns);
+  const data::RowLayout layout = columns.layout();
+  const auto next = [reader, layout, name = a.input](int64_t first_row, int64_t most) {
+    return layout.to_batch(reader->next(most), at::kDouble, name, first_row, /*with_weight=*/false);
+  };
+  return {a.input, next, [reader](int64_t) { return reader->fraction_read(); }};
+}
+
+Feed split_feed(const ScoreArguments& a, const ModelFile& model) {
+  const auto dataset = std::make_shared<data::Dataset>(open_model_data(model));
+  const data::Source& source = split_of(*dataset, a.split);
+  const int64_t all = source.size().value_or(0);
+  if (all == 0) {
+    fail<ConfigError>("score", "--split " + a.split, "a split with an end", "an endless stream",
+                      "Choose test or validation.");
+  }
+  const auto next = [dataset, &source, all](int64_t first_row, int64_t most) {
+    return source.rows(first_row, std::min(all, first_row + most));
+  };
+  const auto fraction = [all](int64_t rows) {
+    return static_cast<double>(rows) / static_cast<double>(all);
+  };
+  return {model.config.data.name + " (" + a.split + ")", next, fraction};
+}
+
+Feed open_feed(const ScoreArguments& a, const ModelFile& model) {
+  if (a.input.empty() == a.split.empty()) {
+    fail<ConfigError>("score", "INPUT", "a file of rows, or --split",
+                      a.input.empty() ? "neither" : "both", "Name one of the two.");
+  }
+  if (a.input.empty() && !a.columns.empty()) {
+    fail<ConfigError>("score", "--columns", "a file to choose columns of", "--split",
+                      "Drop --columns.");
+  }
+  return a.input.empty() ? split_feed(a, model) : file_feed(a, model.columns);
+}
+
+struct Totals {
+  int64_t rows = 0;
+  Estimate log_prob;
+  double worst_error = 0.0;
+};
+
+// Scores one chunk; a solve that fails names the rows of the file it was among.
+LogProbWithError score_chunk(const Flow& flow, const data::Batch& batch,
+                             const ScoreOptions& options, const std::string& input) {
+  try {
+    return score_batch(flow, batch, options);
+  } catch (const ConvergenceError& error) {
+    const int64_t end = batch.first_row + batch.x.size(0) - 1;
+    throw ConvergenceError(std::string(error.what()) + " This was among rows " +
+                           std::to_string(batch.first_row) + " to " + std::to_string(end) + " of " +
+                           input + ".");
+  }
+}
+
+Totals score_all(const ScoreArguments& a, const ModelFile& model, const Feed& feed,
+                 data::RowWriter& writer, RowProgress& progress) {
+  const ScoreOptions options{.is_random = model.is_random(),
+                             .replicates = a.replicates,
+                             .rng = Rng(static_cast<uint64_t>(a.seed)).fork("score")};
+  const int64_t chunk = rows_per_chunk(model.columns.dim());
+  Totals totals;
+  while (true) {
+    const data::Batch batch = feed.next(totals.rows, chunk);
+    if (batch.x.size(0) == 0) break;
+    check_domain(batch.x, model.columns, feed.name, totals.rows);
+    const LogProbWithError scores = score_chunk(*model.flow, batch, options, feed.name);
+    std::vector<at::Tensor> columns{scores.log_prob, scores.standard_error};
+    if (model.is_biased()) columns.push_back(scores.bias_bound);
+    writer.append(at::stack(columns, 1));
+    totals.rows += batch.x.size(0);
+    totals.log_prob = combined(totals.log_prob, mean_and_error(scores.log_prob));
+    totals.worst_error = std::max(totals.worst_error, scores.standard_error.max().item<double>());
+    progress.done(totals.rows, feed.fraction(totals.rows));
+  }
+  if (totals.rows == 0) {
+    fail<ConfigError>("score", feed.name, "at least one row", "none", "Check the file.");
+  }
+  return totals;
+}
+
+void report(const ScoreArguments& a, const ModelFile& model, const std::string& input,
+            const Totals& totals, double seconds, const Console& console) {
+  const double rate = seconds > 0.0 ? static_cast<double>(totals.rows) / seconds : 0.0;
+  const Json json{{"command", "score"},
+                  {"checkpoint", model.checkpoint_path.string()},
+                  {"input", input},
+                  {"output", a.output},
+                  {"rows", totals.rows},
+                  {"mean_log_prob",
+                   {{"mean", json_number(totals.log_prob.mean)},
+                    {"standard_error", json_number(totals.log_prob.standard_error)}}},
+                  {"worst_standard_error", json_number(totals.worst_error)},
+                  {"seconds", json_number(seconds)},
+                  {"rows_per_second", json_number(rate)}};
+  Facts facts;
+  facts.add("rows", format_count(totals.rows) + " of " + input);
+  facts.add("mean log p(x)",
+            with_error(totals.log_prob.mean, totals.log_prob.standard_error) + " nats");
+  facts.add("worst error", totals.worst_error == 0.0
+                               ? "0, the scores are exact"
+                               : fixed(totals.worst_error) + " nats (standard error of a row)");
+  facts.add("time", format_duration(seconds) + ", " + format_count(std::llround(rate)) + " rows/s");
+  facts.add("written", a.output);
+  console.result(json, facts.str());
+}
+
+int run_score(const ScoreArguments& a, const Console& console) {
+  const ModelFile model = load_model(a.run, {.dtype = a.dtype});
+  const Feed feed = open_feed(a, model);
+  std::vector<std::string> names{"log_prob", "standard_error"};
+  if (model.is_biased()) names.emplace_back("bias_bound");
+  const auto writer = data::create_rows(a.output, names, at::kDouble);
+  RowProgress progress(console, "scoring", 0);
+  const Totals totals = score_all(a, model, feed, *writer, progress);
+  writer->finish();
+  report(a, model, feed.name, totals, progress.seconds(), console);
+  return 0;
+}
+
+}  // namespace
+
+Command add_score(CLI::App& parent) {
+  Command command =
+      new_command(parent, "score", "Log-density and its error for every row of a file.", kExamples);
+  const auto a = std::make_shared<ScoreArguments>();
+  CLI::App& app = *command.app;
+  add_model_argument(app, a->run);
+  app.add_option("INPUT", a->input, "Rows to score: .csv, .tsv, .txt or .npy.");
+  app.add_option("--split", a->split, "Instead of INPUT: a part of the training's data.")
+      ->check(CLI::IsMember({"test", "validation", "train"}));
+  app.add_option("-o,--out", a->output, "File to write: .csv, .tsv, .txt or .npy.")->required();
+  app.add_option("--columns", a->columns,
+                 "Columns of INPUT in the order of the model's, by name or number from 0.")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  add_choice(app, "--header", a->file.header, "Whether the first line of a CSV names the columns.");
+  add_choice(app, "--delimiter", a->file.delimiter, "What separates the fields of a CSV.");
+  app.add_option("--replicates", a->replicates, "Draws per row where scores are random.")
+      ->check(CLI::Range(2, 10000))
+      ->capture_default_str();
+  app.add_option("--seed", a->seed, "Seed of those draws.")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  add_dtype_option(app, a->dtype);
+  command.run = [a](const Console& console) { return run_score(*a, console); };
+  return command;
+}
+
+}  // namespace contraflow::cli

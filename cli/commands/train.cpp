@@ -1,0 +1,285 @@
+#include <csignal>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "cli/commands/common.h"
+#include "cli/figures.h"
+#include "contraflow/core/error.h"
+#include "contraflow/core/file.h"
+#include "contraflow/core/log.h"
+#include "contraflow/core/text.h"
+#include "contraflow/core/toml.h"
+#include "contraflow/distributions/estimate.h"
+#include "contraflow/training/progress.h"
+#include "contraflow/training/run_folder.h"
+#include "contraflow/training/trainer.h"
+
+namespace contraflow::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+constexpr int kInterruptedCode = 130;  // what a shell expects of a program that SIGINT ended
+constexpr const char* kExamples =
+    "Examples:\n"
+    "  contraflow train --data checkerboard                     a toy density, default model\n"
+    "  contraflow train --data events.csv --model residual --out runs/events\n"
+    "  contraflow train configs/digits.toml --set training.steps=500 --overwrite\n"
+    "  contraflow train --out runs/events --resume              go on where it stopped\n\n"
+    "Without --out the folder is runs/ and the name of the config, or of data and model. A folder\n"
+    "that holds a run is refused unless --resume or --overwrite is given. Ctrl-C finishes the "
+    "step,\n"
+    "saves, and exits with code 130.\n";
+
+struct TrainArguments {
+  std::string config, data, model, out;
+  std::vector<std::string> set;
+  bool resume = false;
+  bool overwrite = false;
+};
+
+// ------------------------------------------------------------------------------- configuration
+
+fs::path folder_of(const TrainArguments& a) {
+  if (!a.out.empty()) return a.out;
+  if (!a.config.empty()) return fs::path("runs") / fs::path(a.config).stem();
+  if (!a.data.empty()) {
+    const std::string data = fs::path(a.data).stem().string();
+    return fs::path("runs") / (data + "-" + (a.model.empty() ? ModelOptions{}.preset : a.model));
+  }
+  fail<ConfigError>("train", "CONFIG", "a config file, --data, or --out with --resume", "none",
+                    "For example: contraflow train --data checkerboard.");
+}
+
+Json read_config(const TrainArguments& a, const fs::path& folder) {
+  constexpr int64_t kMostBytes = 1 << 20;
+  if (!a.config.empty()) return parse_toml(read_file(a.config, kMostBytes), a.config);
+  if (a.resume && a.data.empty() && a.model.empty()) {
+    if (!RunFolder::holds_run(folder)) {
+      fail<ConfigError>("train", folder.string(), "a folder with a run to resume", "none",
+                        "Start the run without --resume.");
+    }
+    return parse_toml(RunFolder::read_config(folder), (folder / "config.toml").string());
+  }
+  if (a.data.empty()) {
+    fail<ConfigError>("train", "--data", "a config file or the name of the data", "none",
+                      "For example: contraflow train --data checkerboard.");
+  }
+  return Json::object();
+}
+
+Json& table(Json& json, const char* name) {
+  if (!json.contains(name)) json[name] = Json::object();
+  return json[name];
+}
+
+RunConfig resolve(const TrainArguments& a, const fs::path& folder, int64_t threads) {
+  Json json = read_config(a, folder);
+  if (!a.data.empty()) table(json, "data")["name"] = a.data;
+  if (!a.model.empty()) table(json, "model")["preset"] = a.model;
+  for (const std::string& assignment : a.set) apply_assignment(json, assignment);
+  if (threads > 0) table(json, "training")["threads"] = threads;
+  return run_config_from_json(json, a.config.empty() ? "train" : a.config);
+}
+
+// ------------------------------------------------------------------------------------ interrupt
+
+volatile std::sig_atomic_t interrupted = 0;  // all that a signal handler may touch
+
+void on_interrupt(int /*signal*/) { interrupted = 1; }
+
+/// While it lives, the first Ctrl-C asks the run to stop and the second one ends the process.
+class InterruptScope {
+ public:
+  InterruptScope() {
+    interrupted = 0;
+    struct sigaction action {};
+    action.sa_handler = on_interrupt;
+    action.sa_flags = static_cast<int>(SA_RESETHAND | SA_RESTART);
+    ::sigaction(SIGINT, &action, &old_);
+  }
+  ~InterruptScope() { ::sigaction(SIGINT, &old_, nullptr); }
+  InterruptScope(const InterruptScope&) = delete;
+  InterruptScope& operator=(const InterruptScope&) = delete;
+
+ private:
+  struct sigaction old_ {};
+};
+
+// ----------------------------------------------------------------------------------- the run
+
+/// Takes away what a new run wrote before its first checkpoint, so that a run that could not begin
+/// does not stand in the way of the next.
+class NewRunGuard {
+ public:
+  NewRunGuard(fs::path folder, bool existed, bool is_new)
+      : folder_(std::move(folder)), existed_(existed), active_(is_new) {}
+  ~NewRunGuard() {
+    std::error_code ignored;
+    if (!active_ || fs::exists(folder_ / "checkpoint.safetensors", ignored)) return;
+    for (const char* name : {"config.toml", "metrics.jsonl", "lock"}) {
+      fs::remove(folder_ / name, ignored);
+    }
+    if (!existed_) fs::remove(folder_, ignored);  // only if it is empty
+  }
+  NewRunGuard(const NewRunGuard&) = delete;
+  NewRunGuard& operator=(const NewRunGuard&) = delete;
+  void keep() { active_ = false; }
+
+ private:
+  fs::path folder_;
+  bool existed_;
+  bool active_;
+};
+
+TrainReport train(PreparedRun& run, const RunFolder& folder, const Console& console) {
+  const Console::Terminal& terminal = console.terminal();
+  ProgressPrinter progress(console.err(), run.config.training.steps,
+                           {.is_terminal = terminal.err, .columns = terminal.columns});
+  const InterruptScope interrupt;
+  TrainerHooks hooks;
+  hooks.on_step = [&progress](const MetricsRecord& record) { progress.on_step(record); };
+  hooks.should_stop = [] { return interrupted != 0; };
+  hooks.config = run.metadata();
+  TrainReport report;
+  try {
+    report = fit_in_folder(*run.flow, run.dataset.splits, run.config.training, folder, hooks);
+  } catch (...) {
+    progress.finish();
+    throw;
+  }
+  progress.finish();
+  return report;
+}
+
+std::vector<fs::path> draw_pictures(const PreparedRun& run, const RunFolder& folder) {
+  std::vector<fs::path> drawn;
+  const auto draw = [&](const char* name, const auto& picture) {
+    const fs::path path = folder.path() / name;
+    try {
+      picture(path);
+      drawn.push_back(path);
+    } catch (const Error& error) {  // the run is worth more than its picture
+      log(LogLevel::kWarning, error.what());
+    }
+  };
+  draw("curves.png", [&](const fs::path& path) {
+    draw_run_curves(folder.metrics_path(), run.columns, title_of(run.dataset), path);
+  });
+  if (has_density_map(run.columns) && run.columns.condition_size() == 0) {
+    draw("density.png", [&](const fs::path& path) {
+      draw_density({*run.flow, run.columns, run.dataset, title_of(run.dataset), {}}, path);
+    });
+  }
+  return drawn;
+}
+
+// ------------------------------------------------------------------------------------- results
+
+Json loss_json(const MeanWithError& loss) {
+  return {{"mean", json_number(loss.mean)},
+          {"standard_error", json_number(loss.standard_error)},
+          {"rows", loss.rows}};
+}
+
+Json report_json(const TrainReport& report, const PreparedRun& run, const RunFolder& folder,
+                 const std::vector<fs::path>& pictures) {
+  Json out{{"command", "train"},
+           {"status", enum_name(report.status)},
+           {"step", report.step},
+           {"steps", run.config.training.steps},
+           {"seconds", json_number(report.seconds)},
+           {"steps_per_second", json_number(report.steps_per_second)},
+           {"loss", report.loss ? loss_json(*report.loss) : Json()},
+           {"validation", report.best ? loss_json(report.best->loss) : Json()},
+           {"best_step", report.best ? Json(report.best->step) : Json()},
+           {"weights", enum_name(report.weights)},
+           {"folder", folder.path().string()},
+           {"checkpoint", folder.checkpoint_path().string()},
+           {"pictures", Json::array()}};
+  for (const fs::path& picture : pictures) out["pictures"].push_back(picture.string());
+  return out;
+}
+
+std::string bits(const MeanWithError& loss, const DataColumns& columns) {
+  if (columns.levels == 0) return "";
+  return "  (" + fixed(bits_per_dim(loss.mean, columns.dim()), 3) + " bits/dim)";
+}
+
+std::string report_text(const TrainReport& report, const PreparedRun& run, const RunFolder& folder,
+                        const std::vector<fs::path>& pictures) {
+  Facts facts;
+  facts.add("status", std::string(enum_name(report.status)) + " after " +
+                          format_count(report.step) + " of " +
+                          format_count(run.config.training.steps) + " steps");
+  facts.add("time", format_duration(report.seconds) + "  (" + fixed(report.steps_per_second, 1) +
+                        " steps/s)");
+  if (report.loss) {
+    facts.add("last batch", with_error(report.loss->mean, report.loss->standard_error) + " nats" +
+                                bits(*report.loss, run.columns));
+  }
+  if (report.best) {
+    const MeanWithError& best = report.best->loss;
+    facts.add("validation", with_error(best.mean, best.standard_error) + " nats" +
+                                bits(best, run.columns) + ", best, at step " +
+                                format_count(report.best->step));
+  }
+  if (run.columns.entropy) facts.add("data entropy", fixed(*run.columns.entropy) + " nats");
+  facts.add("model holds", std::string(enum_name(report.weights)) + " weights");
+  facts.add("run folder", folder.path().string());
+  for (const fs::path& picture : pictures) facts.add("picture", picture.string());
+  std::string out = facts.str();
+  if (report.status == TrainStatus::kInterrupted) {
+    out += "Go on with: contraflow train --out " + folder.path().string() + " --resume\n";
+  }
+  return out;
+}
+
+int run_train(const TrainArguments& a, int64_t threads, const Console& console) {
+  const fs::path path = folder_of(a);
+  const RunMode mode = a.resume      ? RunMode::kResume
+                       : a.overwrite ? RunMode::kOverwrite
+                                     : RunMode::kNew;
+  PreparedRun run = prepare_run(resolve(a, path, threads));
+  const bool existed = fs::exists(path);
+  const RunFolder folder(path, mode, run.config_toml());
+  NewRunGuard guard(path, existed, mode == RunMode::kNew);  // goes first: the folder is locked then
+  console.note("training " + run.config.model.preset + " on " + run.dataset.name + " in " +
+               path.string());
+  const TrainReport report = train(run, folder, console);
+  guard.keep();
+  const std::vector<fs::path> pictures = draw_pictures(run, folder);
+  console.result(report_json(report, run, folder, pictures),
+                 report_text(report, run, folder, pictures));
+  return report.status == TrainStatus::kInterrupted ? kInterruptedCode : 0;
+}
+
+}  // namespace
+
+Command add_train(CLI::App& parent) {
+  Command command = new_command(parent, "train", "Fit a flow to data.", "");
+  const auto arguments = std::make_shared<TrainArguments>();
+  CLI::App& app = *command.app;
+  app.footer([] {
+    return std::string(kExamples) +
+           "\nConfig keys, for the TOML file and --set (defaults of preset monotone):\n\n" +
+           options_help(describe_run_config());
+  });
+  app.add_option("CONFIG", arguments->config, "TOML file with [data], [model] and [training].");
+  app.add_option("--data", arguments->data,
+                 "Data instead of a config's: a toy density, 'digits', or a CSV or NPY file.");
+  app.add_option("--model", arguments->model, "Preset of the model; see 'contraflow list'.");
+  app.add_option("--set", arguments->set, "key=value over the config, such as training.steps=500.")
+      ->allow_extra_args(false);
+  app.add_option("--out", arguments->out, "Run folder to make.");
+  CLI::Option* resume = app.add_flag("--resume", arguments->resume, "Go on with the run in --out.");
+  app.add_flag("--overwrite", arguments->overwrite, "Replace the run in --out.")->excludes(resume);
+  const auto common = command.common;
+  command.run = [arguments, common](const Console& console) {
+    return run_train(*arguments, common->threads, console);
+  };
+  return command;
+}
+
+}  // namespace contraflow::cli

@@ -1,0 +1,122 @@
+#include "cli/figure_data.h"
+
+#include <ATen/ATen.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "contraflow/core/error.h"
+
+namespace contraflow::cli {
+namespace {
+
+constexpr int64_t kChunk = 4096;
+
+at::TensorOptions kind_of(const Flow& flow) {
+  return first_floating_tensor(flow).options().requires_grad(false);
+}
+
+at::Tensor tensor_of(const plot::PointList& points) {
+  return at::tensor(points, at::kDouble).view({-1, 2});
+}
+
+std::vector<double> centers(plot::Range range, int64_t cells) {
+  std::vector<double> out;
+  const double width = range.width() / static_cast<double>(cells);
+  for (int64_t i = 0; i < cells; ++i)
+    out.push_back(range.lo + (static_cast<double>(i) + 0.5) * width);
+  return out;
+}
+
+void append(plot::Series& series, double step, const nlohmann::ordered_json& value) {
+  if (!value.is_number()) return;
+  series.step.push_back(step);
+  series.value.push_back(value.get<double>());
+}
+
+}  // namespace
+
+plot::PointList points_of(const at::Tensor& rows) {
+  const at::Tensor flat = rows.to(at::kDouble).contiguous();
+  return {flat.const_data_ptr<double>(), flat.const_data_ptr<double>() + flat.numel()};
+}
+
+std::vector<double> column_of(const at::Tensor& rows, int64_t column) {
+  return points_of(rows.select(1, column));
+}
+
+at::Tensor repeated(const at::Tensor& given, int64_t rows) {
+  return given.defined() ? given.expand({rows, given.size(1)}) : given;
+}
+
+plot::Grid density_grid(const Flow& flow, plot::Range x, plot::Range y, int64_t cells,
+                        const at::Tensor& given) {
+  const at::NoGradGuard no_grad;
+  const at::Tensor columns = at::tensor(centers(x, cells)), rows = at::tensor(centers(y, cells));
+  const at::Tensor points =
+      at::stack({columns.repeat({cells}), rows.repeat_interleave(cells)}, 1).to(kind_of(flow));
+  plot::Grid grid{.rows = cells, .cols = cells, .x = x, .y = y};
+  for (int64_t begin = 0; begin < points.size(0); begin += kChunk) {
+    const int64_t count = std::min(kChunk, points.size(0) - begin);
+    const Context context{.condition = repeated(given, count),
+                          .rng = Rng(0).fork("grid").rows_from(begin)};
+    const auto values = points_of(flow.log_prob(points.narrow(0, begin, count), context));
+    grid.values.insert(grid.values.end(), values.begin(), values.end());
+  }
+  return grid;
+}
+
+at::Tensor draw_samples(const Flow& flow, int64_t count, const Rng& rng, const at::Tensor& given) {
+  std::vector<at::Tensor> parts;
+  for (int64_t begin = 0; begin < count; begin += kChunk) {
+    const int64_t rows = std::min(kChunk, count - begin);
+    const SampleArguments arguments{.rng = rng.rows_from(begin),
+                                    .condition = repeated(given, rows)};
+    parts.push_back(flow.sample(rows, arguments).to(at::kDouble));
+  }
+  return at::cat(parts);
+}
+
+std::vector<plot::WarpLine> warp_lines(const Flow& flow, const std::vector<plot::PointList>& lines,
+                                       const at::Tensor& given) {
+  const at::NoGradGuard no_grad;
+  plot::PointList all;
+  for (const plot::PointList& line : lines) all.insert(all.end(), line.begin(), line.end());
+  const at::Tensor z = tensor_of(all).to(kind_of(flow));
+  const Context context{.condition = repeated(given, z.size(0))};
+  const plot::PointList images = points_of(flow.transform()->inverse(z, context).value);
+  std::vector<plot::WarpLine> out;
+  auto at = images.begin();
+  for (const plot::PointList& line : lines) {
+    out.push_back({line, {at, at + std::ssize(line)}});
+    at += std::ssize(line);
+  }
+  return out;
+}
+
+RunCurves read_curves(const std::filesystem::path& metrics) {
+  std::ifstream in(metrics, std::ios::binary);
+  if (!in) {
+    fail<IoError>("plot", metrics.string(), "the metrics of a run", "none that can be read",
+                  "Name the run folder; a checkpoint alone has no curves.");
+  }
+  RunCurves out;
+  out.training = {.name = "training batch", .style = plot::CurveStyle::kNoisy};
+  out.validation = {.name = "validation", .style = plot::CurveStyle::kMarkers};
+  out.learning_rate = {.name = "learning rate"};
+  for (std::string text; std::getline(in, text);) {
+    const auto line = nlohmann::ordered_json::parse(text, nullptr, false);
+    if (!line.is_object() || !line.contains("step") || !line["step"].is_number()) continue;
+    const double step = line["step"];
+    append(out.training, step, line.value("loss", nlohmann::ordered_json()));
+    append(out.learning_rate, step, line.value("learning_rate", nlohmann::ordered_json()));
+    const size_t before = out.validation.value.size();
+    append(out.validation, step, line.value("validation_loss", nlohmann::ordered_json()));
+    if (out.validation.value.size() == before) continue;
+    const auto error = line.value("validation_standard_error", nlohmann::ordered_json());
+    out.validation.error.push_back(error.is_number() ? error.get<double>() : 0.0);
+  }
+  return out;
+}
+
+}  // namespace contraflow::cli

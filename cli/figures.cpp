@@ -1,0 +1,174 @@
+#include "cli/figures.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "cli/console.h"
+#include "cli/figure_data.h"
+#include "cli/plot/density_map.h"
+#include "cli/plot/image_grid.h"
+#include "cli/plot/marginals.h"
+#include "contraflow/core/text.h"
+
+namespace contraflow::cli {
+namespace {
+
+constexpr int64_t kGridCells = 160;
+
+Rng figure_rng() { return Rng(0).fork("figures"); }
+
+// Rows that training did not see, if there are any.
+at::Tensor data_rows(const FigureInput& input, int64_t most) {
+  const data::Splits& splits = input.dataset.splits;
+  const data::SourcePtr& source = splits.test         ? splits.test
+                                  : splits.validation ? splits.validation
+                                                      : splits.train;
+  const int64_t rows = std::min(most, source->size().value_or(most));
+  return source->rows(0, rows).x.to(at::kDouble);
+}
+
+std::string count_note(int64_t count) { return format_count(count) + " points"; }
+
+struct Box {
+  plot::Range x, y;
+};
+
+Box box_of(const FigureInput& input, const plot::PointList& data) {
+  if (input.columns.plot_box) {
+    const double side = *input.columns.plot_box;
+    return {{-side, side}, {-side, side}};
+  }
+  constexpr double kTail = 0.002;
+  Box box{plot::points_range(data, 0, kTail).value_or(plot::Range{-1, 1}),
+          plot::points_range(data, 1, kTail).value_or(plot::Range{-1, 1})};
+  if (input.columns.bounds.size() == 2) {  // there is no density outside of them
+    const plot::Range bounds{input.columns.bounds[0], input.columns.bounds[1]};
+    for (plot::Range* range : {&box.x, &box.y}) {
+      range->lo = std::max(range->lo, bounds.lo);
+      range->hi = std::min(range->hi, bounds.hi);
+    }
+  }
+  return box;
+}
+
+std::string column_name(const DataColumns& columns, size_t k) {
+  return k < columns.columns.size() ? columns.columns[k] : "x" + std::to_string(k);
+}
+
+int64_t image_side(const DataColumns& columns) {
+  const auto side = std::llround(std::sqrt(static_cast<double>(columns.dim())));
+  return side * side == columns.dim() ? side : 0;
+}
+
+std::vector<double> pixels_of(const at::Tensor& rows, int64_t levels) {
+  return points_of(rows / static_cast<double>(levels - 1));
+}
+
+}  // namespace
+
+std::string title_of(const data::Dataset& dataset) {
+  return std::filesystem::path(dataset.name).filename().string();
+}
+
+bool has_density_map(const DataColumns& columns) {
+  return columns.dim() == 2 && columns.levels == 0;
+}
+
+bool is_image(const DataColumns& columns) {
+  const bool pixels =
+      std::all_of(columns.columns.begin(), columns.columns.end(),
+                  [](const std::string& name) { return name.starts_with("pixel"); });
+  return columns.levels > 1 && pixels && image_side(columns) > 1;
+}
+
+void draw_density(const FigureInput& input, const std::filesystem::path& path) {
+  const plot::PointList data = points_of(data_rows(input, 100'000));
+  const plot::PointList shown(data.begin(),
+                              data.begin() + std::min(std::ssize(data), 2 * input.samples));
+  const at::Tensor samples = draw_samples(input.flow, input.samples, figure_rng(), input.given);
+  const Box box = box_of(input, data);
+  plot::DensityMap map{.title = input.title,
+                       .x_label = column_name(input.columns, 0),
+                       .y_label = column_name(input.columns, 1),
+                       .x = box.x,
+                       .y = box.y};
+  map.panels.push_back(
+      {.title = "data", .note = count_note(std::ssize(shown) / 2), .points = shown});
+  map.panels.push_back(
+      {.title = "model density",
+       .log_density = density_grid(input.flow, box.x, box.y, kGridCells, input.given)});
+  map.panels.push_back({.title = "model samples",
+                        .note = count_note(samples.size(0)),
+                        .points = points_of(samples)});
+  plot::draw_density_map(map, path);
+}
+
+void draw_base_warp(const FigureInput& input, const std::filesystem::path& path) {
+  const plot::PointList data = points_of(data_rows(input, input.samples));
+  const Box box = box_of(input, data);
+  const plot::Warp warp{
+      .title = input.title,
+      .grid = warp_lines(input.flow, plot::disc_grid(3.0, 0.25, 200), input.given),
+      .contours = warp_lines(input.flow, plot::normal_contours({1.0, 2.0, 3.0}, 400), input.given),
+      .data_points = data,
+      .x = box.x,
+      .y = box.y};
+  plot::draw_warp(warp, path);
+}
+
+void draw_images(const FigureInput& input, const std::filesystem::path& path) {
+  constexpr int64_t kImages = 64;
+  const at::Tensor data = data_rows(input, kImages);
+  const at::Tensor samples = draw_samples(input.flow, kImages, figure_rng(), input.given);
+  const int64_t side = image_side(input.columns);
+  plot::draw_image_grid(
+      {.title = input.title,
+       .rows = side,
+       .cols = side,
+       .grey = plot::GreyScale::kOneIsInk,
+       .sets = {{.caption = "data", .pixels = pixels_of(data, input.columns.levels)},
+                {.caption = "model samples", .pixels = pixels_of(samples, input.columns.levels)}}},
+      path);
+}
+
+void draw_columns(const FigureInput& input, const std::filesystem::path& path) {
+  const at::Tensor data = data_rows(input, 20'000);
+  const at::Tensor samples = draw_samples(input.flow, input.samples, figure_rng(), input.given);
+  // Of more columns than the figure holds, those that vary most say most.
+  const at::Tensor order = data.std(0).argsort(0, /*descending=*/true);
+  const int64_t count = std::min(input.columns.dim(), static_cast<int64_t>(plot::kMostColumns));
+  plot::Marginals figure{.title = input.title};
+  if (count < input.columns.dim()) {
+    figure.subtitle = "the " + std::to_string(count) + " columns of " +
+                      std::to_string(input.columns.dim()) + " that vary most";
+  }
+  std::vector<int64_t> chosen;
+  for (int64_t k = 0; k < count; ++k) chosen.push_back(order[k].item<int64_t>());
+  std::sort(chosen.begin(), chosen.end());
+  for (const int64_t k : chosen) {
+    figure.columns.push_back({column_name(input.columns, static_cast<size_t>(k)),
+                              column_of(data, k), column_of(samples, k)});
+  }
+  plot::draw_marginals(figure, path);
+}
+
+void draw_run_curves(const std::filesystem::path& metrics, const DataColumns& columns,
+                     const std::string& title, const std::filesystem::path& path) {
+  RunCurves curves = read_curves(metrics);
+  plot::Curves figure{.title = title};
+  figure.best = plot::lowest_point(curves.validation);
+  for (plot::Series* series : {&curves.training, &curves.validation}) {
+    if (!series->value.empty()) figure.series.push_back(std::move(*series));
+  }
+  if (columns.entropy) {
+    figure.references.push_back({*columns.entropy, "entropy " + fixed(*columns.entropy, 3)});
+  }
+  const std::vector<double>& rate = curves.learning_rate.value;
+  const bool varies = std::any_of(rate.begin(), rate.end(), [&](double r) { return r != rate[0]; });
+  if (varies) figure.learning_rate = std::move(curves.learning_rate);
+  plot::draw_curves(figure, path);
+}
+
+}  // namespace contraflow::cli

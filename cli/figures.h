@@ -1,0 +1,41 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "cli/run_config.h"
+
+namespace contraflow::cli {
+
+/// What a picture of a trained flow is made from.
+struct FigureInput {
+  const Flow& flow;
+  const DataColumns& columns;
+  const data::Dataset& dataset;
+  std::string title;  ///< Of every picture, such as the name of the data.
+  at::Tensor given;   ///< Condition [1, C] of conditional flows.
+  int64_t samples = 4000;
+};
+
+/// A title for pictures of these data: a name, or that of the file.
+std::string title_of(const data::Dataset& dataset);
+
+/// Two continuous columns, so that the density can be drawn as a map.
+bool has_density_map(const DataColumns& columns);
+/// The columns are pixels of a square grey image.
+bool is_image(const DataColumns& columns);
+
+/// Data, model density and model samples side by side.
+void draw_density(const FigureInput& input, const std::filesystem::path& path);
+/// A grid of the base space carried to the data.
+void draw_base_warp(const FigureInput& input, const std::filesystem::path& path);
+/// Data and samples as small images.
+void draw_images(const FigureInput& input, const std::filesystem::path& path);
+/// Each column's distribution in data and samples.
+void draw_columns(const FigureInput& input, const std::filesystem::path& path);
+/// Losses over steps, with the entropy of the data where it is known.
+void draw_run_curves(const std::filesystem::path& metrics, const DataColumns& columns,
+                     const std::string& title, const std::filesystem::path& path);
+
+}  // namespace contraflow::cli

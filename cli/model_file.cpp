@@ -1,0 +1,107 @@
+#include "cli/model_file.h"
+
+#include <nlohmann/json.hpp>
+
+#include "contraflow/core/error.h"
+#include "contraflow/training/run_folder.h"
+#include "contraflow/transforms/registry.h"
+
+namespace contraflow::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+fs::path checkpoint_of(const fs::path& path) {
+  std::error_code error;
+  if (!fs::exists(path, error)) {
+    fail<IoError>("model", path.string(), "a run folder or a checkpoint",
+                  "a path that does not exist", "Train one with 'contraflow train'.");
+  }
+  if (!fs::is_directory(path, error)) return path;
+  const fs::path file = path / "checkpoint.safetensors";
+  if (fs::exists(file, error)) return file;
+  fail<IoError>("model", path.string(), "a run folder with checkpoint.safetensors", "none in it",
+                RunFolder::holds_run(path)
+                    ? "The run was stopped before its first checkpoint; go on with "
+                      "'contraflow train --resume'."
+                    : "Name the folder given to 'contraflow train --out'.");
+}
+
+const Json& part(const Json& config, const char* key, const std::string& source) {
+  if (config.is_object() && config.contains(key)) return config[key];
+  fail<IoError>("model", source,
+                std::string("a checkpoint of 'contraflow train' with '") + key + "'", "one without",
+                "Use a checkpoint that the program wrote.");
+}
+
+void fill_from(const Json& config, const std::string& source, ModelFile& model) {
+  const Json run{{"data", part(config, "data", source)},
+                 {"model", part(config, "model", source)},
+                 {"training", part(config, "training", source)}};
+  model.config = run_config_from_json(run, source);
+  model.columns = options_from_json<DataColumns>(part(config, "columns", source), source);
+  model.spec = options_from_json<FlowSpec>(part(config, "flow", source), source);
+}
+
+bool any_log_det(const Json& transforms, const std::function<bool(const std::string&)>& test) {
+  for (const Json& transform : transforms) {
+    if (!transform.contains("eval_log_det")) continue;
+    const Json& log_det = transform["eval_log_det"];
+    if (test(log_det.is_string() ? log_det.get<std::string>() : log_det.value("kind", ""))) {
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+bool ModelFile::is_random() const {
+  for (const Json& transform : spec.transforms) {
+    if (find_entry(transform_registry(), transform, "model").traits.stochastic) return true;
+  }
+  return any_log_det(spec.transforms, [](const std::string& kind) { return kind != "exact"; });
+}
+
+bool ModelFile::is_biased() const {
+  return any_log_det(spec.transforms, [](const std::string& kind) { return kind == "truncated"; });
+}
+
+ModelFile load_model(const fs::path& path, const LoadOptions& options) {
+  ModelFile model;
+  model.checkpoint_path = checkpoint_of(path);
+  const std::string source = model.checkpoint_path.string();
+  const Checkpoint checkpoint = load_checkpoint(model.checkpoint_path);
+  fill_from(checkpoint.config, source, model);
+  model.counters = checkpoint.counters;
+  model.has_ema = !checkpoint.ema.empty();
+  model.bytes = static_cast<int64_t>(fs::file_size(model.checkpoint_path));
+  model.flow = build_flow(model.spec, source);
+  const at::ScalarType trained = scalar_type(model.config.training.dtype);
+  if (trained != at::kFloat) model.flow->to(trained);
+  model.weights = load_weights(*model.flow, checkpoint, options.weights, source);
+  if (trained != scalar_type(options.dtype)) model.flow->to(scalar_type(options.dtype));
+  model.flow->eval();
+  return model;
+}
+
+data::Dataset open_model_data(const ModelFile& model) {
+  data::Dataset dataset = data::open_data(model.config.data, at::kDouble);
+  const Json expected = options_to_json(model.columns), got = options_to_json(columns_of(dataset));
+  check_same_config(
+      expected, got, "data of the model",
+      "The data are no longer those of the training; restore " + model.config.data.name + ".");
+  return dataset;
+}
+
+const data::Source& split_of(const data::Dataset& dataset, const std::string& split) {
+  const data::SourcePtr& source = split == "train"        ? dataset.splits.train
+                                  : split == "validation" ? dataset.splits.validation
+                                                          : dataset.splits.test;
+  if (source != nullptr) return *source;
+  fail<ConfigError>("data", "--split " + split, "a split with rows", "none in " + dataset.name,
+                    "Choose another of train, validation and test.");
+}
+
+}  // namespace contraflow::cli

@@ -1,0 +1,167 @@
+#include "cli/program.h"
+
+#include <ATen/Parallel.h>
+#include <c10/util/Exception.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "cli/commands/common.h"
+#include "contraflow/core/error.h"
+#include "contraflow/core/log.h"
+#include "contraflow/core/text.h"
+
+namespace contraflow::cli {
+namespace {
+
+constexpr const char* kFooter =
+    "Two commands from nothing to a density:\n"
+    "  contraflow train --data checkerboard --out runs/checkerboard\n"
+    "  contraflow evaluate runs/checkerboard\n\n"
+    "Likelihoods are in nats per row unless marked otherwise, and come with a standard error.\n"
+    "'contraflow COMMAND --help' explains a command with examples. Exit codes: 0 done, 1 failure,\n"
+    "2 misuse, 130 training stopped by Ctrl-C (saved).\n";
+
+struct Program {
+  CLI::App app{"Trains, evaluates and samples exact-likelihood flows with certified inverses.",
+               "contraflow"};
+  std::vector<Command> commands;
+
+  Program() {
+    app.footer(kFooter);
+    app.get_formatter()->column_width(34);
+    app.set_version_flag("--version", "contraflow " CONTRAFLOW_VERSION, "Print the version.");
+    for (const auto add : {add_train, add_evaluate, add_score, add_sample, add_certify, add_plot,
+                           add_info, add_list}) {
+      commands.push_back(add(app));
+      // Collected instead of refused, so that the message can name the nearest option.
+      commands.back().app->allow_extras();
+    }
+    app.allow_extras();
+  }
+
+  const Command* chosen() const {
+    for (const Command& command : commands) {
+      if (command.app->parsed()) return &command;
+    }
+    return nullptr;
+  }
+};
+
+std::vector<std::string> names_of(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+    if (option->get_positional()) names.push_back(option->get_name());
+  }
+  return names;
+}
+
+[[noreturn]] void fail_unknown_option(const Command& command, const std::string& word) {
+  const std::string name = command.app->get_name();
+  const std::string key = word.substr(0, word.find('='));
+  const std::vector<std::string> known = names_of(*command.app);
+  const auto near = key.starts_with("-") ? nearest_match(key, known) : std::nullopt;
+  fail<ConfigError>(
+      "contraflow " + name, shorten(word),
+      key.starts_with("-") ? "a known option" : "no further argument", "an unknown one",
+      near ? "Did you mean '" + *near + "'?" : "Run 'contraflow " + name + " --help'.");
+}
+
+[[noreturn]] void fail_no_command(const Program& program, const std::vector<std::string>& extras) {
+  std::vector<std::string> names;
+  for (const Command& command : program.commands) names.push_back(command.app->get_name());
+  const std::string word = extras.empty() ? "" : extras.front();
+  const auto near = nearest_match(word, names);
+  fail<ConfigError>("contraflow", "command", "one of " + join(names, ", "),
+                    word.empty() ? "none" : "'" + shorten(word) + "'",
+                    near ? "Did you mean '" + *near + "'?" : "Run 'contraflow --help'.");
+}
+
+// A typing error explains better than what it led to, such as a required option that is missing.
+void check_extras(const Program& program) {
+  const Command* command = program.chosen();
+  const std::vector<std::string> before = program.app.remaining();
+  if (command == nullptr) fail_no_command(program, before);
+  if (!before.empty()) fail_unknown_option(*command, before.front());
+  const std::vector<std::string> extras = command->app->remaining();
+  if (!extras.empty()) fail_unknown_option(*command, extras.front());
+}
+
+const Command* parse(Program& program, const std::vector<std::string>& arguments,
+                     const Console& console) {
+  try {
+    program.app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+    check_extras(program);
+  } catch (const CLI::Success& request) {  // --help or --version
+    std::ostringstream text;
+    program.app.exit(request, text, text);
+    console.result({{"text", text.str()}}, text.str());
+    return nullptr;
+  } catch (const CLI::ParseError& error) {
+    check_extras(program);
+    const std::string name = "contraflow " + program.chosen()->app->get_name();
+    fail<ConfigError>(name, "command line", "arguments as in its --help",
+                      "'" + shorten(error.what(), 200) + "'", "Run '" + name + " --help'.");
+  }
+  return program.chosen();
+}
+
+LogSink sink_of(const Console& console) {
+  return [&console](LogLevel level, std::string_view text) {
+    if (level == LogLevel::kDebug) return;
+    console.note((level == LogLevel::kWarning ? "warning: " : "") + std::string(text));
+  };
+}
+
+int report(const Console& console, const std::string& text, int code) {
+  console.error(text);
+  if (console.json()) console.result({{"error", text}, {"exit_code", code}}, "");
+  return code;
+}
+
+bool asks_for_json(const std::vector<std::string>& arguments) {
+  return std::find(arguments.begin(), arguments.end(), "--json") != arguments.end();
+}
+
+}  // namespace
+
+int run_program(const std::vector<std::string>& arguments, Console& console) {
+  const ScopedLogSink sink(sink_of(console));
+  console.set_json(asks_for_json(arguments));
+  try {
+    Program program;
+    if (arguments.empty()) {
+      console.result({{"text", program.app.help()}}, program.app.help());
+      return 2;
+    }
+    const Command* command = parse(program, arguments, console);
+    if (command == nullptr) return 0;
+    if (command->common->threads > 0) {
+      at::set_num_threads(static_cast<int>(command->common->threads));
+    }
+    return command->run(console);
+  } catch (const Error& error) {
+    return report(console, error.what(), error.exit_code());
+  } catch (const c10::Error& error) {
+    return report(console, "[LibTorch] " + shorten(error.what_without_backtrace(), 400), 1);
+  } catch (const std::bad_alloc&) {
+    return report(console, "[contraflow] memory: expected more, got none. Use fewer rows.", 1);
+  } catch (const std::exception& error) {
+    return report(console, std::string("[contraflow] ") + error.what(), 1);
+  }
+}
+
+std::vector<std::string> option_names() {
+  const Program program;
+  std::vector<std::string> out;
+  for (const Command& command : program.commands) {
+    for (const std::string& name : names_of(*command.app)) {
+      out.push_back(command.app->get_name() + " " + name);
+    }
+  }
+  return out;
+}
+
+}  // namespace contraflow::cli

@@ -1,0 +1,105 @@
+#include "cli/run_config.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "contraflow/core/error.h"
+#include "contraflow/core/toml.h"
+#include "contraflow/models/presets.h"
+
+namespace contraflow::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string preset_of(const Json& json) {
+  const Json model = json.is_object() && json.contains("model") ? json["model"] : Json::object();
+  const bool named = model.is_object() && model.contains("preset") && model["preset"].is_string();
+  return named ? model["preset"].get<std::string>() : ModelOptions{}.preset;
+}
+
+// Other commands run elsewhere; the data must be found from there too.
+void make_path_absolute(data::DataOptions& data) {
+  const std::vector<std::string> builtin = data::builtin_data_names();
+  if (std::find(builtin.begin(), builtin.end(), data.name) != builtin.end()) return;
+  std::error_code error;
+  if (!std::filesystem::exists(data.name, error)) return;  // open_data says so
+  const auto path = std::filesystem::absolute(data.name, error);
+  if (!error) data.name = path.lexically_normal().string();
+}
+
+void check_dataset(const data::Dataset& dataset, const TrainingOptions& training) {
+  if (dataset.event_shape.size() != 1) {
+    fail<ConfigError>("train", dataset.name, "rows of columns",
+                      c10::str("events of shape ", at::IntArrayRef(dataset.event_shape)),
+                      "Flatten each event to one row.");
+  }
+  if (training.validate_every > 0 && dataset.splits.validation == nullptr) {
+    fail<ConfigError>("train", "data.validation_rows", "rows to validate on", "none",
+                      "Raise it or data.validation_fraction, or set training.validate_every = 0.");
+  }
+  const auto rows = dataset.splits.train->size();
+  if (rows && *rows < 2) {
+    fail<ConfigError>("train", dataset.name, "at least two training rows", "one",
+                      "Give more rows, or make the validation and test splits smaller.");
+  }
+}
+
+}  // namespace
+
+RunConfig run_config_from_json(const Json& json, std::string_view where) {
+  RunConfig config;
+  config.model = models::preset(preset_of(json));
+  update_options(config, json, where);
+  return config;
+}
+
+std::vector<OptionInfo> describe_run_config() {
+  RunConfig defaults;
+  defaults.model = models::preset(defaults.model.preset);
+  return describe_options(defaults);
+}
+
+DataColumns columns_of(const data::Dataset& dataset) {
+  DataColumns out;
+  out.event_shape = dataset.event_shape;
+  out.columns = dataset.layout.columns;
+  out.condition = dataset.layout.condition;
+  out.label = dataset.layout.label;
+  out.classes = dataset.layout.classes;
+  out.weight = dataset.layout.weight;
+  out.levels = dataset.levels.value_or(0);
+  if (dataset.low && dataset.high) out.bounds = {*dataset.low, *dataset.high};
+  out.entropy = dataset.entropy;
+  out.plot_box = dataset.plot_box;
+  return out;
+}
+
+std::string PreparedRun::config_toml() const { return to_toml(options_to_json(config)); }
+
+Json PreparedRun::metadata() const {
+  Json out = options_to_json(config);
+  out["columns"] = options_to_json(columns);
+  out["flow"] = options_to_json(spec);
+  return out;
+}
+
+PreparedRun prepare_run(RunConfig config) {
+  make_path_absolute(config.data);
+  PreparedRun run;
+  run.dataset = data::open_data(config.data, scalar_type(config.training.dtype));
+  check_dataset(run.dataset, config.training);
+  run.columns = columns_of(run.dataset);
+  const ColumnKind kind{.levels = run.columns.levels, .bounds = run.columns.bounds};
+  run.spec = resolve_flow_spec(
+      model_spec(config.model, run.columns.dim(), run.columns.condition_size(), kind), "model");
+  run.flow = build_flow(run.spec, "model");
+  run.config = std::move(config);
+  return run;
+}
+
+at::ScalarType scalar_type(FloatType type) {
+  return type == FloatType::kFloat64 ? at::kDouble : at::kFloat;
+}
+
+}  // namespace contraflow::cli
