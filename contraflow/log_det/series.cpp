@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <array>
 #include <cmath>
 
 #include "contraflow/log_det/roulette.h"
@@ -78,7 +79,7 @@ at::Tensor tail_bound(const BlockForm& form, const Chain& chain, const at::Tenso
 at::Tensor draw_probes(ProbeKind kind, int64_t probes, int64_t batch, int64_t dim,
                        const at::TensorOptions& options, const Rng& rng) {
   // Rows are samples, so that a split batch draws the same probes.
-  const at::IntArrayRef sizes{batch, probes, dim};
+  const std::array<int64_t, 3> sizes{batch, probes, dim};
   at::Tensor v = kind == ProbeKind::kRademacher ? rng.rademacher(sizes, options) : rng.normal(sizes, options);
   if (kind == ProbeKind::kSphere) {
     v = v * (std::sqrt(static_cast<double>(dim)) / at::linalg_vector_norm(v, 2, at::IntArrayRef{-1}, true));

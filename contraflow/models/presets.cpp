@@ -53,7 +53,7 @@ const Preset& find(std::string_view name) {
   }
   const std::vector<std::string> names = preset_names();
   const auto nearest = nearest_match(name, names);
-  fail<ConfigError>("model", "preset", "one of " + join(names, ", "), "'" + std::string(name) + "'",
+  fail<ConfigError>("model", "preset", "one of " + join(names, ", "), c10::str("'", name, "'"),
                     nearest ? "Did you mean '" + *nearest + "'?" : "Run 'contraflow list' for what there is.");
 }
 

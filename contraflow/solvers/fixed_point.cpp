@@ -16,7 +16,7 @@
 namespace contraflow {
 namespace {
 
-constexpr double kDivergenceFactor = 1e3;
+constexpr double kRoundingMargin = 16;
 constexpr int kStallLimit = 4;
 
 double unit_roundoff(at::ScalarType type) {
@@ -57,7 +57,6 @@ struct Row {
   int stalls = 0;      // trials in a row that did not lower the residual
   int64_t steps = 0;   // differences in the history
   double residual = std::numeric_limits<double>::infinity();  // at the best point
-  double first = std::numeric_limits<double>::infinity();
   double bound = std::numeric_limits<double>::infinity();
 };
 
@@ -76,9 +75,10 @@ class Rows {
   void advance(int64_t b, double* trial, const double* f) {
     Row& row = rows_[b];
     const double residual = distance(f, trial, rule_.d);
-    const bool wild = !std::isfinite(residual) || residual > row.first * kDivergenceFactor + 1;
-    // Only plain steps prove a divergence: a mixed one may be wild and is thrown away.
-    if (row.plain && wild) {
+    // A plain step of a contraction cannot raise the residual beyond rounding; a mixed one may, and is
+    // thrown away.
+    const double allowed = row.residual + kRoundingMargin * rule_.rounding * (1 + length(f, rule_.d));
+    if (!std::isfinite(residual) ? row.plain : row.plain && residual > allowed) {
       row.state = RowState::kDiverged;
       return;
     }
@@ -99,7 +99,6 @@ class Rows {
     double* w = &w_[b * d];
     double* fw = &f_[b * d];
     const bool first = std::isinf(row.residual);
-    if (first) row.first = residual;
     if (!first && rule_.memory > 0) remember(b, trial, f);
     std::copy(trial, trial + d, w);
     std::copy(f, f + d, fw);

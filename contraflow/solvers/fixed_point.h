@@ -65,7 +65,7 @@ using FixedPointMap = std::function<at::Tensor(const at::Tensor& w, const at::Te
 /// rounding of both, is at most `tolerance`; rows that are done leave the iteration, so a row's result
 /// does not depend on its neighbours.
 /// Error      |w - w*| <= |f(w) - w| / (1 - contraction)   (Banach); the returned value is f(w).
-/// Diverged   a residual that is not finite, or grows past 1e3 times the first one.
+/// Diverged   a residual that is not finite, or that a plain step raises: f is no contraction.
 /// Types      float32, float64 on any device. No autograd.
 /// Source     Walker & Ni 2011 for Anderson; docs/numerics.md for the safeguard.
 Solution solve_fixed_point(const FixedPointMap& f, const at::Tensor& start, double contraction,

@@ -1,0 +1,104 @@
+#include "contraflow/solvers/fixed_point.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "contraflow/core/error.h"
+#include "contraflow/core/rng.h"
+
+namespace contraflow {
+namespace {
+
+constexpr double kTolerance = 1e-6;
+
+// f(w) = kappa Q sin(w) + c with Q orthogonal: Lipschitz constant kappa, root found to rounding.
+struct Problem {
+  at::Tensor q, c;
+  double kappa;
+
+  Problem(int64_t rows, int64_t d, double k) : kappa(k) {
+    const at::Tensor g = Rng(1).normal({d, d}, at::kDouble);
+    const auto [u, s, v] = at::linalg_svd(g);
+    q = u.mm(v);
+    c = Rng(2).normal({rows, d}, at::kDouble);
+  }
+  FixedPointMap map() const {
+    return [this](const at::Tensor& w, const at::Tensor& rows) {
+      return kappa * at::sin(w).mm(q.to(w.options())) + (rows.defined() ? c.index_select(0, rows) : c).to(w.options());
+    };
+  }
+  at::Tensor root() const {
+    at::Tensor w = c;
+    for (int k = 0; k < 40'000 && kappa > 0; ++k) w = map()(w, {});
+    return w;
+  }
+};
+
+class FixedPoint : public ::testing::TestWithParam<std::tuple<SolverMethod, double>> {};
+
+TEST_P(FixedPoint, BoundIsAboveTheTrueErrorAndBelowTheTolerance) {
+  const auto [method, kappa] = GetParam();
+  for (const int64_t d : {1, 2, 7}) {
+    const Problem problem(64, d, kappa);
+    const Solution s = solve_fixed_point(problem.map(), problem.c, kappa, kTolerance, {.method = method});
+    ASSERT_EQ(s.report.status, SolveStatus::kConverged);
+    const at::Tensor error = (s.value - problem.root()).norm(2, 1);
+    EXPECT_TRUE((error <= s.report.error_bound).all().item<bool>());
+    EXPECT_LE(s.report.error_bound.max().item<double>(), kTolerance * (1 + 1e-6));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Methods, FixedPoint,
+                         ::testing::Combine(::testing::Values(SolverMethod::kBanach, SolverMethod::kAnderson),
+                                            ::testing::Values(0.0, 0.5, 0.9, 0.98)));
+
+TEST(FixedPointSolve, ARowDoesNotDependOnItsNeighbours) {
+  const Problem problem(32, 3, 0.9);
+  const Solution whole = solve_fixed_point(problem.map(), problem.c, 0.9, kTolerance, {});
+  for (const int64_t row : {0, 7, 31}) {
+    const at::Tensor index = at::tensor({row});
+    const FixedPointMap one = [&](const at::Tensor& w, const at::Tensor&) { return problem.map()(w, index); };
+    const Solution alone = solve_fixed_point(one, problem.c.index_select(0, index), 0.9, kTolerance, {});
+    EXPECT_LE((alone.value - whole.value[row]).abs().max().item<double>(), 1e-13);
+  }
+}
+
+TEST(FixedPointSolve, AndersonNeedsFewerEvaluations) {
+  const Problem problem(64, 4, 0.98);
+  const auto evaluations = [&](SolverMethod method) {
+    return solve_fixed_point(problem.map(), problem.c, 0.98, kTolerance, {.method = method}).report.iterations;
+  };
+  EXPECT_LT(4 * evaluations(SolverMethod::kAnderson), 3 * evaluations(SolverMethod::kBanach));
+}
+
+TEST(FixedPointSolve, ANonContractionIsReported) {
+  const FixedPointMap expanding = [](const at::Tensor& w, const at::Tensor&) { return 3 * w + 1; };
+  const Solution s = solve_fixed_point(expanding, at::ones({4, 2}, at::kDouble), 0.9, kTolerance,
+                                       {.method = SolverMethod::kBanach});
+  EXPECT_EQ(s.report.status, SolveStatus::kDiverged);
+  EXPECT_THROW(s.report.require_converged("test", kTolerance), ConvergenceError);
+}
+
+TEST(FixedPointSolve, NotANumberIsADivergence) {
+  const FixedPointMap broken = [](const at::Tensor& w, const at::Tensor&) { return w / 0.0 - w / 0.0; };
+  EXPECT_EQ(solve_fixed_point(broken, at::ones({1, 1}, at::kDouble), 0.5, kTolerance, {}).report.status,
+            SolveStatus::kDiverged);
+}
+
+TEST(FixedPointSolve, TooFewIterationsAreReportedWithTheBoundReached) {
+  const Problem problem(8, 3, 0.9);
+  const Solution s = solve_fixed_point(problem.map(), problem.c, 0.9, 1e-12, {.max_iterations = 3});
+  EXPECT_EQ(s.report.status, SolveStatus::kMaxIterations);
+  const at::Tensor error = (s.value - problem.root()).norm(2, 1);
+  EXPECT_TRUE((error <= s.report.error_bound).all().item<bool>());
+}
+
+TEST(FixedPointSolve, Float32StopsAtItsRounding) {
+  const Problem problem(8, 3, 0.9);
+  const Solution s = solve_fixed_point(problem.map(), problem.c.to(at::kFloat), 0.9, 1e-12, {});
+  EXPECT_EQ(s.report.status, SolveStatus::kStalled);
+  EXPECT_LE(s.report.error_bound.max().item<double>(), 1e-4);
+}
+
+}  // namespace
+}  // namespace contraflow
