@@ -18,10 +18,14 @@ constexpr const char* kWhere = "read_csv";
 
 char delimiter_of(const std::filesystem::path& path, CsvDelimiter delimiter) {
   switch (delimiter) {
-    case CsvDelimiter::kComma: return ',';
-    case CsvDelimiter::kTab: return '\t';
-    case CsvDelimiter::kSemicolon: return ';';
-    case CsvDelimiter::kAuto: break;
+    case CsvDelimiter::kComma:
+      return ',';
+    case CsvDelimiter::kTab:
+      return '\t';
+    case CsvDelimiter::kSemicolon:
+      return ';';
+    case CsvDelimiter::kAuto:
+      break;
   }
   return path.extension() == ".tsv" ? '\t' : ',';
 }
@@ -40,6 +44,7 @@ Parsed parse_number(const char*& at, const char* end, double& value) {
   if (end - start > 1 && *start == '+' && start[1] != '-') ++start;  // from_chars takes no plus
   const auto [stop, error] = std::from_chars(start, end, value);
   if (error == std::errc::invalid_argument) return Parsed::kNotANumber;
+  at = stop;
   if (error == std::errc::result_out_of_range) {
     // Too small for float64 rounds to zero or a denormal; the wider type tells it from too large.
     long double wide = 0.0L;
@@ -47,7 +52,6 @@ Parsed parse_number(const char*& at, const char* end, double& value) {
     value = static_cast<double>(wide);
     if (retry.ec != std::errc() || std::isinf(value)) return Parsed::kOverflow;
   }
-  at = stop;
   return Parsed::kNumber;
 }
 

@@ -118,7 +118,8 @@ bool CsvScanner::fill() {
   }
   const char* fresh = buffer_.data() + end_;
   if (const void* nul = std::memchr(fresh, '\0', count)) {
-    const auto lines = std::count(std::as_const(buffer_).data(), static_cast<const char*>(nul), '\n');
+    const auto lines =
+        std::count(std::as_const(buffer_).data(), static_cast<const char*>(nul), '\n');
     fail<IoError>(kWhere, name_ + ", line " + std::to_string(std::max<int64_t>(line_, 1) + lines),
                   "text", "a NUL byte",
                   "Save the file as UTF-8 text; UTF-16 and binary files are not read.");
@@ -173,8 +174,8 @@ size_t CsvScanner::read_field(std::string_view text, size_t at, std::string& fie
     }
   }
   fail<IoError>(kWhere, name_ + ", line " + std::to_string(line_),
-                "quotes around whole fields, doubled inside of them",
-                in_quotes(text), "Write \"\" for a quote inside of a quoted field.");
+                "quotes around whole fields, doubled inside of them", in_quotes(text),
+                "Write \"\" for a quote inside of a quoted field.");
 }
 
 }  // namespace contraflow::data

@@ -50,8 +50,7 @@ Dataset open_toy(const ToyDensity& density, const DataOptions& options, at::Scal
   out.splits.train = std::make_shared<ToySource>(density.name, rng.fork("train"), dtype);
   out.splits.validation = toy_part(density, "validation",
                                    options.validation_rows.value_or(kValidationRows), rng, dtype);
-  out.splits.test =
-      toy_part(density, "test", options.test_rows.value_or(kTestRows), rng, dtype);
+  out.splits.test = toy_part(density, "test", options.test_rows.value_or(kTestRows), rng, dtype);
   out.event_shape = {2};
   out.layout.columns = {"x0", "x1"};
   out.entropy = density.entropy;
@@ -73,9 +72,7 @@ void split_table(const Table& table, const std::vector<int64_t>& event_shape,
                  const DataOptions& options, at::ScalarType dtype, Dataset& out) {
   const auto width = static_cast<int64_t>(out.layout.columns.size());
   TableRules rules{.allow_constant_columns = out.levels.has_value(),
-                   .levels = out.levels.value_or(0),
-                   .low = {},
-                   .high = {}};
+                   .levels = out.levels.value_or(0)};
   if (!options.bounds.empty()) {
     out.low = rules.low = options.bounds[0];
     out.high = rules.high = options.bounds[1];
@@ -152,7 +149,8 @@ Dataset open_digits(DataOptions options, at::ScalarType dtype) {
   }
   if (!options.bounds.empty() || !options.weight.empty() || !options.condition.empty()) {
     fail<ConfigError>(kWhere, "digits", "pixels, and the label as the only condition",
-                      "bounds, weight or condition", "Remove these; label = \"label\" is possible.");
+                      "bounds, weight or condition",
+                      "Remove these; label = \"label\" is possible.");
   }
   if (options.columns.empty()) {  // the label is no pixel, asked for as a condition or not
     options.columns.assign(table.columns.begin(), table.columns.end() - 1);
@@ -229,7 +227,8 @@ void validate(const DataOptions& options) {
   if (!options.bounds.empty() &&
       !(options.bounds.size() == 2 && options.bounds[0] < options.bounds[1])) {
     fail<ConfigError>(kWhere, "bounds", "[low, high] with low < high",
-                      c10::str(at::ArrayRef<double>(options.bounds)), "For example bounds = [0, 1].");
+                      c10::str(at::ArrayRef<double>(options.bounds)),
+                      "For example bounds = [0, 1].");
   }
   if (!options.bounds.empty() && options.levels > 0) {
     fail<ConfigError>(kWhere, "bounds", "levels or bounds", "both",

@@ -19,21 +19,21 @@ struct DataOptions {
   /// A toy density (toy.h), "digits", or the path of a .csv, .tsv, .txt or .npy file.
   std::string name = "checkerboard";
   /// Columns of the file that the density is over; empty = all that the next three do not name.
-  std::vector<std::string> columns;
-  std::vector<std::string> condition;
-  std::string label;
-  std::string weight;
+  std::vector<std::string> columns = {};
+  std::vector<std::string> condition = {};
+  std::string label = "";
+  std::string weight = "";
   CsvHeader header = CsvHeader::kAuto;
   CsvDelimiter delimiter = CsvDelimiter::kAuto;
   /// Values are integers 0 .. levels - 1, to be dequantized; 0 = continuous. Digits have 17.
   int64_t levels = 0;
   /// [low, high] that values cannot leave; empty = unbounded.
-  std::vector<double> bounds;
+  std::vector<double> bounds = {};
   /// Sizes in rows take precedence over fractions.
   double validation_fraction = 0.1;
   double test_fraction = 0.1;
-  std::optional<int64_t> validation_rows;
-  std::optional<int64_t> test_rows;
+  std::optional<int64_t> validation_rows = {};
+  std::optional<int64_t> test_rows = {};
   /// Split, order of the batches, and toy samples.
   int64_t seed = 0;
 };
@@ -53,7 +53,8 @@ void visit(DataOptions& o, Field&& field) {
   field("bounds", o.bounds, "[low, high] of bounded values, mapped by a logit; empty = none.");
   field("validation_fraction", o.validation_fraction, half_open_interval(0, 1),
         "Part of the rows for validation.");
-  field("test_fraction", o.test_fraction, half_open_interval(0, 1), "Part of the rows for the test.");
+  field("test_fraction", o.test_fraction, half_open_interval(0, 1),
+        "Part of the rows for the test.");
   field("validation_rows", o.validation_rows, non_negative(),
         "Rows for validation; unset: the fraction (toys 10,000; digits 144).");
   field("test_rows", o.test_rows, non_negative(),
@@ -89,7 +90,8 @@ struct Dataset {
 /// Splits     toys: an endless training stream, and fixed validation and test sets, from three
 ///            independent streams. Tables: a permutation by seed, cut in three.
 /// Random     a pure function of options.seed.
-/// Throws     ConfigError (unknown name, with the nearest one; options that contradict each other or
+/// Throws     ConfigError (unknown name, with the nearest one; options that contradict each other
+/// or
 ///            the data), IoError, DomainError (missing, infinite or out-of-range values, constant
 ///            columns), ShapeError (fewer than two rows).
 /// Example    const Dataset data = open_data({.name = "digits"});

@@ -13,8 +13,8 @@ std::span<const std::string_view> digits_rows();  // made from builtin/digits.cs
 }
 
 Digits load_digits() {
-  at::Tensor values = at::empty({Digits::kRows, Digits::kPixels + 1},
-                                at::TensorOptions().dtype(at::kLong));
+  at::Tensor values =
+      at::empty({Digits::kRows, Digits::kPixels + 1}, at::TensorOptions().dtype(at::kLong));
   int64_t* out = values.data_ptr<int64_t>();
   for (const std::string_view row : detail::digits_rows()) {
     const char* at = row.data();

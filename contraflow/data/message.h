@@ -18,7 +18,8 @@ inline std::string in_quotes(std::string_view text, int64_t limit = 60) {
 }
 
 /// "Did you mean 'x'?", or `otherwise` when nothing is near.
-inline std::string did_you_mean(const std::optional<std::string>& near, std::string_view otherwise) {
+inline std::string did_you_mean(const std::optional<std::string>& near,
+                                std::string_view otherwise) {
   return near ? "Did you mean " + in_quotes(*near, 200) + "?" : std::string(otherwise);
 }
 

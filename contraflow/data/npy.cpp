@@ -62,7 +62,8 @@ double NpyReader::fraction_read() const {
 
 at::Tensor NpyReader::next(int64_t max_rows) {
   if (max_rows < 1) {
-    fail<ShapeError>("read_npy", "max_rows", ">= 1", std::to_string(max_rows), "Ask for some rows.");
+    fail<ShapeError>("read_npy", "max_rows", ">= 1", std::to_string(max_rows),
+                     "Ask for some rows.");
   }
   const int64_t count = std::min(max_rows, file_.rows() - rows_read_);
   at::Tensor out = file_.read(rows_read_, count);

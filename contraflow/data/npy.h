@@ -16,7 +16,8 @@ namespace contraflow::data {
 
 /// Rows (first axis) of an array in NumPy's .npy format.
 ///
-/// Shapes     next(): [n] + event_shape(). An array [N] is N rows of one column, [N, C] a table whose
+/// Shapes     next(): [n] + event_shape(). An array [N] is N rows of one column, [N, C] a table
+/// whose
 ///            columns are named column_0, column_1, ...; others are N events of several dimensions.
 /// Types      reads f2 f4 f8, i1 i2 i4 i8, u1 u2 u4 u8 and bool of either byte order, C or Fortran
 ///            order, format versions 1.0 to 3.0; gives float64.

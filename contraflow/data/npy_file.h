@@ -15,7 +15,8 @@ namespace contraflow::data {
 /// An open .npy file whose header has been checked against the file's size.
 ///
 /// Threads    const members may run concurrently.
-/// Throws     IoError (cannot be read, not an .npy file, truncated, trailing bytes); DomainError (an
+/// Throws     IoError (cannot be read, not an .npy file, truncated, trailing bytes); DomainError
+/// (an
 ///            integer beyond 2^53).
 /// Example    NpyFile file("a.npy");  const at::Tensor x = file.read(0, file.rows());
 class NpyFile {

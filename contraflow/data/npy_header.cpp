@@ -72,27 +72,32 @@ class Parser {
     have_descr_ = true;
     if (peek() == '[') unsupported("records with named fields", "Save one plain array of numbers.");
     const std::string type = quoted();
-    if (type.size() < 3) unsupported(in_quotes(type), kConvert);
+    if (type.find('O') != std::string::npos) {
+      unsupported(
+          "Python objects, " + in_quotes(type),
+          "Save numbers: numpy.save(file, array.astype(float)); objects are never unpickled.");
+    }
+    if (type.size() != 3) unsupported(in_quotes(type), kConvert);
     header_.big_endian = type[0] == '>';
     header_.kind = type[1];
-    header_.item_bytes = type.size() == 3 ? type[2] - '0' : 0;
+    header_.item_bytes = type[2] - '0';
     const bool ordered = type[0] == '<' || type[0] == '>' || type[0] == '=';
     const bool one_byte = header_.item_bytes == 1 && type[0] == '|';
-    if (header_.kind == 'O') {
-      unsupported("Python objects, " + in_quotes(type),
-                  "Save numbers: numpy.save(file, array.astype(float)); objects are never unpickled.");
-    }
     if (!(ordered || one_byte) || !is_known()) unsupported(in_quotes(type), kConvert);
   }
 
   bool is_known() const {
     const int64_t bytes = header_.item_bytes;
     switch (header_.kind) {
-      case 'f': return bytes == 2 || bytes == 4 || bytes == 8;
+      case 'f':
+        return bytes == 2 || bytes == 4 || bytes == 8;
       case 'i':
-      case 'u': return bytes == 1 || bytes == 2 || bytes == 4 || bytes == 8;
-      case 'b': return bytes == 1;
-      default: return false;
+      case 'u':
+        return bytes == 1 || bytes == 2 || bytes == 4 || bytes == 8;
+      case 'b':
+        return bytes == 1;
+      default:
+        return false;
     }
   }
 
@@ -147,8 +152,7 @@ class Parser {
                   remedy);
   }
   [[noreturn]] void absurd() const {
-    fail<IoError>(kWhere, file_, "a shape that fits into memory",
-                  in_quotes(text_, 120),
+    fail<IoError>(kWhere, file_, "a shape that fits into memory", in_quotes(text_, 120),
                   "The header is damaged; write the file again with numpy.save().");
   }
 
@@ -181,9 +185,11 @@ NpyHeader parse_npy_header(std::string_view text, const std::string& file) {
 
 std::string make_npy_header(std::string_view descr, const std::vector<int64_t>& shape,
                             size_t min_bytes) {
-  std::string dictionary = "{'descr': '" + std::string(descr) + "', 'fortran_order': False, 'shape': (";
+  std::string dictionary =
+      "{'descr': '" + std::string(descr) + "', 'fortran_order': False, 'shape': (";
   for (const int64_t size : shape) dictionary += std::to_string(size) + ", ";
-  if (shape.size() > 1) dictionary.resize(dictionary.size() - 2);  // (3, 4) but (3,), as Python has it
+  if (shape.size() > 1)
+    dictionary.resize(dictionary.size() - 2);  // (3, 4) but (3,), as Python has it
   if (shape.size() == 1) dictionary.pop_back();
   dictionary += "), }";
   constexpr size_t kPrelude = 10;  // magic, version 1.0, length in two bytes

@@ -9,7 +9,7 @@ namespace contraflow::data {
 
 /// What the header of an .npy file says.
 struct NpyHeader {
-  char kind = 'f';             ///< 'f', 'i', 'u' or 'b' (bool).
+  char kind = 'f';  ///< 'f', 'i', 'u' or 'b' (bool).
   int64_t item_bytes = 8;
   bool big_endian = false;
   bool fortran_order = false;

@@ -20,7 +20,7 @@ enum class CsvDelimiter { kAuto, kComma, kTab, kSemicolon };
 /// How to read a file of rows.
 struct FileOptions {
   /// Columns to read, by name or by number from 0 (-1 = the last one), in this order; empty = all.
-  std::vector<std::string> columns;
+  std::vector<std::string> columns = {};
   /// CSV only. kAuto: a first line without any number is a header, one of numbers is data; a
   /// mixture is an error that asks for a decision.
   CsvHeader header = CsvHeader::kAuto;

@@ -23,9 +23,9 @@ void check_step(const char* where, int64_t step, int64_t batch_size) {
 
 void check_range(const char* where, int64_t begin, int64_t end, std::optional<int64_t> size) {
   if (begin >= 0 && begin <= end && (!size || end <= *size)) return;
-  fail<ShapeError>(where, "rows", "0 <= begin <= end" + (size ? " <= " + std::to_string(*size) : ""),
-                   std::to_string(begin) + " .. " + std::to_string(end),
-                   "Ask for rows that the source has.");
+  fail<ShapeError>(
+      where, "rows", "0 <= begin <= end" + (size ? " <= " + std::to_string(*size) : ""),
+      std::to_string(begin) + " .. " + std::to_string(end), "Ask for rows that the source has.");
 }
 
 // A tensor that goes with x row by row.
@@ -87,7 +87,8 @@ Batch TensorSource::batch(int64_t step, int64_t batch_size) const {
   check_step("TensorSource.batch", step, batch_size);
   const int64_t rows = std::min(batch_size, x_.size(0));
   const int64_t steps_per_epoch = x_.size(0) / rows;
-  const at::Tensor chosen = order(step / steps_per_epoch).narrow(0, step % steps_per_epoch * rows, rows);
+  const at::Tensor chosen =
+      order(step / steps_per_epoch).narrow(0, step % steps_per_epoch * rows, rows);
   Batch out;
   out.x = x_.index_select(0, chosen);
   if (condition_.defined()) out.condition = condition_.index_select(0, chosen);

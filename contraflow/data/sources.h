@@ -16,7 +16,8 @@
 
 namespace contraflow::data {
 
-/// An endless stream of samples of a toy density: step k of batch size n gives rows kn .. kn + n - 1.
+/// An endless stream of samples of a toy density: step k of batch size n gives rows kn .. kn + n
+/// - 1.
 ///
 /// Shapes     x: [B, 2]; no condition, no weight.
 /// Types      float32, float64.
@@ -48,9 +49,9 @@ class ToySource final : public Source {
 /// Types      float32, float64, the same for all.
 /// Size       N.
 /// Random     epoch e goes through the rows in the order of a permutation keyed by (rng, e). Steps
-///            run on over epochs: each epoch has N / batch_size steps, and the rows left over, other
-///            ones in each epoch, wait for the next. With N < batch_size every batch is one epoch,
-///            N rows.
+///            run on over epochs: each epoch has N / batch_size steps, and the rows left over,
+///            other ones in each epoch, wait for the next. With N < batch_size every batch is one
+///            epoch, N rows.
 /// Threads    const members may run concurrently (the current epoch's order is kept under a lock).
 /// Throws     ShapeError, DtypeError (tensors that do not fit together); see Source.
 /// Source     none.

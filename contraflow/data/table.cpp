@@ -35,9 +35,10 @@ void check_constant_columns(const Table& table) {
   for (int64_t c = 0; c < constant.size(0); ++c) {
     if (constant[c].item<bool>()) names.push_back(table.columns[static_cast<size_t>(c)]);
   }
-  fail<DomainError>(kWhere, table.source, "columns that vary, since a constant has no density",
-                    "one value only in " + shorten(join(names, ", "), 200),
-                    "Leave them out with columns = [...]; for integers to be dequantized set levels.");
+  fail<DomainError>(
+      kWhere, table.source, "columns that vary, since a constant has no density",
+      "one value only in " + shorten(join(names, ", "), 200),
+      "Leave them out with columns = [...]; for integers to be dequantized set levels.");
 }
 
 int64_t part_size(const char* name, int64_t count, double fraction, std::optional<int64_t> rows) {
@@ -83,8 +84,8 @@ void check_table(const Table& table, const TableRules& rules) {
   if (rules.levels > 0) {
     const int64_t top = rules.levels - 1;
     require_none(table, (x != x.round()).logical_or(x < 0).logical_or(x > top),
-                 "an integer from 0 to " + std::to_string(top) + ", as levels = " +
-                     std::to_string(rules.levels) + " says",
+                 "an integer from 0 to " + std::to_string(top) +
+                     ", as levels = " + std::to_string(rules.levels) + " says",
                  "Correct levels, or set it to 0 for continuous values.");
   }
   if (rules.low && rules.high) {

@@ -31,7 +31,8 @@ struct TableRules {
   /// Integers 0 .. levels - 1 only; 0 = anything.
   int64_t levels = 0;
   /// Every value within [low, high].
-  std::optional<double> low, high;
+  std::optional<double> low = {};
+  std::optional<double> high = {};
 };
 
 /// At least two rows, one column, finite values, and the rules: ShapeError (too small), DomainError
@@ -43,7 +44,8 @@ void check_table(const Table& table, const TableRules& rules = {});
 struct SplitSizes {
   double validation_fraction = 0.1;
   double test_fraction = 0.1;
-  std::optional<int64_t> validation_rows, test_rows;
+  std::optional<int64_t> validation_rows = {};
+  std::optional<int64_t> test_rows = {};
 };
 
 /// Row numbers of each part (int64): a random permutation cut in three. Together they are

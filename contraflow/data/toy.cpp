@@ -175,8 +175,7 @@ const ToyDensity& toy_density(std::string_view name) {
   std::vector<std::string> names;
   for (const ToyDensity& density : kDensities) names.emplace_back(density.name);
   const auto near = nearest_match(name, names);
-  fail<ConfigError>("toy_density", "name", "one of " + join(names, ", "),
-                    in_quotes(name),
+  fail<ConfigError>("toy_density", "name", "one of " + join(names, ", "), in_quotes(name),
                     did_you_mean(near, "Choose a name of the list."));
 }
 
@@ -185,7 +184,8 @@ std::optional<double> toy_entropy(std::string_view name) { return toy_density(na
 at::Tensor sample_toy(const ToyDensity& density, const Rng& rng, int64_t count,
                       at::ScalarType dtype) {
   if (count < 0) {
-    fail<ShapeError>("sample_toy", "count", ">= 0", std::to_string(count), "Ask for 0 rows or more.");
+    fail<ShapeError>("sample_toy", "count", ">= 0", std::to_string(count),
+                     "Ask for 0 rows or more.");
   }
   if (dtype != at::kFloat && dtype != at::kDouble) {
     fail<DtypeError>("sample_toy", "dtype", "float32 or float64", c10::toString(dtype),

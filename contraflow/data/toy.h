@@ -25,8 +25,8 @@ struct ToyDensity {
   std::array<double, 2> (*draw)(const Rng& rng, int64_t row);
 };
 
-/// The ten densities: swissroll, circles, rings, moons, 8gaussians, pinwheel, 2spirals, checkerboard,
-/// line, cos.
+/// The ten densities: swissroll, circles, rings, moons, 8gaussians, pinwheel, 2spirals,
+/// checkerboard, line, cos.
 ///
 /// Scales are those of the FFJORD, Residual Flows and Monotone Flows experiments. Their generators
 /// put a fixed fraction of every batch into each mode and shuffle; here each row draws its mode
