@@ -43,7 +43,7 @@ function(contraflow_find_libtorch root remedy)
   foreach(library ${libraries})
     if(NOT EXISTS "${root}/lib/lib${library}.so")
       message(FATAL_ERROR "[cmake] CONTRAFLOW_LIBTORCH: expected lib/lib${library}.so, got nothing in "
-                          "'${root}'. ${remedy}")
+                          "'${root}'. ${remedy} CONTRAFLOW_CUDA=ON needs a CUDA build of torch.")
     endif()
     add_library(contraflow::torch_${library} SHARED IMPORTED GLOBAL)
     set_target_properties(contraflow::torch_${library} PROPERTIES
