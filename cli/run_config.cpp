@@ -54,10 +54,18 @@ RunConfig run_config_from_json(const Json& json, std::string_view where) {
   return config;
 }
 
-std::vector<OptionInfo> describe_run_config() {
+std::string run_config_help() {
   RunConfig defaults;
   defaults.model = models::preset(defaults.model.preset);
-  return describe_options(defaults);
+  std::string out;
+  for (const OptionInfo& row : describe_options(defaults)) {
+    out += "  " + row.path + " = " + row.default_value + "  (" + row.type;
+    if (!row.range.empty()) out += ", " + row.range;
+    out += ")\n      " + row.help;
+    if (!row.condition.empty()) out += " Only for " + row.condition + ".";
+    out += "\n";
+  }
+  return out;
 }
 
 DataColumns columns_of(const data::Dataset& dataset) {

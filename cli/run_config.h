@@ -29,8 +29,8 @@ void visit(RunConfig& o, Field&& field) {
 /// Reads a config; absent keys are those of the preset. ConfigError names the dotted path.
 RunConfig run_config_from_json(const nlohmann::ordered_json& json, std::string_view where);
 
-/// The rows of help for every key a config may hold.
-std::vector<OptionInfo> describe_run_config();
+/// Every key a config may hold, with default, type, range and meaning, for --help.
+std::string run_config_help();
 
 /// What a trained model knows about the columns of its data.
 struct DataColumns {

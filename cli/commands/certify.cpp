@@ -148,7 +148,7 @@ Command add_certify(CLI::App& parent) {
   add_model_argument(app, a->run);
   add_split_option(app, a->split);
   app.add_option("--rows", a->rows, "Rows to send through the flow and back, at most.")
-      ->check(CLI::PositiveNumber)
+      ->check(integer_range(1, kMostInteger))
       ->capture_default_str();
   app.add_flag("--verbose", a->verbose, "List every layer.");
   command.run = [a](const Console& console) { return run_certify(*a, console); };

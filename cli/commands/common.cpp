@@ -1,6 +1,33 @@
 #include "cli/commands/common.h"
 
+#include <charconv>
+#include <cmath>
+
 namespace contraflow::cli {
+
+CLI::Validator integer_range(int64_t low, int64_t high) {
+  const std::string range =
+      high == kMostInteger
+          ? "an integer of " + std::to_string(low) + " or more"
+          : "an integer from " + std::to_string(low) + " to " + std::to_string(high);
+  const auto check = [low, high, range](const std::string& text) -> std::string {
+    int64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    const bool whole = error == std::errc() && end == text.data() + text.size();
+    return whole && low <= value && value <= high ? "" : "'" + text + "' is not " + range;
+  };
+  return {check, ""};
+}
+
+CLI::Validator positive_number() {
+  const auto check = [](const std::string& text) -> std::string {
+    double value = 0.0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    const bool whole = error == std::errc() && end == text.data() + text.size();
+    return whole && std::isfinite(value) && value > 0.0 ? "" : "'" + text + "' is not a number > 0";
+  };
+  return {check, ""};
+}
 
 Command new_command(CLI::App& parent, const std::string& name, const std::string& summary,
                     const std::string& footer, bool computes) {
@@ -13,7 +40,7 @@ Command new_command(CLI::App& parent, const std::string& name, const std::string
     command.app
         ->add_option("--threads", command.common->threads,
                      "Threads of the computation; 0 = as many as LibTorch likes.")
-        ->check(CLI::Range(0, 4096))
+        ->check(integer_range(0, 4096))
         ->capture_default_str();
   }
   return command;

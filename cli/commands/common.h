@@ -38,6 +38,11 @@ Command add_list(CLI::App& parent);
 Command new_command(CLI::App& parent, const std::string& name, const std::string& summary,
                     const std::string& footer, bool computes = true);
 
+inline constexpr int64_t kMostInteger = int64_t{1} << 53;
+/// Checks with messages that a reader understands.
+CLI::Validator integer_range(int64_t low, int64_t high);
+CLI::Validator positive_number();
+
 /// RUN, the first positional of all commands on a trained model.
 void add_model_argument(CLI::App& app, std::string& path);
 void add_dtype_option(CLI::App& app, FloatType& dtype);

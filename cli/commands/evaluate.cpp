@@ -135,14 +135,14 @@ Command add_evaluate(CLI::App& parent) {
   add_model_argument(app, a->run);
   add_split_option(app, a->split);
   app.add_option("--rows", a->rows, "Use the first rows only; 0 = all.")
-      ->check(CLI::NonNegativeNumber)
+      ->check(integer_range(0, kMostInteger))
       ->capture_default_str();
   app.add_option("--replicates", a->replicates,
                  "Draws per row where dequantization or an estimated log-det is random.")
-      ->check(CLI::Range(2, 10000))
+      ->check(integer_range(2, 10'000))
       ->capture_default_str();
   app.add_option("--seed", a->seed, "Seed of those draws.")
-      ->check(CLI::NonNegativeNumber)
+      ->check(integer_range(0, kMostInteger))
       ->capture_default_str();
   add_dtype_option(app, a->dtype);
   add_choice(app, "--weights", a->weights,

@@ -138,7 +138,7 @@ Command add_plot(CLI::App& parent) {
   add_choice(app, "--kind", a->kind, "What to draw; all = what fits the data.");
   app.add_option("--out", a->out, "Folder of the pictures; default: that of the run.");
   app.add_option("--samples", a->samples, "Samples to draw.")
-      ->check(CLI::Range(2, 1'000'000))
+      ->check(integer_range(2, 1'000'000))
       ->capture_default_str();
   add_given_option(app, a->given);
   add_dtype_option(app, a->dtype);

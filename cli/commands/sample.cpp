@@ -130,14 +130,14 @@ Command add_sample(CLI::App& parent) {
   add_model_argument(app, a->run);
   app.add_option("-n,--count", a->count, "Number of samples.")
       ->required()
-      ->check(CLI::PositiveNumber);
+      ->check(integer_range(1, kMostInteger));
   app.add_option("-o,--out", a->output, "File to write: .csv, .tsv, .txt or .npy.")->required();
   app.add_option("--temperature", a->temperature,
                  "Factor on the spread of the base; 1 = the model.")
-      ->check(CLI::PositiveNumber)
+      ->check(positive_number())
       ->capture_default_str();
   app.add_option("--seed", a->seed, "Seed of the samples.")
-      ->check(CLI::NonNegativeNumber)
+      ->check(integer_range(0, kMostInteger))
       ->capture_default_str();
   app.add_flag("--log-prob", a->log_prob, "Add a column log_prob, in nats at temperature 1.");
   add_given_option(app, a->given);

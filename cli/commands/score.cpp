@@ -222,10 +222,10 @@ Command add_score(CLI::App& parent) {
   add_choice(app, "--header", a->file.header, "Whether the first line of a CSV names the columns.");
   add_choice(app, "--delimiter", a->file.delimiter, "What separates the fields of a CSV.");
   app.add_option("--replicates", a->replicates, "Draws per row where scores are random.")
-      ->check(CLI::Range(2, 10000))
+      ->check(integer_range(2, 10'000))
       ->capture_default_str();
   app.add_option("--seed", a->seed, "Seed of those draws.")
-      ->check(CLI::NonNegativeNumber)
+      ->check(integer_range(0, kMostInteger))
       ->capture_default_str();
   add_dtype_option(app, a->dtype);
   command.run = [a](const Console& console) { return run_score(*a, console); };

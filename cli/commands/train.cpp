@@ -264,7 +264,7 @@ Command add_train(CLI::App& parent) {
   app.footer([] {
     return std::string(kExamples) +
            "\nConfig keys, for the TOML file and --set (defaults of preset monotone):\n\n" +
-           options_help(describe_run_config());
+           run_config_help();
   });
   app.add_option("CONFIG", arguments->config, "TOML file with [data], [model] and [training].");
   app.add_option("--data", arguments->data,

@@ -16,9 +16,9 @@ namespace contraflow::detail {
 
 }  // namespace contraflow::detail
 
-/// CF_ASSERT(condition): contraflow's own invariants, which no input can break (what a caller can get
-/// wrong throws a typed error instead; see error.h). Checked in Debug builds and with the CMake option
-/// CONTRAFLOW_ASSERTS, as CI does; elsewhere the condition is compiled but not evaluated.
+/// CF_ASSERT(condition): contraflow's own invariants, which no input can break (what a caller can
+/// get wrong throws a typed error instead; see error.h). Checked in Debug builds and with the CMake
+/// option CONTRAFLOW_ASSERTS, as CI does; elsewhere the condition is compiled but not evaluated.
 #ifdef CF_ENABLE_ASSERTS
 #define CF_ASSERT(...) \
   ((__VA_ARGS__) ? static_cast<void>(0) : ::contraflow::detail::assertion_failed(#__VA_ARGS__))

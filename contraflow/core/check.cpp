@@ -7,16 +7,16 @@
 namespace contraflow {
 namespace {
 
-std::string kind_of(const at::Tensor& t) {
-  return c10::str(t.dtype().name(), " on ", t.device());
-}
+std::string kind_of(const at::Tensor& t) { return c10::str(t.dtype().name(), " on ", t.device()); }
 
 }  // namespace
 
 void check_event(std::string_view where, std::string_view name, const at::Tensor& t,
                  at::IntArrayRef event) {
-  if (!t.defined()) fail<ShapeError>(where, name, c10::str("[B] + ", event), "no tensor", "Pass one.");
-  const bool fits = t.dim() == static_cast<int64_t>(event.size()) + 1 && t.sizes().slice(1) == event;
+  if (!t.defined())
+    fail<ShapeError>(where, name, c10::str("[B] + ", event), "no tensor", "Pass one.");
+  const bool fits =
+      t.dim() == static_cast<int64_t>(event.size()) + 1 && t.sizes().slice(1) == event;
   if (fits) return;
   fail<ShapeError>(where, name, c10::str("[B] + ", event), c10::str(t.sizes()),
                    "The first axis is the batch; use x.unsqueeze(0) for one event.");

@@ -16,9 +16,10 @@ namespace contraflow {
 /// Links      a symbolic link stays a link; the file it points to is replaced.
 /// Mode       that of the file replaced, else what the umask leaves.
 /// Threads    one thread at a time.
-/// Throws     IoError with path, reason and remedy: the constructor (folder missing or read-only, or
-///            the name is a folder or device), write() and commit() (disk full). After an error only
-///            the destructor is left.
+/// Throws     IoError with path, reason and remedy: the constructor (folder missing or read-only,
+/// or
+///            the name is a folder or device), write() and commit() (disk full). After an error
+///            only the destructor is left.
 /// Example    AtomicFile file("scores.csv");  file.write("a,b\n");  file.commit();
 class AtomicFile {
  public:
@@ -41,8 +42,8 @@ class AtomicFile {
   void flush();
   void sync_folder() const;
 
-  std::filesystem::path path_;       ///< As the caller named it.
-  std::filesystem::path target_;     ///< With symbolic links resolved.
+  std::filesystem::path path_;    ///< As the caller named it.
+  std::filesystem::path target_;  ///< With symbolic links resolved.
   std::filesystem::path temporary_;
   int descriptor_ = -1;
   std::string buffer_;

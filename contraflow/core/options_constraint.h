@@ -26,8 +26,8 @@ constexpr const char* enum_name(E value) {
 struct Constraint {
   double low = -std::numeric_limits<double>::infinity();
   double high = std::numeric_limits<double>::infinity();
-  bool low_open = false;   ///< `low` itself is refused.
-  bool high_open = false;  ///< `high` itself is refused.
+  bool low_open = false;      ///< `low` itself is refused.
+  bool high_open = false;     ///< `high` itself is refused.
   bool need_content = false;  ///< Empty text and empty lists are refused.
 
   /// False for NaN.
@@ -36,15 +36,15 @@ struct Constraint {
   std::string text() const;
 };
 
-Constraint positive();                           ///< > 0
-Constraint non_negative();                       ///< >= 0
-Constraint at_least(double low);                 ///< >= low
-Constraint at_most(double high);                 ///< <= high
-Constraint open_interval(double low, double high);    ///< low < value < high
-Constraint closed_interval(double low, double high);  ///< low <= value <= high
+Constraint positive();                                   ///< > 0
+Constraint non_negative();                               ///< >= 0
+Constraint at_least(double low);                         ///< >= low
+Constraint at_most(double high);                         ///< <= high
+Constraint open_interval(double low, double high);       ///< low < value < high
+Constraint closed_interval(double low, double high);     ///< low <= value <= high
 Constraint half_open_interval(double low, double high);  ///< low <= value < high
 Constraint left_open_interval(double low, double high);  ///< low < value <= high
-Constraint non_empty();                          ///< Text or a list with something in it.
+Constraint non_empty();                                  ///< Text or a list with something in it.
 /// Both constraints, for example `non_empty() && positive()` for a list of widths.
 Constraint operator&&(const Constraint& a, const Constraint& b);
 

@@ -32,15 +32,17 @@ struct IsVariant : std::false_type {};
 template <class... T>
 struct IsVariant<std::variant<T...>> : std::true_type {};
 template <class T>
-constexpr bool kIsLeaf = std::is_arithmetic_v<T> || std::is_enum_v<T> ||
-                         std::is_same_v<T, std::string> ||
-                         std::is_same_v<T, nlohmann::ordered_json>;
+constexpr bool kIsLeaf =
+    std::is_arithmetic_v<T> || std::is_enum_v<T> || std::is_same_v<T, std::string> ||
+    std::is_same_v<T, nlohmann::ordered_json>;
 template <class T>
 constexpr bool kIsStruct =
     !kIsLeaf<T> && !IsVector<T>::value && !IsOptional<T>::value && !IsVariant<T>::value;
 
 template <class T>
-concept Validated = requires(const T& options) { validate(options); };
+concept Validated = requires(const T& options) {
+  validate(options);
+};
 
 /// Adapts the three ways to write `field(...)` to one call `visitor.on_field(name, value, ...)`.
 template <class Visitor>

@@ -7,8 +7,8 @@ namespace contraflow {
 
 /// One row of help: a field, or one alternative's field of a variant.
 struct OptionInfo {
-  std::string path;           ///< "training.optimizer.learning_rate"; lists of tables: "layers[].kind".
-  std::string type;           ///< "integer", "number", "text", "list of integer", "constant | cosine".
+  std::string path;  ///< "training.optimizer.learning_rate"; lists of tables: "layers[].kind".
+  std::string type;  ///< "integer", "number", "text", "list of integer", "constant | cosine".
   std::string default_value;  ///< As TOML and JSON write it; "none" for an empty optional.
   std::string range;          ///< "> 0"; empty when every value of the type will do.
   std::string help;

@@ -33,7 +33,8 @@ double to_unit(uint32_t high, uint32_t low) {
 
 // Fills a [rows, columns] double buffer; `draw` maps four words to two numbers.
 template <class Draw>
-at::Tensor fill(const Rng& rng, at::IntArrayRef sizes, const at::TensorOptions& options, Draw draw) {
+at::Tensor fill(const Rng& rng, at::IntArrayRef sizes, const at::TensorOptions& options,
+                Draw draw) {
   at::Tensor out = at::empty(sizes, at::TensorOptions().dtype(at::kDouble));
   const int64_t rows = sizes.empty() ? 1 : sizes[0];
   const int64_t columns = rows == 0 ? 0 : out.numel() / rows;
@@ -66,7 +67,8 @@ std::array<double, 2> normal_pair(const Words& w) {  // Box-Muller
 
 Rng Rng::fork(uint64_t tag) const {
   // Counters of draws have first word < 2^31 in the third place; this one is set apart by all ones.
-  const Words w = philox({static_cast<uint32_t>(tag), static_cast<uint32_t>(tag >> 32), ~0U, ~0U}, key_);
+  const Words w =
+      philox({static_cast<uint32_t>(tag), static_cast<uint32_t>(tag >> 32), ~0U, ~0U}, key_);
   Rng child((uint64_t{w[1]} << 32) | w[0]);
   child.first_row_ = first_row_;
   return child;
@@ -87,7 +89,8 @@ Rng Rng::rows_from(int64_t row) const {
 std::array<uint32_t, 4> Rng::words(int64_t row, uint64_t block) const {
   const auto r = static_cast<uint64_t>(row);
   return philox({static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32),
-                 static_cast<uint32_t>(r), static_cast<uint32_t>(r >> 32)}, key_);
+                 static_cast<uint32_t>(r), static_cast<uint32_t>(r >> 32)},
+                key_);
 }
 
 double Rng::uniform_at(int64_t row, int64_t column) const {

@@ -13,9 +13,8 @@ namespace contraflow {
 /// is a pure function, so results do not depend on threads, batch split or call order.
 ///
 /// Streams branch with fork(): `Rng(seed).fork("train").fork(step).fork(block)`.
-/// Row r of a draw belongs to sample `first_row() + r`; rows_from() makes a split batch draw what the
-/// whole batch would have drawn.
-/// Threads    immutable; share freely.
+/// Row r of a draw belongs to sample `first_row() + r`; rows_from() makes a split batch draw what
+/// the whole batch would have drawn. Threads    immutable; share freely.
 class Rng {
  public:
   explicit Rng(uint64_t seed = 0) : key_(seed) {}

@@ -18,11 +18,11 @@ struct SafetensorsType {
 
 /// Widest first: in this order tensors stay aligned to their element size.
 inline constexpr std::array kSafetensorsTypes{
-    SafetensorsType{"F64", at::kDouble, 8},   SafetensorsType{"I64", at::kLong, 8},
-    SafetensorsType{"F32", at::kFloat, 4},    SafetensorsType{"I32", at::kInt, 4},
-    SafetensorsType{"F16", at::kHalf, 2},     SafetensorsType{"BF16", at::kBFloat16, 2},
-    SafetensorsType{"I16", at::kShort, 2},    SafetensorsType{"I8", at::kChar, 1},
-    SafetensorsType{"U8", at::kByte, 1},      SafetensorsType{"BOOL", at::kBool, 1},
+    SafetensorsType{"F64", at::kDouble, 8}, SafetensorsType{"I64", at::kLong, 8},
+    SafetensorsType{"F32", at::kFloat, 4},  SafetensorsType{"I32", at::kInt, 4},
+    SafetensorsType{"F16", at::kHalf, 2},   SafetensorsType{"BF16", at::kBFloat16, 2},
+    SafetensorsType{"I16", at::kShort, 2},  SafetensorsType{"I8", at::kChar, 1},
+    SafetensorsType{"U8", at::kByte, 1},    SafetensorsType{"BOOL", at::kBool, 1},
 };
 
 inline constexpr std::string_view kSafetensorsTypeNames =

@@ -125,8 +125,9 @@ Estimate difference(const Estimate& a, const Estimate& b) {
   Estimate out{a.mean - b.mean, std::sqrt(variance), a.count + b.count - 1};
   if (std::isnan(variance)) return {out.mean, kUnknown, 1};
   if (variance > 0.0) {
-    const double freedom = variance * variance / (va * va / static_cast<double>(a.count - 1) +
-                                                  vb * vb / static_cast<double>(b.count - 1));
+    const double freedom =
+        variance * variance /
+        (va * va / static_cast<double>(a.count - 1) + vb * vb / static_cast<double>(b.count - 1));
     out.count = static_cast<int64_t>(freedom) + 1;
   }
   return out;

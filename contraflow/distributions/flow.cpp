@@ -21,8 +21,8 @@ void check_data(const char* where, const at::Tensor& x, at::IntArrayRef event,
   if (context.condition.defined()) check_finite(where, "condition", context.condition);
 }
 
-/// Mean over the first axis of v [R, B], and its standard error. Deviations are taken from the first
-/// replicate: equal replicates give an error of exactly 0.
+/// Mean over the first axis of v [R, B], and its standard error. Deviations are taken from the
+/// first replicate: equal replicates give an error of exactly 0.
 LogProbWithError reduce_replicates(const at::Tensor& v) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   const int64_t replicates = v.size(0);
@@ -34,7 +34,9 @@ LogProbWithError reduce_replicates(const at::Tensor& v) {
       deviation.std(0, /*unbiased=*/true) / std::sqrt(static_cast<double>(replicates));
   const at::Tensor any_outside = v.eq(-kInfinity).any(0);
   return {at::where(any_outside, at::full_like(mean, -kInfinity), mean),
-          at::where(at::isfinite(error), error, at::full_like(error, kInfinity)), {}, replicates};
+          at::where(at::isfinite(error), error, at::full_like(error, kInfinity)),
+          {},
+          replicates};
 }
 
 }  // namespace
@@ -84,8 +86,7 @@ LogProbWithError Flow::log_prob_with_error(const at::Tensor& x, const Context& c
 Flow::Draw Flow::draw(const char* where, int64_t count, const SampleArguments& arguments) const {
   if (arguments.condition.defined()) check_finite(where, "condition", arguments.condition);
   const at::NoGradGuard no_grad;
-  const at::Tensor z =
-      base_->sample(count, arguments.rng.fork("base"), arguments.temperature);
+  const at::Tensor z = base_->sample(count, arguments.rng.fork("base"), arguments.temperature);
   Context context;
   context.condition = arguments.condition;
   context.rng = arguments.rng.fork("transform");

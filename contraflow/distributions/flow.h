@@ -21,11 +21,12 @@ struct LogProbWithError {
 
 /// Samples with the density at each.
 struct SampleWithLogProb {
-  at::Tensor sample;    ///< [N, event...]
+  at::Tensor sample;  ///< [N, event...]
   /// [N], nats, under the flow itself (temperature 1). With dequantization: of the point drawn in
   /// the sample's cell, one draw of what log_prob_with_error() averages.
   at::Tensor log_prob;
-  at::Tensor error_bound;  ///< [N]: certified bound on the Euclidean error of `sample`; 0 if explicit.
+  at::Tensor
+      error_bound;  ///< [N]: certified bound on the Euclidean error of `sample`; 0 if explicit.
 };
 
 struct SampleArguments {

@@ -12,8 +12,8 @@ NormalMixture::NormalMixture(NormalMixtureOptions options) : options_(options) {
   const int64_t k = options_.components;
   const Rng rng = Rng(static_cast<uint64_t>(options_.seed)).fork("normal_mixture");
   logits_ = register_parameter("logits", at::zeros({k}));
-  location_ = register_parameter("location",
-                                 options_.spread * rng.normal({k, options_.dim}, at::kFloat));
+  location_ =
+      register_parameter("location", options_.spread * rng.normal({k, options_.dim}, at::kFloat));
   log_scale_ = register_parameter("log_scale", at::zeros({k, options_.dim}));
 }
 
@@ -35,8 +35,7 @@ at::Tensor NormalMixture::do_sample(int64_t count, const Rng& rng, double temper
   const at::Tensor component = at::searchsorted(ends.contiguous(), u)
                                    .clamp_max(options_.components - 1)
                                    .to(location_.device());
-  const at::Tensor noise =
-      rng.fork("noise").normal({count, options_.dim}, tensor_options());
+  const at::Tensor noise = rng.fork("noise").normal({count, options_.dim}, tensor_options());
   const at::Tensor scale = log_scale_.index_select(0, component).exp();
   return location_.index_select(0, component) + temperature * scale * noise;
 }

@@ -29,7 +29,8 @@ void visit(NormalMixtureOptions& o, Field&& field) {
 /// Shapes     z: [B, D], log_prob: [B].  Parameters: logits: [K]; location, log_scale: [K, D].
 /// Types      float32, float64.
 /// Cost       B K D numbers.
-/// Random     sample(): one uniform number (component) and D normal ones a row. The temperature scales
+/// Random     sample(): one uniform number (component) and D normal ones a row. The temperature
+/// scales
 ///            the spread within a component, not the locations or weights.
 /// Throws     as Base.
 /// Example    NormalMixture base({.dim = 2, .components = 5});   base.sample(100, Rng(1));

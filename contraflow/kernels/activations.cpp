@@ -120,13 +120,20 @@ bool is_sorting(Activation kind) {
 ActivationJet activation_jet(Activation kind, const at::Tensor& z, const at::Tensor& beta,
                              int order) {
   switch (kind) {
-    case Activation::kElu: return elu_jet(z, order);
-    case Activation::kTanh: return tanh_jet(z, order);
-    case Activation::kSoftplus: return softplus_jet(z, order);
-    case Activation::kSin: return sin_jet(z, order);
-    case Activation::kSwish: return swish_jet(z, beta, order);
-    case Activation::kLipSwish: return scaled(swish_jet(z, beta, order), 1 / 1.1);
-    case Activation::kPila: return pila_jet(z, order);
+    case Activation::kElu:
+      return elu_jet(z, order);
+    case Activation::kTanh:
+      return tanh_jet(z, order);
+    case Activation::kSoftplus:
+      return softplus_jet(z, order);
+    case Activation::kSin:
+      return sin_jet(z, order);
+    case Activation::kSwish:
+      return swish_jet(z, beta, order);
+    case Activation::kLipSwish:
+      return scaled(swish_jet(z, beta, order), 1 / 1.1);
+    case Activation::kPila:
+      return pila_jet(z, order);
     case Activation::kCRelu:
       return concatenated(z, 0.0, 1.0, [&](const at::Tensor& v) { return relu_jet(v, order); });
     case Activation::kClipSwish:
@@ -136,7 +143,8 @@ ActivationJet activation_jet(Activation kind, const at::Tensor& z, const at::Ten
       return concatenated(z, kCPilaShift, 1 / 1.06,
                           [&](const at::Tensor& v) { return pila_jet(v, order); });
     case Activation::kMaxMin:
-    case Activation::kFullSort: break;
+    case Activation::kFullSort:
+      break;
   }
   fail<ConfigError>("activation_jet", "kind", "an elementwise activation", "a sorting one",
                     "Use SortLayer.");

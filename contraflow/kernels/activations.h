@@ -25,12 +25,18 @@ enum class Activation {
 template <>
 struct EnumNames<Activation> {
   static constexpr std::array values{
-      std::pair{"elu", Activation::kElu},           std::pair{"tanh", Activation::kTanh},
-      std::pair{"softplus", Activation::kSoftplus}, std::pair{"sin", Activation::kSin},
-      std::pair{"swish", Activation::kSwish},       std::pair{"lipswish", Activation::kLipSwish},
-      std::pair{"pila", Activation::kPila},         std::pair{"crelu", Activation::kCRelu},
-      std::pair{"clipswish", Activation::kClipSwish}, std::pair{"cpila", Activation::kCPila},
-      std::pair{"maxmin", Activation::kMaxMin},     std::pair{"fullsort", Activation::kFullSort},
+      std::pair{"elu", Activation::kElu},
+      std::pair{"tanh", Activation::kTanh},
+      std::pair{"softplus", Activation::kSoftplus},
+      std::pair{"sin", Activation::kSin},
+      std::pair{"swish", Activation::kSwish},
+      std::pair{"lipswish", Activation::kLipSwish},
+      std::pair{"pila", Activation::kPila},
+      std::pair{"crelu", Activation::kCRelu},
+      std::pair{"clipswish", Activation::kClipSwish},
+      std::pair{"cpila", Activation::kCPila},
+      std::pair{"maxmin", Activation::kMaxMin},
+      std::pair{"fullsort", Activation::kFullSort},
   };
 };
 
@@ -54,6 +60,7 @@ struct ActivationJet {
 /// The composed definition: plain LibTorch operations, any device, float32 or float64.
 /// `beta` (scalar tensor) is used by the swish family only. Finite z give finite results.
 /// Not for sorting activations.
-ActivationJet activation_jet(Activation kind, const at::Tensor& z, const at::Tensor& beta, int order);
+ActivationJet activation_jet(Activation kind, const at::Tensor& z, const at::Tensor& beta,
+                             int order);
 
 }  // namespace contraflow

@@ -4,8 +4,9 @@
 
 namespace contraflow {
 
-// |y - y'| <= (|C| + |D| kappa) |w - w'| and |x - x'| >= (|A| - |B| kappa) |w - w'|. For the papers'
-// three forms the ratio is reached by linear maps: 1 + kappa, 1/(1 - kappa), (1 + kappa)/(1 - kappa).
+// |y - y'| <= (|C| + |D| kappa) |w - w'| and |x - x'| >= (|A| - |B| kappa) |w - w'|. For the
+// papers' three forms the ratio is reached by linear maps: 1 + kappa, 1/(1 - kappa), (1 + kappa)/(1
+// - kappa).
 double BlockForm::lipschitz(double kappa) const {
   const double below = std::abs(a) - std::abs(b) * kappa;
   if (below <= 0) return std::numeric_limits<double>::infinity();

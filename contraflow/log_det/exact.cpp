@@ -29,7 +29,8 @@ at::Tensor log_abs_det(const at::Tensor& m) {
 at::Tensor inverse_of(const at::Tensor& m) {
   if (m.size(1) == 1) return m.reciprocal();
   if (m.size(1) > 2) return std::get<0>(at::linalg_inv_ex(m));
-  const at::Tensor adjugate = at::stack({entry(m, 1, 1), -entry(m, 0, 1), -entry(m, 1, 0), entry(m, 0, 0)}, 1);
+  const at::Tensor adjugate =
+      at::stack({entry(m, 1, 1), -entry(m, 0, 1), -entry(m, 1, 0), entry(m, 0, 0)}, 1);
   return (adjugate / determinant_2x2(m).unsqueeze(1)).view({-1, 2, 2});
 }
 
@@ -43,7 +44,8 @@ LogDetEstimate exact_log_det(const BlockForm& form, const NetPoint& point, bool 
   at::Tensor weights;  // N = D (C + D J)^-1 - B (A + B J)^-1:  d log_det = tr(N dJ)
   const auto add = [&](double p, double q, double sign) {
     if (q == 0) {
-      const at::Tensor constant = at::full({jac.size(0)}, sign * static_cast<double>(d) * std::log(std::abs(p)), jac.options());
+      const at::Tensor constant = at::full(
+          {jac.size(0)}, sign * static_cast<double>(d) * std::log(std::abs(p)), jac.options());
       out.value = out.value.defined() ? out.value + constant : constant;
       return;
     }

@@ -22,10 +22,12 @@ struct LogDetEstimate {
 /// log|det(C I + D J)| - log|det(A I + B J)| at `point`, J = dG/dw [b, d, d].
 ///
 /// Exact      J by d JVPs, then LU (closed form for d <= 2); probes are the unit vectors.
-/// Truncated  v^T J^k v chains by VJPs; bias at most |v||J^n v| rho / ((n+1)(1-rho)) a probe, rho the
+/// Truncated  v^T J^k v chains by VJPs; bias at most |v||J^n v| rho / ((n+1)(1-rho)) a probe, rho
+/// the
 ///            contraction of the series, averaged over probes.
 /// Roulette   the same chain, row by row as long as its draw allows, term j divided by P_j.
-/// Neumann    one chain gives both the value and the gradient's weights: the k-th vector of the chain
+/// Neumann    one chain gives both the value and the gradient's weights: the k-th vector of the
+/// chain
 ///            enters the value with series(k) and u with (k+1) series(k+1).
 /// Random     rng, rows as in Rng. Probes and roulette draw from separate forks.
 /// Source     Chen et al. 2019, theorems 1 and 2; DESIGN sections 1 and 2.

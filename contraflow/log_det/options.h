@@ -46,7 +46,7 @@ struct RussianRoulette {
   int64_t exact_terms = 2;
   RouletteLaw law = RouletteLaw::kGeometric;
   /// geometric: chance to stop after each term; the m-th random term survives with (1 - p)^(m - 1).
-  double geometric_p = 0.5;
+  double geometric_p = 0.15;
   /// poisson: mean number of random terms.
   double poisson_mean = 2.0;
   /// given: survival probabilities of the random terms, non-increasing, in (0, 1]; the last ratio
@@ -72,7 +72,8 @@ template <class Field>
 void visit(RussianRoulette& o, Field&& field) {
   field("exact_terms", o.exact_terms, non_negative(), "Terms that are always computed.");
   field("law", o.law, "Law of the number of further terms.");
-  field("geometric_p", o.geometric_p, open_interval(0.0, 1.0), "Geometric: chance to stop after each term.");
+  field("geometric_p", o.geometric_p, open_interval(0.0, 1.0),
+        "Geometric: chance to stop after each term.");
   field("poisson_mean", o.poisson_mean, positive(), "Poisson: mean number of random terms.");
   field("survival", o.survival, "Given: survival probability of each random term, non-increasing.");
   field("probes", o.probes, at_least(1), "Random probes averaged in each trace.");

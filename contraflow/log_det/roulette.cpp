@@ -14,7 +14,8 @@ constexpr int64_t kMostTerms = 4096;
 
 double poisson_survival(double mean, int64_t count) {  // P(N >= count)
   // The upper tail summed directly: 1 - CDF loses all digits far out.
-  double log_term = -mean + static_cast<double>(count) * std::log(mean) - std::lgamma(static_cast<double>(count) + 1);
+  double log_term = -mean + static_cast<double>(count) * std::log(mean) -
+                    std::lgamma(static_cast<double>(count) + 1);
   double term = std::exp(log_term);
   double sum = 0;
   for (int64_t k = count; term > 1e-17 * sum || static_cast<double>(k) < mean; ++k) {
@@ -45,7 +46,8 @@ void validate(const RussianRoulette& options) {
   double previous = 1.0;
   for (const double p : options.survival) {
     if (!(p > 0 && p <= previous)) {
-      fail<ConfigError>("roulette", "survival", "non-increasing probabilities in (0, 1]", std::to_string(p), remedy);
+      fail<ConfigError>("roulette", "survival", "non-increasing probabilities in (0, 1]",
+                        std::to_string(p), remedy);
     }
     previous = p;
   }
@@ -55,9 +57,12 @@ double survival_probability(const RussianRoulette& options, int64_t term) {
   const int64_t m = term - options.exact_terms;
   if (m <= 0) return 1.0;
   switch (options.law) {
-    case RouletteLaw::kGeometric: return std::pow(1 - options.geometric_p, static_cast<double>(m - 1));
-    case RouletteLaw::kPoisson: return poisson_survival(options.poisson_mean, m);
-    case RouletteLaw::kGiven: return given_survival(options.survival, m);
+    case RouletteLaw::kGeometric:
+      return std::pow(1 - options.geometric_p, static_cast<double>(m - 1));
+    case RouletteLaw::kPoisson:
+      return poisson_survival(options.poisson_mean, m);
+    case RouletteLaw::kGiven:
+      return given_survival(options.survival, m);
   }
   return 0.0;
 }

@@ -26,7 +26,11 @@ at::Tensor mean_dot(const at::Tensor& a_pbd, const at::Tensor& b_pbd) {
 class Chain {
  public:
   Chain(const BlockForm& form, const NetPoint& point, at::Tensor v, bool with_gradient)
-      : form_(form), point_(point), v_(std::move(v)), vector_(v_), value_(at::zeros({v_.size(1)}, v_.options())) {
+      : form_(form),
+        point_(point),
+        v_(std::move(v)),
+        vector_(v_),
+        value_(at::zeros({v_.size(1)}, v_.options())) {
     if (with_gradient) u_ = at::zeros_like(v_);
   }
 
@@ -63,14 +67,17 @@ class Chain {
 };
 
 // Certified bound on the series beyond `power`, per probe averaged:  |v| |(J^T)^n v| rho-weighted.
-at::Tensor tail_bound(const BlockForm& form, const Chain& chain, const at::Tensor& v, int power, double kappa) {
+at::Tensor tail_bound(const BlockForm& form, const Chain& chain, const at::Tensor& v, int power,
+                      double kappa) {
   const double ratios[] = {std::abs(form.d / form.c), std::abs(form.b / form.a)};
   double factor = 0;
   for (const double r : ratios) {
     const double rho = r * kappa;
     factor += std::pow(r, power) * rho / (1 - rho) / (power + 1);
   }
-  const auto norm = [](const at::Tensor& t) { return at::linalg_vector_norm(t, 2, at::IntArrayRef{-1}); };
+  const auto norm = [](const at::Tensor& t) {
+    return at::linalg_vector_norm(t, 2, at::IntArrayRef{-1});
+  };
   return (norm(v) * norm(chain.vector())).mean(0) * factor;
 }
 
@@ -80,9 +87,11 @@ at::Tensor draw_probes(ProbeKind kind, int64_t probes, int64_t batch, int64_t di
                        const at::TensorOptions& options, const Rng& rng) {
   // Rows are samples, so that a split batch draws the same probes.
   const std::array<int64_t, 3> sizes{batch, probes, dim};
-  at::Tensor v = kind == ProbeKind::kRademacher ? rng.rademacher(sizes, options) : rng.normal(sizes, options);
+  at::Tensor v =
+      kind == ProbeKind::kRademacher ? rng.rademacher(sizes, options) : rng.normal(sizes, options);
   if (kind == ProbeKind::kSphere) {
-    v = v * (std::sqrt(static_cast<double>(dim)) / at::linalg_vector_norm(v, 2, at::IntArrayRef{-1}, true));
+    v = v * (std::sqrt(static_cast<double>(dim)) /
+             at::linalg_vector_norm(v, 2, at::IntArrayRef{-1}, true));
   }
   return v.transpose(0, 1).contiguous();
 }
@@ -92,10 +101,11 @@ int power_of_term(const BlockForm& form, int64_t term) {
 }
 
 LogDetEstimate truncated_log_det(const BlockForm& form, const NetPoint& point, double kappa,
-                                 const TruncatedSeries& options, const Rng& rng, bool with_gradient) {
+                                 const TruncatedSeries& options, const Rng& rng,
+                                 bool with_gradient) {
   const at::Tensor& like = point.value();
-  const at::Tensor v = draw_probes(options.probe, options.probes, like.size(0), like.size(1), like.options(),
-                                   rng.fork("probes"));
+  const at::Tensor v = draw_probes(options.probe, options.probes, like.size(0), like.size(1),
+                                   like.options(), rng.fork("probes"));
   Chain chain(form, point, v, with_gradient);
   for (int64_t j = 1; j <= options.terms; ++j) chain.add(power_of_term(form, j), like.size(0), 1.0);
   LogDetEstimate out;
@@ -107,7 +117,8 @@ LogDetEstimate truncated_log_det(const BlockForm& form, const NetPoint& point, d
 }
 
 LogDetEstimate roulette_log_det(const BlockForm& form, const NetPoint& point,
-                                const RussianRoulette& options, const Rng& rng, bool with_gradient) {
+                                const RussianRoulette& options, const Rng& rng,
+                                bool with_gradient) {
   const at::Tensor& like = point.value();
   const int64_t b = like.size(0);
   const at::Tensor counts = draw_term_counts(options, b, rng.fork("roulette"));
@@ -116,7 +127,8 @@ LogDetEstimate roulette_log_det(const BlockForm& form, const NetPoint& point,
   const at::Tensor sorted = counts.index_select(0, order);
   const at::Tensor rows = order.to(like.device());
   const at::Tensor v = draw_probes(options.probe, options.probes, b, like.size(1), like.options(),
-                                   rng.fork("probes")).index_select(1, rows);
+                                   rng.fork("probes"))
+                           .index_select(1, rows);
   const std::unique_ptr<NetPoint> permuted = point.select(rows);
   Chain chain(form, *permuted, v, with_gradient);
   const auto* n = sorted.data_ptr<int64_t>();

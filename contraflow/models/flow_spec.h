@@ -17,13 +17,14 @@ struct FlowSpec {
 
 template <class Field>
 void visit(FlowSpec& o, Field&& field) {
-  field("transforms", o.transforms, "Transforms from data to latent, each a type with its options.");
+  field("transforms", o.transforms,
+        "Transforms from data to latent, each a type with its options.");
   field("base", o.base, "Base density: a type with its options.");
 }
 
-/// The flow of a spec, in float32 on the CPU; flow->to(dtype) or to(device) moves it. The transforms
-/// are always wrapped in a Chain, so that names of parameters do not depend on their number.
-/// Throws ConfigError: unknown type or option, dimensions that do not fit.
+/// The flow of a spec, in float32 on the CPU; flow->to(dtype) or to(device) moves it. The
+/// transforms are always wrapped in a Chain, so that names of parameters do not depend on their
+/// number. Throws ConfigError: unknown type or option, dimensions that do not fit.
 FlowPtr build_flow(const FlowSpec& spec, std::string_view where = "flow");
 
 /// The same spec with every default filled in, so that later defaults do not change it.

@@ -42,7 +42,8 @@ class SpecBuilder {
 
   void add_preprocessing(const ColumnKind& columns) {
     const bool integers = columns.levels > 0;
-    if (integers) add(typed("dequantize", DequantizeOptions{.dim = dim_, .levels = {columns.levels}}));
+    if (integers)
+      add(typed("dequantize", DequantizeOptions{.dim = dim_, .levels = {columns.levels}}));
     if (integers ? o_.logit : !columns.bounds.empty()) {
       LogitOptions logit{.dim = dim_, .alpha = o_.logit_alpha};
       if (!integers) {
@@ -58,9 +59,15 @@ class SpecBuilder {
     for (int64_t k = 0; k < o_.blocks; ++k) {
       if (o_.actnorm) add(typed("actnorm", ActNormOptions{.dim = dim_}));
       switch (o_.family) {
-        case Family::kResidual: add_block(FormKind::kResidual); break;
-        case Family::kInverseResidual: add_block(FormKind::kInverseResidual); break;
-        case Family::kMonotone: add_block(FormKind::kMonotone); break;
+        case Family::kResidual:
+          add_block(FormKind::kResidual);
+          break;
+        case Family::kInverseResidual:
+          add_block(FormKind::kInverseResidual);
+          break;
+        case Family::kMonotone:
+          add_block(FormKind::kMonotone);
+          break;
         case Family::kImplicit:
           add_block(FormKind::kResidual);
           add_block(FormKind::kInverseResidual);
@@ -103,7 +110,8 @@ class SpecBuilder {
 
 }  // namespace
 
-FlowSpec model_spec(const ModelOptions& options, int64_t dim, int64_t condition, const ColumnKind& columns) {
+FlowSpec model_spec(const ModelOptions& options, int64_t dim, int64_t condition,
+                    const ColumnKind& columns) {
   SpecBuilder builder(options, dim, condition);
   builder.add_preprocessing(columns);
   builder.add_blocks();

@@ -30,7 +30,8 @@ struct EnumNames<Family> {
 struct ColumnKind {
   /// Integer columns 0 .. levels - 1, to be dequantized; 0 = continuous.
   int64_t levels = 0;
-  /// Hard bounds of the values (after dequantization: 0, 1), mapped to the line by a logit; empty = none.
+  /// Hard bounds of the values (after dequantization: 0, 1), mapped to the line by a logit; empty =
+  /// none.
   std::vector<double> bounds = {};
 };
 
@@ -45,7 +46,8 @@ struct ModelOptions {
   bool actnorm = false;
   /// Standardise the columns before the first block (counted in the log-determinant).
   bool standardize = true;
-  /// Margin of the logit of bounded columns; with integer columns a logit is used only when `logit`.
+  /// Margin of the logit of bounded columns; with integer columns a logit is used only when
+  /// `logit`.
   double logit_alpha = 0.05;
   bool logit = false;
   /// Unset: exact up to 16 features, else roulette with the preset's settings.
@@ -71,12 +73,15 @@ void visit(ModelOptions& o, Field&& field) {
   field("standardize", o.standardize, "Standardise the columns first.");
   field("logit", o.logit, "Integer columns: a logit after dequantization.");
   field("logit_alpha", o.logit_alpha, open_interval(0.0, 0.5), "Margin of the logit.");
-  field("train_log_det", o.train_log_det, "Log-determinant while training; unset: exact up to 16 features.");
-  field("eval_log_det", o.eval_log_det, "Log-determinant otherwise; unset: exact up to 64 features.");
+  field("train_log_det", o.train_log_det,
+        "Log-determinant while training; unset: exact up to 16 features.");
+  field("eval_log_det", o.eval_log_det,
+        "Log-determinant otherwise; unset: exact up to 64 features.");
   field("solver", o.solver, "Fixed-point solver of implicit forms and of inverses.");
   field("train_tolerance", o.train_tolerance, positive(), "Error of a solve while training.");
   field("tolerance", o.tolerance, positive(), "Error of a solve otherwise.");
-  field("backward_tolerance", o.backward_tolerance, positive(), "Relative error of a gradient's solve.");
+  field("backward_tolerance", o.backward_tolerance, positive(),
+        "Relative error of a gradient's solve.");
   field("base", o.base, "Base density: a type with its options.");
   field("seed", o.seed, "Seed of the initial weights.");
 }

@@ -10,27 +10,41 @@ namespace {
 
 ModelOptions residual() {
   ModelOptions o{.preset = "residual", .family = Family::kResidual, .blocks = 16, .actnorm = true};
-  o.net = {.kind = NetKind::kSequential, .hidden = {128, 128, 128}, .activation = Activation::kLipSwish,
-           .activate_input = true, .lipschitz = 0.9};
+  o.net = {.kind = NetKind::kSequential,
+           .hidden = {128, 128, 128},
+           .activation = Activation::kLipSwish,
+           .activate_input = true,
+           .lipschitz = 0.9};
   return o;
 }
 
 ModelOptions idensenet_options() {
   ModelOptions o{.preset = "idensenet", .family = Family::kResidual};
-  o.net = {.kind = NetKind::kDense, .depth = 3, .growth = 16, .activation = Activation::kClipSwish, .lipschitz = 0.9};
+  o.net = {.kind = NetKind::kDense,
+           .depth = 3,
+           .growth = 16,
+           .activation = Activation::kClipSwish,
+           .lipschitz = 0.9};
   return o;
 }
 
 ModelOptions implicit() {
   ModelOptions o{.preset = "implicit", .family = Family::kImplicit, .blocks = 5};
-  o.net = {.kind = NetKind::kSequential, .hidden = {128, 128, 128}, .activation = Activation::kLipSwish,
-           .activate_input = true, .lipschitz = 0.9};
+  o.net = {.kind = NetKind::kSequential,
+           .hidden = {128, 128, 128},
+           .activation = Activation::kLipSwish,
+           .activate_input = true,
+           .lipschitz = 0.9};
   return o;
 }
 
 ModelOptions monotone() {
   ModelOptions o{.preset = "monotone", .family = Family::kMonotone};
-  o.net = {.kind = NetKind::kDense, .depth = 3, .growth = 16, .activation = Activation::kCPila, .lipschitz = 0.9};
+  o.net = {.kind = NetKind::kDense,
+           .depth = 3,
+           .growth = 16,
+           .activation = Activation::kCPila,
+           .lipschitz = 0.9};
   return o;
 }
 
@@ -42,9 +56,12 @@ struct Preset {
 
 constexpr Preset kPresets[] = {
     {"monotone", "Monotone Flow: 10 dense blocks, CPila (Ahn et al. 2022)", monotone},
-    {"residual", "Residual Flow: 16 blocks of LipSwish nets with ActNorm (Chen et al. 2019)", residual},
-    {"idensenet", "i-DenseNet: 10 dense blocks, CLipSwish (Perugachi-Diaz et al. 2021)", idensenet_options},
-    {"implicit", "Implicit Flow: residual after inverse residual, 5 pairs (Lu et al. 2021)", implicit},
+    {"residual", "Residual Flow: 16 blocks of LipSwish nets with ActNorm (Chen et al. 2019)",
+     residual},
+    {"idensenet", "i-DenseNet: 10 dense blocks, CLipSwish (Perugachi-Diaz et al. 2021)",
+     idensenet_options},
+    {"implicit", "Implicit Flow: residual after inverse residual, 5 pairs (Lu et al. 2021)",
+     implicit},
 };
 
 const Preset& find(std::string_view name) {
@@ -53,8 +70,9 @@ const Preset& find(std::string_view name) {
   }
   const std::vector<std::string> names = preset_names();
   const auto nearest = nearest_match(name, names);
-  fail<ConfigError>("model", "preset", "one of " + join(names, ", "), c10::str("'", name, "'"),
-                    nearest ? "Did you mean '" + *nearest + "'?" : "Run 'contraflow list' for what there is.");
+  fail<ConfigError>(
+      "model", "preset", "one of " + join(names, ", "), c10::str("'", name, "'"),
+      nearest ? "Did you mean '" + *nearest + "'?" : "Run 'contraflow list' for what there is.");
 }
 
 FlowPtr build(std::string_view name, const Settings& s) {
@@ -80,7 +98,8 @@ ModelOptions preset(std::string_view name) { return find(name).make(); }
 
 ModelOptions from_json(const nlohmann::ordered_json& json, std::string_view where) {
   std::string name = ModelOptions{}.preset;
-  if (json.is_object() && json.contains("preset") && json["preset"].is_string()) name = json["preset"].get<std::string>();
+  if (json.is_object() && json.contains("preset") && json["preset"].is_string())
+    name = json["preset"].get<std::string>();
   ModelOptions options = preset(name);
   update_options(options, json, where);
   return options;

@@ -22,7 +22,8 @@ at::Tensor repeat(const at::Tensor& t, int64_t width) {
 
 }  // namespace
 
-ActivationLayer::ActivationLayer(Activation kind, int64_t features) : kind_(kind), features_(features) {
+ActivationLayer::ActivationLayer(Activation kind, int64_t features)
+    : kind_(kind), features_(features) {
   if (has_beta(kind_)) raw_beta_ = register_parameter("raw_beta", at::full({}, kInitialRawBeta));
 }
 
@@ -35,7 +36,9 @@ void ActivationLayer::set_beta(double value) {
   raw_beta_.fill_(value + std::log(-std::expm1(-value)));  // inverse of softplus
 }
 
-void ActivationLayer::bind(Tape& tape, const at::Tensor& /*condition*/) const { tape.weight = beta(); }
+void ActivationLayer::bind(Tape& tape, const at::Tensor& /*condition*/) const {
+  tape.weight = beta();
+}
 
 at::Tensor ActivationLayer::value(const Tape& tape, const at::Tensor& a) const {
   return activation_jet(kind_, a, tape.weight, 0).value;
@@ -71,7 +74,8 @@ Dual ActivationLayer::dual_reverse(const Tape& tape, const Dual& top, GradientMa
     down.value = (top.tangent * tape.tangent).sum(0) * tape.curvature;
   }
   if (top.value.defined()) {
-    down.value = down.value.defined() ? at::addcmul(down.value, top.value, tape.slope) : top.value * tape.slope;
+    down.value = down.value.defined() ? at::addcmul(down.value, top.value, tape.slope)
+                                      : top.value * tape.slope;
   }
   if (down.value.defined()) down.value = fold(down.value, features_);
   if (raw_beta_.defined()) add_beta_gradient(tape, top, gradients);
@@ -80,7 +84,8 @@ Dual ActivationLayer::dual_reverse(const Tape& tape, const Dual& top, GradientMa
 
 // phi(z; beta) = phi_1(beta z) / beta, hence  d phi / d beta = (z phi' - phi) / beta  and
 // d phi' / d beta = z phi'' / beta.
-void ActivationLayer::add_beta_gradient(const Tape& tape, const Dual& top, GradientMap& gradients) const {
+void ActivationLayer::add_beta_gradient(const Tape& tape, const Dual& top,
+                                        GradientMap& gradients) const {
   const at::Tensor z = repeat(tape.input, outputs());
   at::Tensor sum = at::zeros({}, z.options());
   if (top.value.defined()) sum = sum + (top.value * (z * tape.slope - tape.value)).sum();

@@ -13,8 +13,8 @@ using torch::autograd::grad;
 
 class AutogradPoint final : public NetPoint {
  public:
-  AutogradPoint(AutogradNet::Function function, std::vector<at::Tensor> parameters, const at::Tensor& w,
-                const at::Tensor& condition)
+  AutogradPoint(AutogradNet::Function function, std::vector<at::Tensor> parameters,
+                const at::Tensor& w, const at::Tensor& condition)
       : function_(std::move(function)), parameters_(std::move(parameters)) {
     at::AutoGradMode mode(true);
     w_ = w.detach().requires_grad_();
@@ -26,7 +26,8 @@ class AutogradPoint final : public NetPoint {
   const at::Tensor& value() const override { return value_; }
 
   at::Tensor vjp(const at::Tensor& u) const override {
-    return per_probe(u, [&](const at::Tensor& one) { return pull(one, /*create_graph=*/false).detach(); });
+    return per_probe(
+        u, [&](const at::Tensor& one) { return pull(one, /*create_graph=*/false).detach(); });
   }
 
   // J t is the derivative of  u -> J^T u  (linear in u) pulled back along t.
@@ -35,7 +36,9 @@ class AutogradPoint final : public NetPoint {
     const at::Tensor dummy = at::zeros_like(out_).requires_grad_();
     const at::Tensor pulled = pull(dummy, /*create_graph=*/true);
     return per_probe(t, [&](const at::Tensor& one) {
-      return defined_or_zero(grad({pulled}, {dummy}, {one}, /*retain_graph=*/true, false, true)[0], value_).detach();
+      return defined_or_zero(grad({pulled}, {dummy}, {one}, /*retain_graph=*/true, false, true)[0],
+                             value_)
+          .detach();
     });
   }
 
@@ -61,12 +64,14 @@ class AutogradPoint final : public NetPoint {
   }
 
   std::unique_ptr<NetPoint> select(const at::Tensor& rows) const override {
-    return std::make_unique<AutogradPoint>(function_, parameters_, w_.index_select(0, rows),
-                                           condition_.defined() ? condition_.index_select(0, rows) : condition_);
+    return std::make_unique<AutogradPoint>(
+        function_, parameters_, w_.index_select(0, rows),
+        condition_.defined() ? condition_.index_select(0, rows) : condition_);
   }
   std::unique_ptr<NetPoint> narrow(int64_t count) const override {
-    return std::make_unique<AutogradPoint>(function_, parameters_, w_.narrow(0, 0, count),
-                                           condition_.defined() ? condition_.narrow(0, 0, count) : condition_);
+    return std::make_unique<AutogradPoint>(
+        function_, parameters_, w_.narrow(0, 0, count),
+        condition_.defined() ? condition_.narrow(0, 0, count) : condition_);
   }
 
  private:
@@ -94,7 +99,10 @@ class AutogradPoint final : public NetPoint {
 
 AutogradNet::AutogradNet(int64_t dim, double lipschitz, std::shared_ptr<torch::nn::Module> module,
                          Function function, int64_t condition_size)
-    : dim_(dim), condition_size_(condition_size), lipschitz_(lipschitz), module_(std::move(module)),
+    : dim_(dim),
+      condition_size_(condition_size),
+      lipschitz_(lipschitz),
+      module_(std::move(module)),
       function_(std::move(function)) {
   if (!(lipschitz > 0 && lipschitz < 1)) {
     fail<ConfigError>("AutogradNet", "lipschitz", "a constant in (0, 1)", std::to_string(lipschitz),
@@ -111,7 +119,8 @@ NetMap AutogradNet::map(const at::Tensor& condition) const {
   };
 }
 
-std::unique_ptr<NetPoint> AutogradNet::linearize(const at::Tensor& w, const at::Tensor& condition) const {
+std::unique_ptr<NetPoint> AutogradNet::linearize(const at::Tensor& w,
+                                                 const at::Tensor& condition) const {
   return std::make_unique<AutogradPoint>(function_, parameters(), w, condition);
 }
 

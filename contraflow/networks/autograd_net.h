@@ -5,18 +5,19 @@
 namespace contraflow {
 
 /// Adapter: any differentiable network as a contractive one. Products with the Jacobian come from
-/// LibTorch's autograd (the JVP by two reverse passes), so a tape is kept where LayeredNet keeps none.
+/// LibTorch's autograd (the JVP by two reverse passes), so a tape is kept where LayeredNet keeps
+/// none.
 ///
-/// `module` holds the parameters; `function(w [b, d], condition [b, c] or undefined) -> [b, d]` must
-/// be twice differentiable. `lipschitz` in (0, 1) is the caller's promise: it is declared, not proven.
-/// Cost       one forward a linearisation; 2 reverse passes a JVP, 1 a VJP; one probe at a time.
-/// Throws     ConfigError for a promise outside (0, 1).
+/// `module` holds the parameters; `function(w [b, d], condition [b, c] or undefined) -> [b, d]`
+/// must be twice differentiable. `lipschitz` in (0, 1) is the caller's promise: it is declared, not
+/// proven. Cost       one forward a linearisation; 2 reverse passes a JVP, 1 a VJP; one probe at a
+/// time. Throws     ConfigError for a promise outside (0, 1).
 class AutogradNet final : public ContractiveNet {
  public:
   using Function = std::function<at::Tensor(const at::Tensor& w, const at::Tensor& condition)>;
 
-  AutogradNet(int64_t dim, double lipschitz, std::shared_ptr<torch::nn::Module> module, Function function,
-              int64_t condition_size = 0);
+  AutogradNet(int64_t dim, double lipschitz, std::shared_ptr<torch::nn::Module> module,
+              Function function, int64_t condition_size = 0);
 
   int64_t dim() const override { return dim_; }
   int64_t condition_size() const override { return condition_size_; }
@@ -24,7 +25,8 @@ class AutogradNet final : public ContractiveNet {
   bool proven() const override { return false; }
 
   NetMap map(const at::Tensor& condition) const override;
-  std::unique_ptr<NetPoint> linearize(const at::Tensor& w, const at::Tensor& condition) const override;
+  std::unique_ptr<NetPoint> linearize(const at::Tensor& w,
+                                      const at::Tensor& condition) const override;
   void refresh(bool /*force*/) override {}
 
  private:

@@ -56,7 +56,8 @@ class ContractiveNet : public torch::nn::Module {
   virtual std::vector<LayerBound> layer_bounds() const { return {}; }
 
   virtual NetMap map(const at::Tensor& condition) const = 0;
-  virtual std::unique_ptr<NetPoint> linearize(const at::Tensor& w, const at::Tensor& condition) const = 0;
+  virtual std::unique_ptr<NetPoint> linearize(const at::Tensor& w,
+                                              const at::Tensor& condition) const = 0;
   /// Recomputes the norm bounds; `force` ignores the refresh interval.
   virtual void refresh(bool force) = 0;
 };

@@ -65,7 +65,8 @@ at::Tensor DenseConcat::jvp(Tape& tape, const at::Tensor& t, bool keep) const {
 
 at::Tensor DenseConcat::vjp(const Tape& tape, const at::Tensor& u) const {
   const auto* c = tape.weight.data_ptr<double>();
-  const at::Tensor through = inner_->vjp(tape.children[0], u.narrow(-1, inputs(), inner_->outputs()) * c[1]);
+  const at::Tensor through =
+      inner_->vjp(tape.children[0], u.narrow(-1, inputs(), inner_->outputs()) * c[1]);
   return at::add(through, u.narrow(-1, 0, inputs()), c[0]);
 }
 
@@ -100,7 +101,8 @@ Dual DenseConcat::dual_reverse(const Tape& tape, const Dual& top, GradientMap& g
   if (raw_.defined()) {
     // c = e / |e|:  dL/de = (g - c (c.g)) / |e|,  de/draw = sigmoid(raw)
     const at::Tensor raw = raw_.detach().to(at::kCPU, at::kDouble);
-    const at::Tensor g = at::stack({by_skip.to(at::kCPU, at::kDouble), by_inner.to(at::kCPU, at::kDouble)});
+    const at::Tensor g =
+        at::stack({by_skip.to(at::kCPU, at::kDouble), by_inner.to(at::kCPU, at::kDouble)});
     const at::Tensor e = at::softplus(raw);
     const at::Tensor by_e = (g - tape.weight * tape.weight.dot(g)) / e.norm();
     gradients.add(raw_, (by_e * at::sigmoid(raw)).to(raw_.options()));

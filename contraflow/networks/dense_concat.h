@@ -4,10 +4,10 @@
 
 namespace contraflow {
 
-/// Dense concatenation  a -> [c1 a ; c2 f(a)],  (c1, c2) = (e1, e2) / |(e1, e2)|,  e = softplus(raw).
-/// Its constant is sqrt(c1^2 + c2^2 Lip(f)^2) <= 1 for Lip(f) <= 1.
-/// Shapes   a: [b, i], out: [b, i + growth].
-/// Source   Perugachi-Diaz, Tomczak, Bhulai 2021, i-DenseNets, sections 3.1 and 3.2.
+/// Dense concatenation  a -> [c1 a ; c2 f(a)],  (c1, c2) = (e1, e2) / |(e1, e2)|,  e =
+/// softplus(raw). Its constant is sqrt(c1^2 + c2^2 Lip(f)^2) <= 1 for Lip(f) <= 1. Shapes   a: [b,
+/// i], out: [b, i + growth]. Source   Perugachi-Diaz, Tomczak, Bhulai 2021, i-DenseNets,
+/// sections 3.1 and 3.2.
 class DenseConcat final : public Layer {
  public:
   /// `learnable` trains the concatenation's weights; else both are 1/sqrt(2).

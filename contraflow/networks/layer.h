@@ -10,16 +10,17 @@ namespace contraflow {
 
 /// Shape legend of this folder: b batch, i inputs, o outputs, p probes (tangents), c condition.
 
-/// What one layer keeps of a pass through it. A tape belongs to one linearisation; layers are const.
+/// What one layer keeps of a pass through it. A tape belongs to one linearisation; layers are
+/// const.
 struct Tape {
-  at::Tensor weight;     ///< effective weight [o, i] (linear layers), shared by all passes of a call
-  at::Tensor shift;      ///< bias plus condition term, [o] or [b, o]
-  at::Tensor condition;  ///< [b, c] or undefined
-  at::Tensor input;      ///< [b, i]
-  at::Tensor value;      ///< [b, o], kept where a parameter gradient needs it
-  at::Tensor slope;      ///< activations: phi'(z), [b, o]; sorting: source index, int64
-  at::Tensor curvature;  ///< activations: phi''(z), [b, o]
-  at::Tensor tangent;    ///< recorded tangent entering the layer, [p, b, i]
+  at::Tensor weight;  ///< effective weight [o, i] (linear layers), shared by all passes of a call
+  at::Tensor shift;   ///< bias plus condition term, [o] or [b, o]
+  at::Tensor condition;    ///< [b, c] or undefined
+  at::Tensor input;        ///< [b, i]
+  at::Tensor value;        ///< [b, o], kept where a parameter gradient needs it
+  at::Tensor slope;        ///< activations: phi'(z), [b, o]; sorting: source index, int64
+  at::Tensor curvature;    ///< activations: phi''(z), [b, o]
+  at::Tensor tangent;      ///< recorded tangent entering the layer, [p, b, i]
   at::Tensor tangent_out;  ///< recorded tangent leaving, kept where a gradient needs it, [p, b, o]
   std::vector<Tape> children;
 
@@ -70,7 +71,8 @@ class Layer : public torch::nn::Module {
   virtual at::Tensor jvp(Tape& tape, const at::Tensor& t, bool keep) const = 0;
   /// J^T u for u [p, b, o].
   virtual at::Tensor vjp(const Tape& tape, const at::Tensor& u) const = 0;
-  /// One step down the dual reverse; adds parameter gradients (and "condition" ones to `condition`).
+  /// One step down the dual reverse; adds parameter gradients (and "condition" ones to
+  /// `condition`).
   virtual Dual dual_reverse(const Tape& tape, const Dual& top, GradientMap& gradients,
                             at::Tensor& condition_gradient) const = 0;
   /// Refreshes norm bounds from the current weights; `force` ignores the refresh interval.

@@ -11,7 +11,10 @@ namespace {
 class LayeredPoint final : public NetPoint {
  public:
   LayeredPoint(const Layer& root, Tape tape, at::Tensor value, std::vector<at::Tensor> parameters)
-      : root_(root), tape_(std::move(tape)), value_(std::move(value)), parameters_(std::move(parameters)) {}
+      : root_(root),
+        tape_(std::move(tape)),
+        value_(std::move(value)),
+        parameters_(std::move(parameters)) {}
 
   const at::Tensor& value() const override { return value_; }
   at::Tensor jvp(const at::Tensor& t) const override { return root_.jvp(tape_, t, /*keep=*/false); }
@@ -57,7 +60,8 @@ NetMap LayeredNet::map(const at::Tensor& condition) const {
   };
 }
 
-std::unique_ptr<NetPoint> LayeredNet::linearize(const at::Tensor& w, const at::Tensor& condition) const {
+std::unique_ptr<NetPoint> LayeredNet::linearize(const at::Tensor& w,
+                                                const at::Tensor& condition) const {
   at::NoGradGuard guard;
   Tape tape;
   root_->bind(tape, condition);

@@ -19,7 +19,8 @@ class LayeredNet final : public ContractiveNet {
   const LayerPtr& root() const { return root_; }
 
   NetMap map(const at::Tensor& condition) const override;
-  std::unique_ptr<NetPoint> linearize(const at::Tensor& w, const at::Tensor& condition) const override;
+  std::unique_ptr<NetPoint> linearize(const at::Tensor& w,
+                                      const at::Tensor& condition) const override;
   void refresh(bool force) override;
 
  private:

@@ -13,8 +13,8 @@ namespace {
 
 enum BoundsField { kLower, kUpper, kDrift, kCalls, kFieldCount };
 
-// Rounding of s W to float32 moves the norm by up to 2^-24 sqrt(rank) relative; 2^-20 covers ranks to
-// 256 exactly and beyond that in every case but adversarial ones of equal sign.
+// Rounding of s W to float32 moves the norm by up to 2^-24 sqrt(rank) relative; 2^-20 covers ranks
+// to 256 exactly and beyond that in every case but adversarial ones of equal sign.
 double dtype_margin(at::ScalarType type, int64_t rank) {
   const double unit = type == at::kFloat ? 0x1p-24 : 0x1p-53;
   return 1.0 - 2.0 * unit * std::sqrt(static_cast<double>(rank));
@@ -48,21 +48,25 @@ void LipschitzLinear::initialise(const Rng& rng, double gain) {
   draw("weight", weight_, limit);
   draw("bias", bias_, limit);
   if (condition_weight_.defined()) {
-    draw("condition_weight", condition_weight_, 1 / std::sqrt(static_cast<double>(options_.condition)));
+    draw("condition_weight", condition_weight_,
+         1 / std::sqrt(static_cast<double>(options_.condition)));
   }
   refresh(true);
 }
 
 void LipschitzLinear::refresh(bool force) {
   auto* b = bounds_.data_ptr<double>();
-  const bool due = force || b[kUpper] == 0 || b[kCalls] + 1 >= static_cast<double>(options_.refresh_every);
+  const bool due =
+      force || b[kUpper] == 0 || b[kCalls] + 1 >= static_cast<double>(options_.refresh_every);
   if (!due) {
     b[kCalls] += 1;
-    // Frobenius norm bounds the spectral norm of the change; 1 + 1e-6 covers the rounding of the sum.
+    // Frobenius norm bounds the spectral norm of the change; 1 + 1e-6 covers the rounding of the
+    // sum.
     b[kDrift] = (weight_ - snapshot_).norm().item<double>() * (1 + 1e-6);
     return;
   }
-  const NormBounds found = spectral_norm_bounds(weight_, right_, options_.norm, options_.norm_tolerance);
+  const NormBounds found =
+      spectral_norm_bounds(weight_, right_, options_.norm, options_.norm_tolerance);
   b[kLower] = found.lower;
   b[kUpper] = found.upper;
   b[kDrift] = 0;
@@ -75,7 +79,8 @@ void LipschitzLinear::refresh(bool force) {
 double LipschitzLinear::scale() const {
   const auto* b = bounds_.data_ptr<double>();
   const double bound = b[kUpper] + b[kDrift];
-  const double cap = options_.cap * dtype_margin(weight_.scalar_type(), std::min(options_.inputs, options_.outputs));
+  const double cap = options_.cap * dtype_margin(weight_.scalar_type(),
+                                                 std::min(options_.inputs, options_.outputs));
   return bound <= cap ? 1.0 : cap / bound;
 }
 
@@ -139,7 +144,8 @@ Dual LipschitzLinear::dual_reverse(const Tape& tape, const Dual& top, GradientMa
     down.tangent = vjp(tape, top.tangent);
     const at::Tensor e = flatten_probes(top.tangent);
     const at::Tensor t = flatten_probes(tape.tangent);
-    weight_gradient = weight_gradient.defined() ? at::addmm(weight_gradient, e.t(), t) : e.t().mm(t);
+    weight_gradient =
+        weight_gradient.defined() ? at::addmm(weight_gradient, e.t(), t) : e.t().mm(t);
   }
   if (weight_gradient.defined()) add_weight_gradient(weight_gradient, gradients);
   return down;

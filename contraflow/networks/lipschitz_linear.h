@@ -19,12 +19,14 @@ struct LipschitzLinearOptions {
   int64_t condition = 0;
 };
 
-/// z = s W a + b + V h,  s = min(1, c / bound(W)),  h the condition: Lipschitz in a with constant c.
+/// z = s W a + b + V h,  s = min(1, c / bound(W)),  h the condition: Lipschitz in a with constant
+/// c.
 ///
 /// Shapes   a: [b, inputs], z: [b, outputs], W: [outputs, inputs], V: [outputs, condition].
 /// Bound    proven unless options.norm is kEstimated; gradients go through s by the top singular
 ///          pair (d bound = bound / sigma * u^T dW v).
-/// Buffers  bounds = {lower, upper, drift, calls since refresh} and the singular pair, always float64
+/// Buffers  bounds = {lower, upper, drift, calls since refresh} and the singular pair, always
+/// float64
 ///          on the CPU, so that the proof survives a conversion of the weights.
 class LipschitzLinear final : public Layer {
  public:

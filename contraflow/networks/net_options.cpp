@@ -20,16 +20,21 @@ class NetBuilder {
 
  private:
   LayerPtr linear(int64_t inputs, int64_t outputs, double cap, bool conditioned) {
-    const auto layer = std::make_shared<LipschitzLinear>(LipschitzLinearOptions{
-        .inputs = inputs, .outputs = outputs, .cap = cap, .norm = options_.norm,
-        .norm_tolerance = options_.norm_tolerance, .refresh_every = options_.norm_every,
-        .condition = conditioned ? condition_ : 0});
+    const auto layer = std::make_shared<LipschitzLinear>(
+        LipschitzLinearOptions{.inputs = inputs,
+                               .outputs = outputs,
+                               .cap = cap,
+                               .norm = options_.norm,
+                               .norm_tolerance = options_.norm_tolerance,
+                               .refresh_every = options_.norm_every,
+                               .condition = conditioned ? condition_ : 0});
     layer->initialise(rng_.fork(count_++), options_.init_gain);
     return layer;
   }
 
   LayerPtr activation(int64_t features) const {
-    if (is_sorting(options_.activation)) return std::make_shared<SortLayer>(options_.activation, features);
+    if (is_sorting(options_.activation))
+      return std::make_shared<SortLayer>(options_.activation, features);
     return std::make_shared<ActivationLayer>(options_.activation, features);
   }
 
@@ -85,12 +90,14 @@ void validate(const NetOptions& options) {
   }
   for (const int64_t width : options.hidden) {
     if (width < 1) {
-      fail<ConfigError>("net", "hidden", "widths of at least 1", std::to_string(width), "Remove it.");
+      fail<ConfigError>("net", "hidden", "widths of at least 1", std::to_string(width),
+                        "Remove it.");
     }
   }
 }
 
-ContractiveNetPtr make_net(int64_t dim, int64_t condition, const NetOptions& options, const Rng& rng) {
+ContractiveNetPtr make_net(int64_t dim, int64_t condition, const NetOptions& options,
+                           const Rng& rng) {
   validate(options);
   return std::make_shared<LayeredNet>(NetBuilder(dim, condition, options, rng).build(), condition);
 }

@@ -51,19 +51,25 @@ void visit(NetOptions& o, Field&& field) {
   field("depth", o.depth, at_least(1), "Layers of a dense net before the last.");
   field("growth", o.growth, at_least(1), "Features each dense layer appends.");
   field("activation", o.activation, "Activation; clipswish, cpila and crelu double the features.");
-  field("activate_input", o.activate_input, "Sequential: an activation before the first linear layer.");
-  field("learnable_concatenation", o.learnable_concatenation, "Train the dense concatenation's weights.");
+  field("activate_input", o.activate_input,
+        "Sequential: an activation before the first linear layer.");
+  field("learnable_concatenation", o.learnable_concatenation,
+        "Train the dense concatenation's weights.");
   field("lipschitz", o.lipschitz, open_interval(0.0, 1.0), "Bound on Lip(G).");
   field("norm", o.norm, "How spectral norms are bounded; only 'estimated' is not a proof.");
-  field("norm_tolerance", o.norm_tolerance, open_interval(0.0, 0.01), "Relative slack of a norm's proof.");
-  field("norm_every", o.norm_every, at_least(1), "Steps per norm refresh; the drift between is added.");
+  field("norm_tolerance", o.norm_tolerance, open_interval(0.0, 0.01),
+        "Relative slack of a norm's proof.");
+  field("norm_every", o.norm_every, at_least(1),
+        "Steps per norm refresh; the drift between is added.");
   field("init_gain", o.init_gain, positive(), "Factor of the initial weights.");
 }
 
-/// Contradictions: a concatenating activation with an odd growth, non-positive widths -> ConfigError.
+/// Contradictions: a concatenating activation with an odd growth, non-positive widths ->
+/// ConfigError.
 void validate(const NetOptions& options);
 
 /// A fresh net R^dim -> R^dim; the condition [b, condition] enters every linear layer but the last.
-ContractiveNetPtr make_net(int64_t dim, int64_t condition, const NetOptions& options, const Rng& rng);
+ContractiveNetPtr make_net(int64_t dim, int64_t condition, const NetOptions& options,
+                           const Rng& rng);
 
 }  // namespace contraflow

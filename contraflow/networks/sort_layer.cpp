@@ -8,8 +8,8 @@ namespace contraflow {
 
 SortLayer::SortLayer(Activation kind, int64_t features) : kind_(kind), features_(features) {
   if (kind == Activation::kMaxMin && features % 2 != 0) {
-    fail<ConfigError>("SortLayer", "features", "an even number for maxmin", std::to_string(features),
-                      "Use an even width, or fullsort.");
+    fail<ConfigError>("SortLayer", "features", "an even number for maxmin",
+                      std::to_string(features), "Use an even width, or fullsort.");
   }
 }
 
@@ -17,7 +17,8 @@ void SortLayer::bind(Tape& /*tape*/, const at::Tensor& /*condition*/) const {}
 
 // Source index of each output, [b, features].
 at::Tensor SortLayer::order(const at::Tensor& a) const {
-  if (kind_ == Activation::kFullSort) return a.argsort(/*stable=*/true, /*dim=*/-1, /*descending=*/false);
+  if (kind_ == Activation::kFullSort)
+    return a.argsort(/*stable=*/true, /*dim=*/-1, /*descending=*/false);
   const at::Tensor pairs = a.reshape({a.size(0), features_ / 2, 2});
   const at::Tensor swap = (pairs.select(2, 0) < pairs.select(2, 1)).to(at::kLong);
   const at::Tensor first = at::arange(0, features_, 2, swap.options());

@@ -5,10 +5,10 @@
 
 namespace contraflow {
 
-/// MaxMin (sorts neighbouring pairs, larger first) or FullSort (ascending): gradient-norm preserving,
-/// piecewise linear. Its Jacobian is a permutation, its second derivative zero.
-/// Source   Anil et al. 2019, "Sorting out Lipschitz function approximation".
-/// Throws   ConfigError for kMaxMin with an odd number of features.
+/// MaxMin (sorts neighbouring pairs, larger first) or FullSort (ascending): gradient-norm
+/// preserving, piecewise linear. Its Jacobian is a permutation, its second derivative zero. Source
+/// Anil et al. 2019, "Sorting out Lipschitz function approximation". Throws   ConfigError for
+/// kMaxMin with an odd number of features.
 class SortLayer final : public Layer {
  public:
   SortLayer(Activation kind, int64_t features);

@@ -13,8 +13,8 @@ namespace {
 
 constexpr double kEps = std::numeric_limits<double>::epsilon();
 
-// Gram matrix of the smaller side, scaled so that its Frobenius norm is 1: norms of weights near the
-// ends of the range neither overflow nor underflow.
+// Gram matrix of the smaller side, scaled so that its Frobenius norm is 1: norms of weights near
+// the ends of the range neither overflow nor underflow.
 struct ScaledGram {
   at::Tensor matrix;  // [n, n], float64
   double scale;       // largest absolute entry of the weight
@@ -25,12 +25,13 @@ struct ScaledGram {
 ScaledGram scaled_gram(const at::Tensor& w, double scale) {
   const at::Tensor unit = w / scale;
   const bool is_right = w.size(1) <= w.size(0);
-  return {is_right ? unit.t().mm(unit) : unit.mm(unit.t()), scale, is_right, std::max(w.size(0), w.size(1))};
+  return {is_right ? unit.t().mm(unit) : unit.mm(unit.t()), scale, is_right,
+          std::max(w.size(0), w.size(1))};
 }
 
-// Rounding of the entries of the Gram matrix and of a Cholesky factorisation of c I - G, as a shift:
-// gamma_k * trace-like terms (Rump 2006); a generous constant costs nothing beside a guess raised by
-// 1e-9 or more.
+// Rounding of the entries of the Gram matrix and of a Cholesky factorisation of c I - G, as a
+// shift: gamma_k * trace-like terms (Rump 2006); a generous constant costs nothing beside a guess
+// raised by 1e-9 or more.
 double rounding_shift(const ScaledGram& gram, double c) {
   const auto n = static_cast<double>(gram.matrix.size(0));
   const double trace = gram.matrix.diagonal().sum().item<double>();
@@ -52,7 +53,8 @@ struct PowerResult {
 };
 
 // The residual ||G x - value x|| bounds the distance of `value` to the nearest eigenvalue.
-PowerResult power_iteration(const at::Tensor& g, at::Tensor x, double tolerance, int max_iterations) {
+PowerResult power_iteration(const at::Tensor& g, at::Tensor x, double tolerance,
+                            int max_iterations) {
   double value = 0;
   for (int k = 0; k < max_iterations; ++k) {
     const at::Tensor y = g.mv(x);
@@ -66,7 +68,8 @@ PowerResult power_iteration(const at::Tensor& g, at::Tensor x, double tolerance,
   return {x, value, false};
 }
 
-// The exact top eigenvector by a symmetric eigensolver: for the first call and for clustered spectra.
+// The exact top eigenvector by a symmetric eigensolver: for the first call and for clustered
+// spectra.
 PowerResult eigen_solve(const at::Tensor& g) {
   const auto [values, vectors] = at::linalg_eigh(g);
   at::Tensor x = vectors.select(1, vectors.size(1) - 1).contiguous();
@@ -113,7 +116,8 @@ NormBounds spectral_norm_bounds(const at::Tensor& weight, const at::Tensor& warm
     fail<NumericsError>("spectral_norm_bounds", "weight", "finite entries", std::to_string(largest),
                         "Lower the learning rate, or resume from the last checkpoint.");
   }
-  if (largest == 0) return {0, 0, at::zeros({w.size(0)}, at::kDouble), at::zeros({w.size(1)}, at::kDouble)};
+  if (largest == 0)
+    return {0, 0, at::zeros({w.size(0)}, at::kDouble), at::zeros({w.size(1)}, at::kDouble)};
 
   constexpr int kWarmIterations = 30;
   const ScaledGram gram = scaled_gram(w, largest);
@@ -122,7 +126,8 @@ NormBounds spectral_norm_bounds(const at::Tensor& weight, const at::Tensor& warm
   if (warm) {
     at::Tensor start = gram.is_right ? warm_right : w.mv(warm_right);
     const double length = start.norm().item<double>();
-    if (length > 0) top = power_iteration(gram.matrix, start / length, relative_tolerance, kWarmIterations);
+    if (length > 0)
+      top = power_iteration(gram.matrix, start / length, relative_tolerance, kWarmIterations);
   }
   if (!top.converged) top = eigen_solve(gram.matrix);
 
@@ -139,7 +144,8 @@ NormBounds spectral_norm_bounds(const at::Tensor& weight, const at::Tensor& warm
   const at::Tensor partner = length > 0 ? other / length : other;
   NormBounds bounds;
   bounds.lower = largest * std::sqrt(std::max(0.0, top.value - slack));
-  bounds.upper = method == NormMethod::kEstimated ? bounds.lower : largest * std::sqrt(upper) * (1 + 4 * kEps);
+  bounds.upper =
+      method == NormMethod::kEstimated ? bounds.lower : largest * std::sqrt(upper) * (1 + 4 * kEps);
   bounds.left = gram.is_right ? partner : top.vector;
   bounds.right = gram.is_right ? top.vector : partner;
   return bounds;

@@ -53,9 +53,9 @@ struct Rule {
 // The iteration of one row; arrays of the whole batch are indexed by it.
 struct Row {
   RowState state = RowState::kActive;
-  bool plain = true;   // the trial is f(best) rather than a mixture
-  int stalls = 0;      // trials in a row that did not lower the residual
-  int64_t steps = 0;   // differences in the history
+  bool plain = true;  // the trial is f(best) rather than a mixture
+  int stalls = 0;     // trials in a row that did not lower the residual
+  int64_t steps = 0;  // differences in the history
   double residual = std::numeric_limits<double>::infinity();  // at the best point
   double bound = std::numeric_limits<double>::infinity();
 };
@@ -63,7 +63,8 @@ struct Row {
 // All rows and their histories; pointwise work in float64 on the CPU, whatever f computes in.
 class Rows {
  public:
-  Rows(int64_t count, const Rule& rule) : rule_(rule), rows_(count), w_(count * rule.d), f_(count * rule.d) {
+  Rows(int64_t count, const Rule& rule)
+      : rule_(rule), rows_(count), w_(count * rule.d), f_(count * rule.d) {
     dw_.resize(count * rule.d * rule.memory);
     dr_.resize(count * rule.d * rule.memory);
   }
@@ -75,9 +76,10 @@ class Rows {
   void advance(int64_t b, double* trial, const double* f) {
     Row& row = rows_[b];
     const double residual = distance(f, trial, rule_.d);
-    // A plain step of a contraction cannot raise the residual beyond rounding; a mixed one may, and is
-    // thrown away.
-    const double allowed = row.residual + kRoundingMargin * rule_.rounding * (1 + length(f, rule_.d));
+    // A plain step of a contraction cannot raise the residual beyond rounding; a mixed one may, and
+    // is thrown away.
+    const double allowed =
+        row.residual + kRoundingMargin * rule_.rounding * (1 + length(f, rule_.d));
     if (!std::isfinite(residual) ? row.plain : row.plain && residual > allowed) {
       row.state = RowState::kDiverged;
       return;
@@ -87,8 +89,10 @@ class Rows {
     const bool better = residual < row.residual;
     row.stalls = better ? 0 : row.stalls + 1;
     if (better) accept(b, trial, f, residual);
-    if (row.bound <= rule_.tolerance) row.state = RowState::kConverged;
-    else if (row.stalls >= kStallLimit) row.state = RowState::kStalled;
+    if (row.bound <= rule_.tolerance)
+      row.state = RowState::kConverged;
+    else if (row.stalls >= kStallLimit)
+      row.state = RowState::kStalled;
     if (row.state == RowState::kActive) propose(b, better, trial);
   }
 
@@ -147,13 +151,15 @@ at::Tensor to_work(const at::Tensor& t) { return t.to(at::kCPU, at::kDouble).con
 
 // Rows of `trial` that are still active, and their numbers.
 struct Active {
-  at::Tensor trial;             // [n, d], float64 on the CPU
+  at::Tensor trial;  // [n, d], float64 on the CPU
   std::vector<int64_t> numbers;
 };
 
 // One evaluation of f and one decision per active row; keeps those that go on.
-void iterate(const FixedPointMap& f, const at::TensorOptions& like, Rows& rows, Active& active, bool all) {
-  const at::Tensor numbers = all ? at::Tensor() : at::tensor(active.numbers, at::kLong).to(like.device());
+void iterate(const FixedPointMap& f, const at::TensorOptions& like, Rows& rows, Active& active,
+             bool all) {
+  const at::Tensor numbers =
+      all ? at::Tensor() : at::tensor(active.numbers, at::kLong).to(like.device());
   const at::Tensor typed = active.trial.to(like);
   at::Tensor trial = to_work(typed);  // as f saw it, rounded
   if (trial.is_same(active.trial)) trial = trial.clone();
@@ -179,16 +185,24 @@ SolveStatus worst_status(Rows& rows, int64_t count) {
   SolveStatus worst = SolveStatus::kConverged;
   for (int64_t b = 0; b < count; ++b) {
     switch (rows[b].state) {
-      case RowState::kConverged: break;
-      case RowState::kStalled: worst = std::max(worst, SolveStatus::kStalled); break;
-      case RowState::kActive: worst = std::max(worst, SolveStatus::kMaxIterations); break;
-      case RowState::kDiverged: worst = SolveStatus::kDiverged; break;
+      case RowState::kConverged:
+        break;
+      case RowState::kStalled:
+        worst = std::max(worst, SolveStatus::kStalled);
+        break;
+      case RowState::kActive:
+        worst = std::max(worst, SolveStatus::kMaxIterations);
+        break;
+      case RowState::kDiverged:
+        worst = SolveStatus::kDiverged;
+        break;
     }
   }
   return worst;
 }
 
-Solution collect(Rows& rows, int64_t count, int64_t d, const at::TensorOptions& like, int64_t iterations) {
+Solution collect(Rows& rows, int64_t count, int64_t d, const at::TensorOptions& like,
+                 int64_t iterations) {
   at::Tensor value = at::empty({count, d}, at::kDouble);
   at::Tensor bound = at::empty({count}, at::kDouble);
   for (int64_t b = 0; b < count; ++b) {
@@ -196,7 +210,8 @@ Solution collect(Rows& rows, int64_t count, int64_t d, const at::TensorOptions& 
     bound.data_ptr<double>()[b] = rows[b].bound;
   }
   // A bound must not be rounded down.
-  return {value.to(like), {worst_status(rows, count), iterations, (bound * (1 + 0x1p-22)).to(like)}};
+  return {value.to(like),
+          {worst_status(rows, count), iterations, (bound * (1 + 0x1p-22)).to(like)}};
 }
 
 }  // namespace
@@ -208,23 +223,27 @@ void SolveReport::require_converged(std::string_view where, double tolerance) co
   const std::string got = status == SolveStatus::kDiverged
                               ? std::string("divergence")
                               : c10::str("a bound of ", error_bound[row].item<double>());
-  fail<ConvergenceError>(
-      where, "solve", c10::str("an error of at most ", tolerance, " in every row"),
-      c10::str(got, " in row ", row, " after ", iterations, " evaluations"),
-      "Raise the tolerance or solver.max_iterations, lower the Lipschitz bound, or compute in float64.");
+  fail<ConvergenceError>(where, "solve",
+                         c10::str("an error of at most ", tolerance, " in every row"),
+                         c10::str(got, " in row ", row, " after ", iterations, " evaluations"),
+                         "Raise the tolerance or solver.max_iterations, lower the Lipschitz bound, "
+                         "or compute in float64.");
 }
 
 Solution solve_fixed_point(const FixedPointMap& f, const at::Tensor& start, double contraction,
                            double tolerance, const SolverOptions& options) {
   at::NoGradGuard guard;
   if (!(contraction >= 0 && contraction < 1)) {
-    fail<DomainError>("solve_fixed_point", "contraction", "a constant in [0, 1)", std::to_string(contraction),
-                      "The map must be a contraction.");
+    fail<DomainError>("solve_fixed_point", "contraction", "a constant in [0, 1)",
+                      std::to_string(contraction), "The map must be a contraction.");
   }
   const int64_t count = start.size(0);
   const int64_t d = start.size(1);
-  const double rounding = 4 * unit_roundoff(start.scalar_type()) * std::sqrt(static_cast<double>(d));
-  const int64_t memory = options.method == SolverMethod::kAnderson ? std::min({options.memory, d, kMostAndersonMemory}) : 0;
+  const double rounding =
+      4 * unit_roundoff(start.scalar_type()) * std::sqrt(static_cast<double>(d));
+  const int64_t memory = options.method == SolverMethod::kAnderson
+                             ? std::min({options.memory, d, kMostAndersonMemory})
+                             : 0;
   Rows rows(count, {contraction, tolerance, rounding, memory, d});
   Active active{to_work(start.detach()), std::vector<int64_t>(count)};
   for (int64_t b = 0; b < count; ++b) active.numbers[b] = b;

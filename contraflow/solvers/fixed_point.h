@@ -32,21 +32,22 @@ template <class Field>
 void visit(SolverOptions& o, Field&& field) {
   field("method", o.method, "Fixed-point iteration: banach, or anderson (safeguarded).");
   field("memory", o.memory, closed_interval(1, 8), "Past steps that anderson mixes.");
-  field("max_iterations", o.max_iterations, at_least(1), "Evaluations of the map before giving up.");
+  field("max_iterations", o.max_iterations, at_least(1),
+        "Evaluations of the map before giving up.");
 }
 
 enum class SolveStatus {
   kConverged,
   kMaxIterations,
-  kStalled,   ///< rounding stops the iteration above the tolerance
+  kStalled,  ///< rounding stops the iteration above the tolerance
   kDiverged,
 };
 
 /// Outcome of a solve as data; the caller decides.
 struct SolveReport {
   SolveStatus status = SolveStatus::kConverged;
-  int64_t iterations = 0;    ///< Evaluations of the map, for the slowest sample.
-  at::Tensor error_bound;    ///< [b]: certified bound on the Euclidean error of each row.
+  int64_t iterations = 0;  ///< Evaluations of the map, for the slowest sample.
+  at::Tensor error_bound;  ///< [b]: certified bound on the Euclidean error of each row.
   /// Throws ConvergenceError naming the worst row, its bound and what to raise.
   void require_converged(std::string_view where, double tolerance) const;
 };
@@ -62,12 +63,11 @@ using FixedPointMap = std::function<at::Tensor(const at::Tensor& w, const at::Te
 /// Solves w = f(w) row by row for f with Lipschitz constant `contraction` < 1.
 ///
 /// Stops for each row when its certified error, contraction |f(w) - w| / (1 - contraction) plus the
-/// rounding of both, is at most `tolerance`; rows that are done leave the iteration, so a row's result
-/// does not depend on its neighbours.
-/// Error      |w - w*| <= |f(w) - w| / (1 - contraction)   (Banach); the returned value is f(w).
-/// Diverged   a residual that is not finite, or that a plain step raises: f is no contraction.
-/// Types      float32, float64 on any device. No autograd.
-/// Source     Walker & Ni 2011 for Anderson; docs/numerics.md for the safeguard.
+/// rounding of both, is at most `tolerance`; rows that are done leave the iteration, so a row's
+/// result does not depend on its neighbours. Error      |w - w*| <= |f(w) - w| / (1 - contraction)
+/// (Banach); the returned value is f(w). Diverged   a residual that is not finite, or that a plain
+/// step raises: f is no contraction. Types      float32, float64 on any device. No autograd. Source
+/// Walker & Ni 2011 for Anderson; docs/numerics.md for the safeguard.
 Solution solve_fixed_point(const FixedPointMap& f, const at::Tensor& start, double contraction,
                            double tolerance, const SolverOptions& options);
 

@@ -25,12 +25,12 @@ void visit(ActNormOptions& o, Field&& field) {
 /// Cost       one pass over x.
 /// Random     none.
 /// State      the first prepare() sets shift and log_scale so that its batch leaves with mean 0 and
-///            deviation 1 in every column; the buffer `initialized` (0 or 1) records it. Before, the
-///            map is the identity.
+///            deviation 1 in every column; the buffer `initialized` (0 or 1) records it. Before,
+///            the map is the identity.
 /// Threads    const members may run concurrently; prepare() needs exclusive access.
-/// Throws     ShapeError, DtypeError; DomainError from the first prepare (constant column, one row).
-/// Source     Kingma and Dhariwal 2018, Glow, section 3.1, arXiv:1807.03039.
-/// Example    ActNorm norm({.dim = 2});   norm.prepare(x);   norm.forward(x).value;
+/// Throws     ShapeError, DtypeError; DomainError from the first prepare (constant column, one
+/// row). Source     Kingma and Dhariwal 2018, Glow, section 3.1, arXiv:1807.03039. Example ActNorm
+/// norm({.dim = 2});   norm.prepare(x);   norm.forward(x).value;
 class ActNorm final : public Transform {
  public:
   using Options = ActNormOptions;

@@ -14,21 +14,25 @@ namespace {
 
 // The error that float32 (float64) can certify at points of this size, whatever was asked for.
 at::Tensor resolvable_error(const at::Tensor& points, double contraction) {
-  const double eps = points.scalar_type() == at::kDouble ? std::numeric_limits<double>::epsilon()
-                                                         : static_cast<double>(std::numeric_limits<float>::epsilon());
-  const double factor = 16 * eps * std::sqrt(static_cast<double>(points.size(1))) / (1 - contraction);
+  const double eps = points.scalar_type() == at::kDouble
+                         ? std::numeric_limits<double>::epsilon()
+                         : static_cast<double>(std::numeric_limits<float>::epsilon());
+  const double factor =
+      16 * eps * std::sqrt(static_cast<double>(points.size(1))) / (1 - contraction);
   return (1 + at::linalg_vector_norm(points, 2, at::IntArrayRef{1})) * factor;
 }
 
 // A solve to `wanted`, or to what the dtype resolves where that is more: the bound says which.
-Solution certified_solve(const char* where, const FixedPointMap& map, const at::Tensor& start, double contraction,
-                         double wanted, const SolverOptions& options) {
+Solution certified_solve(const char* where, const FixedPointMap& map, const at::Tensor& start,
+                         double contraction, double wanted, const SolverOptions& options) {
   const double floor = resolvable_error(start, contraction).max().item<double>();
   const double tolerance = std::isfinite(floor) ? std::max(wanted, floor) : wanted;
   Solution solution = solve_fixed_point(map, start, contraction, tolerance, options);
-  const bool at_rounding =
-      solution.report.status == SolveStatus::kStalled &&
-      (solution.report.error_bound <= resolvable_error(solution.value, contraction).clamp_min(tolerance)).all().item<bool>();
+  const bool at_rounding = solution.report.status == SolveStatus::kStalled &&
+                           (solution.report.error_bound <=
+                            resolvable_error(solution.value, contraction).clamp_min(tolerance))
+                               .all()
+                               .item<bool>();
   if (!at_rounding) solution.report.require_converged(where, tolerance);
   return solution;
 }
@@ -51,7 +55,8 @@ Hidden solve_hidden(const BlockRelation& r, const at::Tensor& x, const at::Tenso
     const at::Tensor right = rows.defined() ? scaled.index_select(0, rows) : scaled;
     return at::add(right, g(w, rows), -f.b / f.a);
   };
-  const Solution solution = certified_solve("ContractiveBlock", map, scaled, contraction, wanted, r.solver);
+  const Solution solution =
+      certified_solve("ContractiveBlock", map, scaled, contraction, wanted, r.solver);
   return {solution.value, solution.report.error_bound};
 }
 
@@ -62,8 +67,8 @@ at::Tensor solve_adjoint(const BlockRelation& r, const RelationResult& saved, co
   if (f.b == 0) return right / f.a;
   if (saved.log_det.jac.defined()) return solve_transposed(saved.log_det.jac, f.a, f.b, right);
   // Rows are scaled to length 1, so that one tolerance is a relative one for each.
-  const at::Tensor length =
-      at::linalg_vector_norm(right, 2, at::IntArrayRef{1}, true).clamp_min(std::numeric_limits<float>::min());
+  const at::Tensor length = at::linalg_vector_norm(right, 2, at::IntArrayRef{1}, true)
+                                .clamp_min(std::numeric_limits<float>::min());
   const at::Tensor unit = right / length / f.a;
   const double contraction = std::abs(f.b / f.a) * r.net->lipschitz();
   const auto map = [&](const at::Tensor& lambda, const at::Tensor& rows) {
@@ -71,7 +76,9 @@ at::Tensor solve_adjoint(const BlockRelation& r, const RelationResult& saved, co
     const at::Tensor back = (picked ? *picked : point).vjp(lambda.unsqueeze(0)).squeeze(0);
     return at::add(rows.defined() ? unit.index_select(0, rows) : unit, back, -f.b / f.a);
   };
-  return certified_solve("ContractiveBlock.backward", map, unit, contraction, r.backward_tolerance, r.solver).value *
+  return certified_solve("ContractiveBlock.backward", map, unit, contraction, r.backward_tolerance,
+                         r.solver)
+             .value *
          length;
 }
 
@@ -82,8 +89,8 @@ at::Tensor sum_defined(const at::Tensor& a, const at::Tensor& b) {
 
 }  // namespace
 
-RelationResult evaluate_relation(const BlockRelation& relation, const at::Tensor& x, const at::Tensor& condition,
-                                 const Rng& rng, bool with_gradient) {
+RelationResult evaluate_relation(const BlockRelation& relation, const at::Tensor& x,
+                                 const at::Tensor& condition, const Rng& rng, bool with_gradient) {
   at::NoGradGuard guard;
   const BlockForm& f = relation.form;
   RelationResult out;
@@ -96,12 +103,14 @@ RelationResult evaluate_relation(const BlockRelation& relation, const at::Tensor
     out.y = at::add(out.w * (-f.determinant() / f.b), x.detach(), f.d / f.b);
     out.error_bound = hidden.error_bound * std::abs(f.determinant() / f.b);
   }
-  out.log_det = estimate_log_det(f, *point, relation.net->lipschitz(), relation.log_det, rng, with_gradient);
+  out.log_det =
+      estimate_log_det(f, *point, relation.net->lipschitz(), relation.log_det, rng, with_gradient);
   return out;
 }
 
 NetGradients relation_gradients(const BlockRelation& relation, const RelationResult& saved,
-                                const at::Tensor& condition, const at::Tensor& y_bar, const at::Tensor& c) {
+                                const at::Tensor& condition, const at::Tensor& y_bar,
+                                const at::Tensor& c) {
   at::NoGradGuard guard;
   const BlockForm& f = relation.form;
   const auto point = relation.net->linearize(saved.w, condition);
@@ -121,7 +130,8 @@ NetGradients relation_gradients(const BlockRelation& relation, const RelationRes
   if (f.b == 0) return out;
   const NetGradients through_solve = point->gradients(lambda * -f.b, {}, {});
   out.condition = sum_defined(out.condition, through_solve.condition);
-  for (size_t k = 0; k < out.parameters.size(); ++k) out.parameters[k] += through_solve.parameters[k];
+  for (size_t k = 0; k < out.parameters.size(); ++k)
+    out.parameters[k] += through_solve.parameters[k];
   return out;
 }
 

@@ -25,12 +25,13 @@ struct RelationResult {
 };
 
 /// y and log|det dy/dx|. No autograd. Throws ConvergenceError.
-RelationResult evaluate_relation(const BlockRelation& relation, const at::Tensor& x, const at::Tensor& condition,
-                                 const Rng& rng, bool with_gradient);
+RelationResult evaluate_relation(const BlockRelation& relation, const at::Tensor& x,
+                                 const at::Tensor& condition, const Rng& rng, bool with_gradient);
 
 /// Gradients of  sum y_bar.y + sum_b c_b log_det_b.  `y_bar` [b, d] and `c` [b] may be undefined.
 /// The result's `w` is the gradient with respect to x.
 NetGradients relation_gradients(const BlockRelation& relation, const RelationResult& saved,
-                                const at::Tensor& condition, const at::Tensor& y_bar, const at::Tensor& c);
+                                const at::Tensor& condition, const at::Tensor& y_bar,
+                                const at::Tensor& c);
 
 }  // namespace contraflow

@@ -54,11 +54,12 @@ Chain::Chain(std::vector<TransformPtr> members) : members_(std::move(members)) {
     if (!members_[k]) fail<ConfigError>("Chain", name, "a transform", "null", "Pass one.");
     register_module(std::to_string(k), members_[k]);
     if (k > 0 && members_[k]->event_shape() != members_[k - 1]->latent_shape()) {
-      fail<ConfigError>("Chain", name,
-                        c10::str("events of shape ", at::IntArrayRef(members_[k - 1]->latent_shape()),
-                                 ", which the member before it gives"),
-                        c10::str(at::IntArrayRef(members_[k]->event_shape())),
-                        "Make the dimensions of neighbours agree.");
+      fail<ConfigError>(
+          "Chain", name,
+          c10::str("events of shape ", at::IntArrayRef(members_[k - 1]->latent_shape()),
+                   ", which the member before it gives"),
+          c10::str(at::IntArrayRef(members_[k]->event_shape())),
+          "Make the dimensions of neighbours agree.");
     }
     const int64_t size = members_[k]->condition_size();
     if (size != 0 && condition_size_ != 0 && size != condition_size_) {

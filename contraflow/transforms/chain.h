@@ -26,8 +26,8 @@ void visit(ChainOptions& o, Field&& field) {
 /// Inverse    the members' inverses in reverse order.
 /// Log-det    as the members'; certified bias bounds add up.
 /// Solve      error bound of member k = its own + its Lipschitz constant times the bound it
-///            received; infinite where that constant is not known. It covers `value`; log_det is that
-///            of the points actually visited.
+///            received; infinite where that constant is not known. It covers `value`; log_det is
+///            that of the points actually visited.
 /// Random     member k draws from context.fork(k), the same for forward and inverse.
 /// State      prepare() runs in order; inputs are computed only up to the last member that needs
 ///            data, with the members before it already prepared.

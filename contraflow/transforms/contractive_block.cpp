@@ -20,25 +20,29 @@ using torch::autograd::variable_list;
 class RelationFunction : public torch::autograd::Function<RelationFunction> {
  public:
   // `inputs`: x, the condition if there is one, the parameters.
-  static variable_list forward(AutogradContext* ctx, at::TensorList /*inputs*/, const at::Tensor* condition_or_null,
-                               const BlockRelation& relation, const RelationResult& result) {
+  static variable_list forward(AutogradContext* ctx, at::TensorList /*inputs*/,
+                               const at::Tensor* condition_or_null, const BlockRelation& relation,
+                               const RelationResult& result) {
     const LogDetEstimate& e = result.log_det;
     const at::Tensor condition = condition_or_null != nullptr ? *condition_or_null : at::Tensor();
     ctx->save_for_backward({result.w, condition, e.u, e.t, e.jac});
-    ctx->saved_data["relation"] = torch::IValue::make_capsule(c10::make_intrusive<Holder>(relation));
+    ctx->saved_data["relation"] =
+        torch::IValue::make_capsule(c10::make_intrusive<Holder>(relation));
     ctx->set_materialize_grads(false);
     return {result.y, e.value};
   }
 
   static variable_list backward(AutogradContext* ctx, const variable_list& outer) {
     if (at::GradMode::is_enabled()) {
-      fail<InverseUnavailable>("ContractiveBlock.backward", "create_graph", "a first derivative",
-                               "a request for a second one",
-                               "The block has no second derivative; wrap its network in an AutogradNet-based "
-                               "log-density of your own, or use finite differences of the gradient.");
+      fail<InverseUnavailable>(
+          "ContractiveBlock.backward", "create_graph", "a first derivative",
+          "a request for a second one",
+          "The block has no second derivative; wrap its network in an AutogradNet-based "
+          "log-density of your own, or use finite differences of the gradient.");
     }
     const auto saved = ctx->get_saved_variables();
-    const BlockRelation& relation = static_cast<Holder*>(ctx->saved_data["relation"].toCapsule().get())->relation;
+    const BlockRelation& relation =
+        static_cast<Holder*>(ctx->saved_data["relation"].toCapsule().get())->relation;
     RelationResult result;
     result.w = saved[0];
     result.log_det.u = saved[2];
@@ -59,10 +63,12 @@ class RelationFunction : public torch::autograd::Function<RelationFunction> {
   };
 };
 
-bool needs_graph(const at::Tensor& x, const at::Tensor& condition, const std::vector<at::Tensor>& parameters) {
+bool needs_graph(const at::Tensor& x, const at::Tensor& condition,
+                 const std::vector<at::Tensor>& parameters) {
   if (!at::GradMode::is_enabled()) return false;
   if (x.requires_grad() || (condition.defined() && condition.requires_grad())) return true;
-  return std::any_of(parameters.begin(), parameters.end(), [](const at::Tensor& p) { return p.requires_grad(); });
+  return std::any_of(parameters.begin(), parameters.end(),
+                     [](const at::Tensor& p) { return p.requires_grad(); });
 }
 
 ContractiveNetPtr own_net(const ContractiveBlockOptions& o) {
@@ -74,14 +80,19 @@ ContractiveNetPtr own_net(const ContractiveBlockOptions& o) {
 BlockForm block_form(const ContractiveBlockOptions& options) {
   constexpr double h = std::numbers::sqrt2 / 2;
   switch (options.form) {
-    case FormKind::kResidual: return {1, 0, 1, 1};
-    case FormKind::kInverseResidual: return {1, 1, 1, 0};
-    case FormKind::kMonotone: return {h, h, h, -h};
-    case FormKind::kCustom: break;
+    case FormKind::kResidual:
+      return {1, 0, 1, 1};
+    case FormKind::kInverseResidual:
+      return {1, 1, 1, 0};
+    case FormKind::kMonotone:
+      return {h, h, h, -h};
+    case FormKind::kCustom:
+      break;
   }
   if (options.matrix.size() != 4) {
     fail<ConfigError>("contractive_block", "matrix", "the four numbers A, B, C, D",
-                      std::to_string(options.matrix.size()) + " numbers", "Write matrix = [A, B, C, D].");
+                      std::to_string(options.matrix.size()) + " numbers",
+                      "Write matrix = [A, B, C, D].");
   }
   return {options.matrix[0], options.matrix[1], options.matrix[2], options.matrix[3]};
 }
@@ -94,9 +105,10 @@ void validate(const ContractiveBlockOptions& options) {
   }
   const BlockForm form = block_form(options);
   if (!form.admissible(options.net.lipschitz) || form.determinant() == 0) {
-    fail<ConfigError>("contractive_block", "matrix", "|B| kappa < |A|, |D| kappa < |C| and A D != B C",
-                      c10::str("A, B, C, D = ", form.a, ", ", form.b, ", ", form.c, ", ", form.d, " with kappa = ",
-                               options.net.lipschitz),
+    fail<ConfigError>("contractive_block", "matrix",
+                      "|B| kappa < |A|, |D| kappa < |C| and A D != B C",
+                      c10::str("A, B, C, D = ", form.a, ", ", form.b, ", ", form.c, ", ", form.d,
+                               " with kappa = ", options.net.lipschitz),
                       "Lower net.lipschitz, or change the matrix.");
   }
 }
@@ -118,10 +130,12 @@ std::optional<double> ContractiveBlock::inverse_lipschitz() const {
   return form_.swapped().lipschitz(net_->lipschitz());
 }
 
-TransformOutput ContractiveBlock::relate(const BlockForm& form, const at::Tensor& x, const Context& context) const {
+TransformOutput ContractiveBlock::relate(const BlockForm& form, const at::Tensor& x,
+                                         const Context& context) const {
   const bool training = context.phase == Phase::kTrain;
   // Outside training a gradient is asked for by itself, and gets the accuracy of the solve.
-  const double backward = training ? options_.backward_tolerance : std::min(options_.backward_tolerance, options_.tolerance);
+  const double backward = training ? options_.backward_tolerance
+                                   : std::min(options_.backward_tolerance, options_.tolerance);
   const BlockRelation relation{form,
                                net_,
                                training ? options_.train_log_det : options_.eval_log_det,
@@ -131,12 +145,14 @@ TransformOutput ContractiveBlock::relate(const BlockForm& form, const at::Tensor
   const std::vector<at::Tensor> parameters = net_->parameters();
   const bool graph = needs_graph(x, context.condition, parameters);
   RelationResult result = evaluate_relation(relation, x, context.condition, context.rng, graph);
-  if (!graph) return {result.y, result.log_det.value, result.log_det.bias_bound, result.error_bound};
+  if (!graph)
+    return {result.y, result.log_det.value, result.log_det.bias_bound, result.error_bound};
   std::vector<at::Tensor> inputs = {x};
   if (context.condition.defined()) inputs.push_back(context.condition);
   inputs.insert(inputs.end(), parameters.begin(), parameters.end());
   const at::Tensor* condition = context.condition.defined() ? &context.condition : nullptr;
-  const variable_list out = RelationFunction::apply(at::TensorList(inputs), condition, relation, result);
+  const variable_list out =
+      RelationFunction::apply(at::TensorList(inputs), condition, relation, result);
   return {out[0], out[1], result.log_det.bias_bound, result.error_bound};
 }
 
@@ -148,6 +164,8 @@ TransformOutput ContractiveBlock::do_inverse(const at::Tensor& z, const Context&
   return relate(form_.swapped(), z, context);
 }
 
-void ContractiveBlock::do_prepare(const at::Tensor& /*x*/, const Context& /*context*/) { net_->refresh(false); }
+void ContractiveBlock::do_prepare(const at::Tensor& /*x*/, const Context& /*context*/) {
+  net_->refresh(false);
+}
 
 }  // namespace contraflow

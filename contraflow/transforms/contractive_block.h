@@ -49,12 +49,14 @@ void visit(ContractiveBlockOptions& o, Field&& field) {
   field("form", o.form, "The 2x2 matrix: residual, inverse_residual, monotone or custom.");
   field("matrix", o.matrix, "A, B, C, D of form 'custom'.");
   field("net", o.net, "The contractive network.");
-  field("train_log_det", o.train_log_det, "Log-determinant while training: exact, truncated, roulette.");
+  field("train_log_det", o.train_log_det,
+        "Log-determinant while training: exact, truncated, roulette.");
   field("eval_log_det", o.eval_log_det, "Log-determinant otherwise.");
   field("solver", o.solver, "Fixed-point solver.");
   field("train_tolerance", o.train_tolerance, positive(), "Error of a solve while training.");
   field("tolerance", o.tolerance, positive(), "Error of a solve otherwise.");
-  field("backward_tolerance", o.backward_tolerance, positive(), "Relative error of a gradient's solve.");
+  field("backward_tolerance", o.backward_tolerance, positive(),
+        "Relative error of a gradient's solve.");
   field("seed", o.seed, "Seed of the initial weights.");
 }
 
@@ -66,9 +68,10 @@ void validate(const ContractiveBlockOptions& options);
 ///
 /// Shapes     x, z: [B, D], log_det: [B], condition: [B, C].
 /// Direction  forward = data -> latent; log_det = log|det dz/dx| in nats.
-/// Solves     forward solves A w + B G(w) = x unless B = 0; inverse solves C w + D G(w) = z. Both are
-///            certified row by row: solve_error_bound >= |error|, at most `tolerance` (float32: or what
-///            float32 can certify, 16 eps sqrt(D)(1 + |x|) / (1 - kappa), where that is more).
+/// Solves     forward solves A w + B G(w) = x unless B = 0; inverse solves C w + D G(w) = z. Both
+/// are
+///            certified row by row: solve_error_bound >= |error|, at most `tolerance` (float32: or
+///            what float32 can certify, 16 eps sqrt(D)(1 + |x|) / (1 - kappa), where that is more).
 /// Log-det    train_log_det / eval_log_det by context.phase; nothing else chooses.
 /// Gradients  by the formulas of DESIGN section 1, in closed form or by a transposed solve; one
 ///            autograd node, which keeps w and the probes only. A second derivative is an error.
@@ -81,7 +84,8 @@ void validate(const ContractiveBlockOptions& options);
 class ContractiveBlock final : public Transform {
  public:
   using Options = ContractiveBlockOptions;
-  static constexpr const char* kSummary = "Contractive block: residual, inverse residual, monotone or any 2x2 form";
+  static constexpr const char* kSummary =
+      "Contractive block: residual, inverse residual, monotone or any 2x2 form";
   static constexpr const char* kSource = "Chen et al. 2019; Lu et al. 2021; Ahn et al. 2022";
 
   explicit ContractiveBlock(const ContractiveBlockOptions& options);

@@ -32,7 +32,9 @@ TransformOutput Dequantize::do_forward(const at::Tensor& x, const Context& conte
   const at::Tensor gap = 2.0 * epsilon * levels;  // three roundings of at most epsilon / 2 each
   const at::Tensor u = context.rng.uniform(x.sizes(), x.options().requires_grad(false));
   return {(x + at::minimum(at::maximum(u, gap), 1.0 - gap)) / levels,
-          at::full({x.size(0)}, -log_volume_, plain.options()), {}, {}};
+          at::full({x.size(0)}, -log_volume_, plain.options()),
+          {},
+          {}};
 }
 
 TransformOutput Dequantize::do_inverse(const at::Tensor& z, const Context& /*context*/) const {

@@ -28,10 +28,12 @@ void visit(DequantizeOptions& o, Field&& field) {
 /// Types      float32, float64; outputs keep the type and device of x.
 /// Direction  forward = data -> latent; log_det = -sum(log(levels)), in nats.
 /// Inverse    x = floor(z * levels), clamped to the levels; it undoes every forward exactly, but
-///            forward does not undo it: not a bijection of the reals. Its log_det is +sum(log(levels)).
+///            forward does not undo it: not a bijection of the reals. Its log_det is
+///            +sum(log(levels)).
 /// Log-det    exact.
 /// Cost       one uniform number per element.
-/// Random     u from context.rng, kept 2 levels * epsilon away from 0 and 1, so that rounding cannot
+/// Random     u from context.rng, kept 2 levels * epsilon away from 0 and 1, so that rounding
+/// cannot
 ///            carry z into the next cell.
 /// Threads    const members may run concurrently.
 /// Throws     ShapeError, DtypeError; DomainError (not an integer, or out of range: row, column).
@@ -53,7 +55,7 @@ class Dequantize final : public Transform {
   TransformOutput do_inverse(const at::Tensor& z, const Context& context) const override;
 
   DequantizeOptions options_;
-  at::Tensor levels_;     ///< [D], float64
+  at::Tensor levels_;      ///< [D], float64
   double log_volume_ = 0;  ///< sum(log(levels))
 };
 

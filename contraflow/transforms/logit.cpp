@@ -32,9 +32,8 @@ std::optional<double> Logit::inverse_lipschitz() const {
 }
 
 at::Tensor Logit::log_det(const at::Tensor& log_p_q) const {
-  const double constant =
-      static_cast<double>(options_.dim) * std::log1p(-2.0 * options_.alpha) -
-      range_.log().sum().item<double>();
+  const double constant = static_cast<double>(options_.dim) * std::log1p(-2.0 * options_.alpha) -
+                          range_.log().sum().item<double>();
   return constant - log_p_q.sum(1);
 }
 

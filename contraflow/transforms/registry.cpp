@@ -37,9 +37,9 @@ TransformEntry chain_entry() {
   const Json pixels = Json::array({{{"type", "dequantize"}, {"dim", 3}, {"levels", {17}}},
                                    {{"type", "logit"}, {"dim", 3}},
                                    {{"type", "actnorm"}, {"dim", 3}}});
-  const Json affine = Json::array({{{"type", "standardize"}, {"dim", 2}},
-                                   {{"type", "inverse"},
-                                    {"transform", {{"type", "actnorm"}, {"dim", 2}}}}});
+  const Json affine =
+      Json::array({{{"type", "standardize"}, {"dim", 2}},
+                   {{"type", "inverse"}, {"transform", {{"type", "actnorm"}, {"dim", 2}}}}});
   out.samples = {
       law_sample("integers", ChainOptions{pixels}, {InputKind::kInteger, 0, 16}),
       law_sample("affine", ChainOptions{affine}),
@@ -61,7 +61,9 @@ TransformEntry inverse_entry() {
   };
   out.samples = {
       law_sample("actnorm", InverseOptions{{{"type", "actnorm"}, {"dim", 3}}}),
-      law_sample("logit", InverseOptions{{{"type", "logit"}, {"dim", 2}}}),
+      // Latents of the logit's bounds lie at -2.9 and 2.9.
+      law_sample("logit", InverseOptions{{{"type", "logit"}, {"dim", 2}}},
+                 {InputKind::kBounded, -2.5, 2.5}),
   };
   return out;
 }
@@ -91,11 +93,13 @@ std::vector<LawSample> block_samples() {
   conditional.condition = 3;
   ContractiveBlockOptions roulette = tight_block(FormKind::kResidual, Activation::kClipSwish, 3);
   roulette.train_log_det = roulette.eval_log_det = RussianRoulette{};
-  ContractiveBlockOptions truncated = tight_block(FormKind::kInverseResidual, Activation::kSoftplus, 2);
+  ContractiveBlockOptions truncated =
+      tight_block(FormKind::kInverseResidual, Activation::kSoftplus, 2);
   truncated.train_log_det = truncated.eval_log_det = TruncatedSeries{};
   return {
       law_sample("residual", tight_block(FormKind::kResidual, Activation::kClipSwish, 2)),
-      law_sample("inverse_residual", tight_block(FormKind::kInverseResidual, Activation::kClipSwish, 2)),
+      law_sample("inverse_residual",
+                 tight_block(FormKind::kInverseResidual, Activation::kClipSwish, 2)),
       law_sample("monotone", tight_block(FormKind::kMonotone, Activation::kCPila, 3)),
       law_sample("one_dimension", tight_block(FormKind::kMonotone, Activation::kSin, 1)),
       law_sample("sequential", sequential),
@@ -112,11 +116,12 @@ const std::vector<TransformEntry>& transform_registry() {
   static const std::vector<TransformEntry> registry{
       entry<ActNorm>("actnorm", {law_sample("dim3", ActNormOptions{.dim = 3})}),
       entry<Standardize>("standardize", {law_sample("dim3", StandardizeOptions{.dim = 3})}),
-      entry<Logit>("logit",
-                   {law_sample("unit", LogitOptions{.dim = 3}, {InputKind::kBounded, 0.0, 1.0}),
-                    law_sample("columns",
-                               LogitOptions{.dim = 2, .lower = {-2, -3}, .upper = {4, 3}, .alpha = 1e-3},
-                               {InputKind::kBounded, -2.0, 3.0})}),
+      entry<Logit>(
+          "logit",
+          {law_sample("unit", LogitOptions{.dim = 3}, {InputKind::kBounded, 0.0, 1.0}),
+           law_sample("columns",
+                      LogitOptions{.dim = 2, .lower = {-2, -3}, .upper = {4, 3}, .alpha = 1e-3},
+                      {InputKind::kBounded, -2.0, 3.0})}),
       entry<Dequantize>("dequantize",
                         {law_sample("levels17", DequantizeOptions{.dim = 3, .levels = {17}},
                                     {InputKind::kInteger, 0, 16}),

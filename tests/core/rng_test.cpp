@@ -36,7 +36,8 @@ TEST(Rng, NormalHasTheMomentsOfANormal) {
   EXPECT_NEAR(x.mean().item<double>(), 0.0, 5.0 / std::sqrt(n));
   EXPECT_NEAR(x.pow(2).mean().item<double>(), 1.0, 5.0 * std::sqrt(2.0 / n));
   EXPECT_NEAR(x.pow(4).mean().item<double>(), 3.0, 5.0 * std::sqrt(96.0 / n));
-  EXPECT_NEAR((x.select(1, 0) * x.select(1, 1)).mean().item<double>(), 0.0, 5.0 / std::sqrt(kCount));
+  EXPECT_NEAR((x.select(1, 0) * x.select(1, 1)).mean().item<double>(), 0.0,
+              5.0 / std::sqrt(kCount));
 }
 
 TEST(Rng, UniformStaysInsideTheOpenInterval) {

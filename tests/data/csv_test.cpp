@@ -125,8 +125,11 @@ TEST_F(Csv, RecordsMayStraddleTheBuffer) {
   std::string text = "n,a\n";  // four buffers of 1 MiB, with records of many lengths
   int64_t rows = 0;
   while (text.size() < (size_t{4} << 20)) {
-    text += "\"" + std::string(static_cast<size_t>(rows * 37 % 5000), 'x') + "\n\"," +
-            std::to_string(rows) + "\n";
+    text += '"';
+    text.append(static_cast<size_t>(rows * 37 % 5000), 'x');
+    text += "\n\",";
+    text += std::to_string(rows);
+    text += '\n';
     ++rows;
   }
   const at::Tensor got = read(text, {.columns = {"a"}});

@@ -23,7 +23,8 @@ constexpr double kGradientTolerance = 1e-8;  // gradients
 
 std::vector<std::string> golden_blocks() {
   std::vector<std::string> out;
-  for (const auto& file : std::filesystem::directory_iterator(std::string(CONTRAFLOW_TEST_DATA) + "/blocks")) {
+  for (const auto& file :
+       std::filesystem::directory_iterator(std::string(CONTRAFLOW_TEST_DATA) + "/blocks")) {
     out.push_back(file.path().stem().string());
   }
   std::sort(out.begin(), out.end());
@@ -63,7 +64,8 @@ Activation activation_of(const std::string& name) {
 // only the Jacobians at the golden points stay below 1.
 class DeclaredNet final : public ContractiveNet {
  public:
-  DeclaredNet(std::shared_ptr<LayeredNet> inner, double lipschitz) : inner_(std::move(inner)), lipschitz_(lipschitz) {
+  DeclaredNet(std::shared_ptr<LayeredNet> inner, double lipschitz)
+      : inner_(std::move(inner)), lipschitz_(lipschitz) {
     register_module("inner", inner_);
   }
   int64_t dim() const override { return inner_->dim(); }
@@ -82,7 +84,7 @@ class DeclaredNet final : public ContractiveNet {
 
 struct GoldenNet {
   std::shared_ptr<LayeredNet> net;
-  std::map<std::string, at::Tensor> parameters;              // by golden name
+  std::map<std::string, at::Tensor> parameters;                   // by golden name
   std::map<std::string, std::shared_ptr<ActivationLayer>> betas;  // golden beta -> its layer
 };
 
@@ -124,7 +126,8 @@ FormKind form_of(const std::string& name) {
   return name == "inverse" ? FormKind::kInverseResidual : FormKind::kMonotone;
 }
 
-void expect_near(const at::Tensor& ours, const at::Tensor& golden, double tolerance, const std::string& what) {
+void expect_near(const at::Tensor& ours, const at::Tensor& golden, double tolerance,
+                 const std::string& what) {
   ASSERT_EQ(ours.numel(), golden.numel()) << what;
   const double worst = (ours.reshape(golden.sizes()) - golden).abs().max().item<double>();
   const double size = 1 + golden.abs().max().item<double>();
@@ -138,7 +141,9 @@ TEST_P(GoldenBlock, ValuesTermsAndGradients) {
   const GoldenNet net = build_net(golden);
   const ContractiveBlockOptions options{.dim = golden["dims"].front().get<int64_t>(),
                                         .form = form_of(golden["form"]),
-                                        .train_tolerance = 1e-13, .tolerance = 1e-13, .backward_tolerance = 1e-13};
+                                        .train_tolerance = 1e-13,
+                                        .tolerance = 1e-13,
+                                        .backward_tolerance = 1e-13};
   const ContractiveBlock block(options, std::make_shared<DeclaredNet>(net.net, 0.995));
   at::Tensor x = tensor_of(golden["x"]).requires_grad_();
 
@@ -149,13 +154,16 @@ TEST_P(GoldenBlock, ValuesTermsAndGradients) {
   const BlockForm form = block.form();
   const auto point = net.net->linearize(w, {});
   expect_near(w * form.a + point->value() * form.b, x.detach(), kValueTolerance, "x from w");
-  expect_near(w * form.c + point->value() * form.d, tensor_of(golden["y"]), kValueTolerance, "y from w");
+  expect_near(w * form.c + point->value() * form.d, tensor_of(golden["y"]), kValueTolerance,
+              "y from w");
 
   const at::Tensor jac = jacobian(*point);
   at::Tensor power = jac;
   for (size_t k = 1; k <= golden["series_terms"].size(); ++k) {
-    const at::Tensor term = power.diagonal(0, 1, 2).sum(1) * series_coefficient(form, static_cast<int>(k));
-    expect_near(term, tensor_of(golden["series_terms"][k - 1]), kValueTolerance, "term " + std::to_string(k));
+    const at::Tensor term =
+        power.diagonal(0, 1, 2).sum(1) * series_coefficient(form, static_cast<int>(k));
+    expect_near(term, tensor_of(golden["series_terms"][k - 1]), kValueTolerance,
+                "term " + std::to_string(k));
     power = at::bmm(power, jac);
   }
 
@@ -166,8 +174,10 @@ TEST_P(GoldenBlock, ValuesTermsAndGradients) {
   for (const auto& [name, parameter] : net.parameters) {
     at::Tensor gradient = parameter.grad();
     ASSERT_TRUE(gradient.defined()) << name;
-    if (net.betas.count(name) > 0) gradient = gradient / at::sigmoid(parameter.detach());  // d beta / d raw
-    expect_near(gradient, tensor_of(golden["grad_parameters"][name]), kGradientTolerance, "grad " + name);
+    if (net.betas.count(name) > 0)
+      gradient = gradient / at::sigmoid(parameter.detach());  // d beta / d raw
+    expect_near(gradient, tensor_of(golden["grad_parameters"][name]), kGradientTolerance,
+                "grad " + name);
   }
   const TransformOutput back = block.inverse(out.value.detach());
   expect_near(back.value, x.detach(), kValueTolerance, "round trip");

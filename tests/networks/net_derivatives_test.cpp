@@ -21,9 +21,16 @@ std::vector<Case> cases() {
   std::vector<Case> out;
   for (const auto& [name, activation] : EnumNames<Activation>::values) {
     for (const NetKind kind : {NetKind::kSequential, NetKind::kDense}) {
-      NetOptions o{.kind = kind, .hidden = {6, 8}, .depth = 2, .growth = 4, .activation = activation,
-                   .activate_input = kind == NetKind::kSequential && activation != Activation::kMaxMin,
-                   .lipschitz = 0.9, .norm_tolerance = 1e-10, .init_gain = 2.5};
+      NetOptions o{
+          .kind = kind,
+          .hidden = {6, 8},
+          .depth = 2,
+          .growth = 4,
+          .activation = activation,
+          .activate_input = kind == NetKind::kSequential && activation != Activation::kMaxMin,
+          .lipschitz = 0.9,
+          .norm_tolerance = 1e-10,
+          .init_gain = 2.5};
       const bool dense = kind == NetKind::kDense;
       out.push_back({std::string(name) + (dense ? "_dense" : "_sequential"), o, dense ? 2 : 0});
     }
@@ -44,7 +51,8 @@ class NetDerivatives : public ::testing::TestWithParam<Case> {
         u_(Rng(6).normal({kProbes, kBatch, kDim}, at::kDouble)),
         t_(Rng(7).normal({kProbes, kBatch, kDim}, at::kDouble)) {
     net_->to(at::kDouble);
-    if (GetParam().condition > 0) condition_ = Rng(8).normal({kBatch, GetParam().condition}, at::kDouble);
+    if (GetParam().condition > 0)
+      condition_ = Rng(8).normal({kBatch, GetParam().condition}, at::kDouble);
   }
 
   at::Tensor value(const at::Tensor& w) const { return net_->map(condition_)(w, {}); }
@@ -88,7 +96,8 @@ TEST_P(NetDerivatives, JvpIsTheDifferenceOfValuesAndVjpItsTranspose) {
   expect_close(point->value(), value(w_), "value");
   const at::Tensor jt = point->jvp(t_);
   for (int64_t p = 0; p < kProbes; ++p) {
-    expect_close(jt[p], (value(w_ + kStep * t_[p]) - value(w_ - kStep * t_[p])) / (2 * kStep), "jvp");
+    expect_close(jt[p], (value(w_ + kStep * t_[p]) - value(w_ - kStep * t_[p])) / (2 * kStep),
+                 "jvp");
   }
   EXPECT_NEAR((u_ * jt).sum().item<double>(), (point->vjp(u_) * t_).sum().item<double>(), 1e-12);
 }
@@ -96,11 +105,13 @@ TEST_P(NetDerivatives, JvpIsTheDifferenceOfValuesAndVjpItsTranspose) {
 TEST_P(NetDerivatives, DualReverseGivesEveryGradient) {
   const NetGradients found = net_->linearize(w_, condition_)->gradients(g_, u_, t_);
   expect_close(found.w, differences(w_, [] {}), "w");
-  if (condition_.defined()) expect_close(found.condition, differences(condition_, [] {}), "condition");
+  if (condition_.defined())
+    expect_close(found.condition, differences(condition_, [] {}), "condition");
   const auto named = net_->named_parameters();
   size_t k = 0;
   for (const auto& item : named) {
-    expect_close(found.parameters[k++], differences(item.value(), [&] { net_->refresh(true); }), item.key());
+    expect_close(found.parameters[k++], differences(item.value(), [&] { net_->refresh(true); }),
+                 item.key());
   }
 }
 
@@ -121,8 +132,11 @@ INSTANTIATE_TEST_SUITE_P(Nets, NetDerivatives, ::testing::ValuesIn(cases()),
 
 // The adapter and the layered net compute the same thing for the same weights.
 TEST(AutogradNet, AgreesWithTheLayeredNet) {
-  const NetOptions options{.kind = NetKind::kSequential, .hidden = {7}, .activation = Activation::kTanh,
-                           .lipschitz = 0.9, .init_gain = 0.5};
+  const NetOptions options{.kind = NetKind::kSequential,
+                           .hidden = {7},
+                           .activation = Activation::kTanh,
+                           .lipschitz = 0.9,
+                           .init_gain = 0.5};
   const auto layered = make_net(3, 0, options, Rng(1));
   layered->to(at::kDouble);
   const auto p = layered->named_parameters();
@@ -134,7 +148,8 @@ TEST(AutogradNet, AgreesWithTheLayeredNet) {
   const AutogradNet wrapped(3, 0.9, layered, function);
 
   const at::Tensor w = Rng(2).normal({5, 3}, at::kDouble);
-  const at::Tensor u = Rng(3).normal({2, 5, 3}, at::kDouble), t = Rng(4).normal({2, 5, 3}, at::kDouble);
+  const at::Tensor u = Rng(3).normal({2, 5, 3}, at::kDouble),
+                   t = Rng(4).normal({2, 5, 3}, at::kDouble);
   const at::Tensor g = Rng(5).normal({5, 3}, at::kDouble);
   const auto ours = layered->linearize(w, {});
   const auto theirs = wrapped.linearize(w, {});

@@ -21,17 +21,21 @@ struct Layer {
 // values, tiny and huge scales, constant, zero columns.
 std::vector<Layer> random_layers() {
   std::vector<Layer> out;
-  const int64_t shapes[][2] = {{1, 1}, {2, 16}, {16, 2}, {8, 8}, {33, 20}, {64, 64}, {5, 128}, {128, 40}};
+  const int64_t shapes[][2] = {{1, 1},   {2, 16},  {16, 2},  {8, 8},
+                               {33, 20}, {64, 64}, {5, 128}, {128, 40}};
   for (uint64_t k = 0; out.size() < 200; ++k) {
     const auto* shape = shapes[k % 8];
     const int64_t o = shape[0], i = shape[1];
     const int64_t n = std::min(o, i);
     const at::Tensor g = Rng(k).normal({o, i}, at::kDouble);
     const auto [u, s, v] = at::linalg_svd(g, /*full_matrices=*/false);
-    const auto with_values = [&, u = u, v = v](const at::Tensor& values) { return u.mm(values.diag()).mm(v); };
+    const auto with_values = [&, u = u, v = v](const at::Tensor& values) {
+      return u.mm(values.diag()).mm(v);
+    };
     out.push_back({"gaussian", g});
     out.push_back({"orthogonal", u.mm(v)});
-    out.push_back({"rank_one", with_values(at::cat({at::ones({1}, at::kDouble), at::zeros({n - 1}, at::kDouble)}))});
+    out.push_back({"rank_one", with_values(at::cat({at::ones({1}, at::kDouble),
+                                                    at::zeros({n - 1}, at::kDouble)}))});
     out.push_back({"clustered", with_values(1 - 1e-4 * at::arange(n, at::kDouble) / n)});
     out.push_back({"tiny", g * 1e-30});
     out.push_back({"huge", g * 1e30});
@@ -46,7 +50,8 @@ class ProvenNorm : public ::testing::TestWithParam<NormMethod> {};
 
 TEST_P(ProvenNorm, BoundsTheSvdFromBothSidesWithUnderOnePercentSlack) {
   for (const Layer& layer : random_layers()) {
-    const double norm = std::get<1>(at::linalg_svd(layer.weight.to(at::kDouble))).max().item<double>();
+    const double norm =
+        std::get<1>(at::linalg_svd(layer.weight.to(at::kDouble))).max().item<double>();
     const NormBounds bounds = spectral_norm_bounds(layer.weight, {}, GetParam());
     // The SVD itself is accurate to a few units in the last place.
     EXPECT_GE(bounds.upper, norm * (1 - 1e-14)) << layer.name << layer.weight.sizes();
@@ -59,13 +64,17 @@ TEST_P(ProvenNorm, BoundsTheSvdFromBothSidesWithUnderOnePercentSlack) {
 TEST_P(ProvenNorm, AWarmStartFromAWrongVectorIsStillABound) {
   // The start is the second singular vector: the iteration is content there, the proof is not.
   const at::Tensor w = at::diag(at::tensor({1.0, 2.0, 5.0}, at::kDouble));
-  const NormBounds bounds = spectral_norm_bounds(w, at::tensor({0.0, 1.0, 0.0}, at::kDouble), GetParam());
+  const NormBounds bounds =
+      spectral_norm_bounds(w, at::tensor({0.0, 1.0, 0.0}, at::kDouble), GetParam());
   EXPECT_GE(bounds.upper, 5.0);
   EXPECT_LE(bounds.upper, 5.0 * kMostSlack);
 }
 
-INSTANTIATE_TEST_SUITE_P(Methods, ProvenNorm, ::testing::Values(NormMethod::kCholesky, NormMethod::kGram),
-                         [](const auto& test) { return test.param == NormMethod::kGram ? "gram" : "cholesky"; });
+INSTANTIATE_TEST_SUITE_P(Methods, ProvenNorm,
+                         ::testing::Values(NormMethod::kCholesky, NormMethod::kGram),
+                         [](const auto& test) {
+                           return test.param == NormMethod::kGram ? "gram" : "cholesky";
+                         });
 
 TEST(SpectralNorm, ZeroAndNonFiniteWeights) {
   EXPECT_EQ(spectral_norm_bounds(at::zeros({3, 4}), {}, NormMethod::kCholesky).upper, 0.0);

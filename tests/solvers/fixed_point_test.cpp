@@ -24,7 +24,8 @@ struct Problem {
   }
   FixedPointMap map() const {
     return [this](const at::Tensor& w, const at::Tensor& rows) {
-      return kappa * at::sin(w).mm(q.to(w.options())) + (rows.defined() ? c.index_select(0, rows) : c).to(w.options());
+      return kappa * at::sin(w).mm(q.to(w.options())) +
+             (rows.defined() ? c.index_select(0, rows) : c).to(w.options());
     };
   }
   at::Tensor root() const {
@@ -40,7 +41,8 @@ TEST_P(FixedPoint, BoundIsAboveTheTrueErrorAndBelowTheTolerance) {
   const auto [method, kappa] = GetParam();
   for (const int64_t d : {1, 2, 7}) {
     const Problem problem(64, d, kappa);
-    const Solution s = solve_fixed_point(problem.map(), problem.c, kappa, kTolerance, {.method = method});
+    const Solution s =
+        solve_fixed_point(problem.map(), problem.c, kappa, kTolerance, {.method = method});
     ASSERT_EQ(s.report.status, SolveStatus::kConverged);
     const at::Tensor error = (s.value - problem.root()).norm(2, 1);
     EXPECT_TRUE((error <= s.report.error_bound).all().item<bool>());
@@ -49,7 +51,8 @@ TEST_P(FixedPoint, BoundIsAboveTheTrueErrorAndBelowTheTolerance) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Methods, FixedPoint,
-                         ::testing::Combine(::testing::Values(SolverMethod::kBanach, SolverMethod::kAnderson),
+                         ::testing::Combine(::testing::Values(SolverMethod::kBanach,
+                                                              SolverMethod::kAnderson),
                                             ::testing::Values(0.0, 0.5, 0.9, 0.98)));
 
 TEST(FixedPointSolve, ARowDoesNotDependOnItsNeighbours) {
@@ -57,8 +60,11 @@ TEST(FixedPointSolve, ARowDoesNotDependOnItsNeighbours) {
   const Solution whole = solve_fixed_point(problem.map(), problem.c, 0.9, kTolerance, {});
   for (const int64_t row : {0, 7, 31}) {
     const at::Tensor index = at::tensor({row});
-    const FixedPointMap one = [&](const at::Tensor& w, const at::Tensor&) { return problem.map()(w, index); };
-    const Solution alone = solve_fixed_point(one, problem.c.index_select(0, index), 0.9, kTolerance, {});
+    const FixedPointMap one = [&](const at::Tensor& w, const at::Tensor&) {
+      return problem.map()(w, index);
+    };
+    const Solution alone =
+        solve_fixed_point(one, problem.c.index_select(0, index), 0.9, kTolerance, {});
     EXPECT_LE((alone.value - whole.value[row]).abs().max().item<double>(), 1e-13);
   }
 }
@@ -66,7 +72,8 @@ TEST(FixedPointSolve, ARowDoesNotDependOnItsNeighbours) {
 TEST(FixedPointSolve, AndersonNeedsFewerEvaluations) {
   const Problem problem(64, 4, 0.98);
   const auto evaluations = [&](SolverMethod method) {
-    return solve_fixed_point(problem.map(), problem.c, 0.98, kTolerance, {.method = method}).report.iterations;
+    return solve_fixed_point(problem.map(), problem.c, 0.98, kTolerance, {.method = method})
+        .report.iterations;
   };
   EXPECT_LT(4 * evaluations(SolverMethod::kAnderson), 3 * evaluations(SolverMethod::kBanach));
 }
@@ -80,9 +87,12 @@ TEST(FixedPointSolve, ANonContractionIsReported) {
 }
 
 TEST(FixedPointSolve, NotANumberIsADivergence) {
-  const FixedPointMap broken = [](const at::Tensor& w, const at::Tensor&) { return w / 0.0 - w / 0.0; };
-  EXPECT_EQ(solve_fixed_point(broken, at::ones({1, 1}, at::kDouble), 0.5, kTolerance, {}).report.status,
-            SolveStatus::kDiverged);
+  const FixedPointMap broken = [](const at::Tensor& w, const at::Tensor&) {
+    return w / 0.0 - w / 0.0;
+  };
+  EXPECT_EQ(
+      solve_fixed_point(broken, at::ones({1, 1}, at::kDouble), 0.5, kTolerance, {}).report.status,
+      SolveStatus::kDiverged);
 }
 
 TEST(FixedPointSolve, TooFewIterationsAreReportedWithTheBoundReached) {

@@ -22,9 +22,12 @@ class Inversion : public ::testing::TestWithParam<Case> {};
 TEST_P(Inversion, BoundIsAboveTheTrueErrorOfEverySample) {
   const auto [form, lipschitz, method] = GetParam();
   for (const int64_t dim : {1, 2, 8}) {
-    ContractiveBlockOptions options{.dim = dim, .form = form, .solver = {.method = method, .max_iterations = 20'000},
+    ContractiveBlockOptions options{.dim = dim,
+                                    .form = form,
+                                    .solver = {.method = method, .max_iterations = 20'000},
                                     .tolerance = kRoundTrip};
-    options.net = {.depth = 2, .growth = 16, .lipschitz = lipschitz, .norm_tolerance = 1e-4, .init_gain = 6.0};
+    options.net = {
+        .depth = 2, .growth = 16, .lipschitz = lipschitz, .norm_tolerance = 1e-4, .init_gain = 6.0};
     const auto net = make_net(dim, 0, options.net, Rng(3));
     ContractiveBlock exact(options, net);
     exact.to(at::kDouble);

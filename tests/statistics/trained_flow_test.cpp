@@ -36,7 +36,8 @@ class TrainedFlow : public ::testing::Test {
     hooks.on_step = [&](const MetricsRecord& record) {
       if (record.step % 10 == 0) check_certificates(layers);
     };
-    fit(*flow_, moons.splits, {.steps = 250, .batch_size = 256, .adam = {.learning_rate = 5e-3}, .validate_every = 0},
+    fit(*flow_, moons.splits,
+        {.steps = 250, .batch_size = 256, .adam = {.learning_rate = 5e-3}, .validate_every = 0},
         hooks);
     flow_->to(at::kDouble);
     flow_->prepare({});
@@ -52,19 +53,21 @@ class TrainedFlow : public ::testing::Test {
       lowest_margin_ = std::min(lowest_margin_, bounds.upper / norm);
       highest_slack_ = std::max(highest_slack_, bounds.upper / norm);
       highest_estimate_ = std::max(highest_estimate_, bounds.lower / norm);
-      highest_effective_ = std::max(highest_effective_, svd_norm(layer->effective_weight()) / layer->options().cap);
+      highest_effective_ =
+          std::max(highest_effective_, svd_norm(layer->effective_weight()) / layer->options().cap);
       ++checks_;
     }
   }
 
   static inline FlowPtr flow_;
-  static inline double lowest_margin_ = 1e9, highest_slack_ = 0, highest_estimate_ = 0, highest_effective_ = 0;
+  static inline double lowest_margin_ = 1e9, highest_slack_ = 0, highest_estimate_ = 0,
+                       highest_effective_ = 0;
   static inline int64_t checks_ = 0;
 };
 
 TEST_F(TrainedFlow, CertificatesHeldAtEveryTenthStep) {
   EXPECT_EQ(checks_, 25 * 12);
-  EXPECT_GE(lowest_margin_, 1.0);        // proven bound >= norm
+  EXPECT_GE(lowest_margin_, 1.0);           // proven bound >= norm
   EXPECT_LE(highest_estimate_, 1 + 1e-14);  // estimate <= norm
   EXPECT_LT(highest_slack_, 1.01);
   EXPECT_LE(highest_effective_, 1.0);
@@ -76,7 +79,8 @@ TEST_F(TrainedFlow, DensityIntegratesToOne) {
   constexpr int64_t kCells = 500;
   const at::Tensor grid = testing::midpoint_grid(-kSide, kSide, kCells, 2);
   double sum = 0;
-  for (const at::Tensor& part : grid.split(25'000)) sum += flow_->log_prob(part).exp().sum().item<double>();
+  for (const at::Tensor& part : grid.split(25'000))
+    sum += flow_->log_prob(part).exp().sum().item<double>();
   const double cell = 2 * kSide / kCells;
   EXPECT_NEAR(sum * cell * cell, 1.0, 2e-3);
 }
@@ -128,8 +132,10 @@ TEST(ErrorBars, CoverTheExactValueNineteenTimesInTwenty) {
   const LogProbWithError found = random->log_prob_with_error(x, {.rng = Rng(6)}, kReplicates);
   ASSERT_GT(found.standard_error.min().item<double>(), 0.0);
   const double t = student_t_quantile(0.95, kReplicates - 1);
-  const double covered =
-      ((found.log_prob - truth).abs() <= t * found.standard_error).to(at::kDouble).mean().item<double>();
+  const double covered = ((found.log_prob - truth).abs() <= t * found.standard_error)
+                             .to(at::kDouble)
+                             .mean()
+                             .item<double>();
   EXPECT_GE(covered, 0.92);
   EXPECT_LE(covered, 0.98);
 }

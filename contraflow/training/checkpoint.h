@@ -1,0 +1,75 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
+
+#include "contraflow/core/options_constraint.h"
+#include "contraflow/distributions/flow.h"
+#include "contraflow/training/metrics.h"
+#include "contraflow/training/state.h"
+
+namespace contraflow {
+
+/// The best validation so far.
+struct BestValidation {
+  int64_t step = 0;
+  MeanWithError loss;
+};
+
+/// Where a run stands. No clock time: two runs that did the same have the same file.
+struct TrainingCounters {
+  int64_t step = 0;  ///< Steps done; also the number of optimizer and EMA updates.
+  std::optional<BestValidation> best;
+  int64_t stale_validations = 0;  ///< Validations since the best one.
+};
+
+/// Everything a run needs to go on bit for bit, and a model needs to be used; see
+/// docs/checkpoint_format.md for the file.
+struct Checkpoint {
+  nlohmann::ordered_json config;    ///< Resolved configuration of the run, as its maker gave it.
+  nlohmann::ordered_json training;  ///< Resolved TrainingOptions.
+  TrainingCounters counters;
+  NamedTensors weights;        ///< Parameters and buffers of the flow as training left them.
+  NamedTensors ema;            ///< Averaged parameters; empty without EMA.
+  NamedTensors best;           ///< Parameters and buffers at the best validation; empty before one.
+  NamedTensors first_moment;   ///< Of Adam, per trainable parameter.
+  NamedTensors second_moment;  ///< Of Adam, per trainable parameter.
+};
+
+inline constexpr int64_t kCheckpointVersion = 1;
+
+/// Atomic: the file appears complete or not at all, and an older one is replaced only then.
+/// Throws     IoError.
+void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint);
+
+/// Throws     IoError: missing, truncated, malformed, not a checkpoint, of an unknown version.
+Checkpoint load_checkpoint(const std::filesystem::path& path);
+
+/// Which of the weights in a checkpoint to use.
+enum class WeightChoice { kSelected, kBest, kEma, kLast };
+template <>
+struct EnumNames<WeightChoice> {
+  static constexpr std::array values{
+      std::pair{"selected", WeightChoice::kSelected}, std::pair{"best", WeightChoice::kBest},
+      std::pair{"ema", WeightChoice::kEma}, std::pair{"last", WeightChoice::kLast}};
+};
+
+/// Puts weights into a flow that was built from the same configuration, ready to evaluate:
+/// kSelected takes the best validated ones, without validation the EMA, without EMA the last. The
+/// averaged and the last weights get norm buffers of their own (refresh_state()). Returns what was
+/// chosen. Throws     ConfigError (another model: a tensor is missing, extra or of another shape or
+/// dtype; a
+///            choice that the checkpoint does not hold); `flow` is unchanged. `source` names the
+///            checkpoint in the text.
+WeightChoice load_weights(Flow& flow, const Checkpoint& checkpoint, WeightChoice choice,
+                          const std::string& source);
+
+/// Throws ConfigError naming the first dotted path at which two configurations differ.
+void check_same_config(const nlohmann::ordered_json& expected, const nlohmann::ordered_json& got,
+                       const std::string& where, const std::string& remedy);
+
+}  // namespace contraflow

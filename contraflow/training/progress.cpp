@@ -1,0 +1,93 @@
+#include "contraflow/training/progress.h"
+
+#include <c10/util/StringUtil.h>
+
+#include <cmath>
+#include <cstdio>
+#include <ostream>
+
+#include "contraflow/core/text.h"
+
+namespace contraflow {
+namespace {
+
+std::string formatted(const char* format, double value) {
+  char text[64];
+  std::snprintf(text, sizeof text, format, value);
+  return text;
+}
+
+std::string with_error(const MeanWithError& value) {
+  std::string text = formatted("%.3f", value.mean);
+  if (std::isfinite(value.standard_error)) text += formatted(" ± %.3f", value.standard_error);
+  return text;
+}
+
+std::string percent(int64_t step, int64_t steps) {
+  return steps > 0 ? c10::str(" ", 100 * step / steps, "%") : "";
+}
+
+}  // namespace
+
+std::string progress_line(const ProgressState& state) {
+  const MetricsRecord& r = state.record;
+  std::string line = format_count(r.step) + "/" + format_count(state.steps);
+  line += percent(r.step, state.steps);
+  if (state.steps_per_second > 0.0) {
+    const auto left = static_cast<double>(state.steps - r.step);
+    line += formatted(state.steps_per_second < 10.0 ? "  %.2f step/s" : "  %.0f step/s",
+                      state.steps_per_second);
+    line += "  " + format_duration(left / state.steps_per_second) + " left";
+  }
+  line += "  loss " + with_error(r.loss);
+  if (r.validation)
+    line += "  validation " + with_error(*r.validation) + (r.is_best ? " best" : "");
+  return line;
+}
+
+ProgressPrinter::ProgressPrinter(std::ostream& out, int64_t steps, const ProgressOptions& options)
+    : out_(out), options_(options) {
+  state_.steps = steps;
+}
+
+void ProgressPrinter::on_step(const MetricsRecord& record) {
+  const std::optional<MeanWithError> shown = state_.record.validation;
+  const bool shown_best = state_.record.is_best;
+  state_.record = record;
+  if (!record.validation) {  // the newest validation stays on the line
+    state_.record.validation = shown;
+    state_.record.is_best = shown_best;
+  }
+  if (!first_) {
+    first_ = record;
+    printed_seconds_ = record.seconds;
+  }
+  // The first step is left out of the rate: it pays for allocations and thread start-up.
+  const double seconds = record.seconds - first_->seconds;
+  const auto steps = static_cast<double>(record.step - first_->step);
+  state_.steps_per_second = seconds > 0.0 ? steps / seconds : 0.0;
+  const double interval =
+      options_.is_terminal ? options_.terminal_interval : options_.plain_interval;
+  const bool due = record.seconds - printed_seconds_ >= interval;
+  if (due || record.step == state_.steps) print();
+}
+
+void ProgressPrinter::print() {
+  const std::string line = progress_line(state_);
+  if (options_.is_terminal) {
+    out_ << '\r' << shorten(line, options_.columns - 1)
+         << "\x1b[K";  // erase what a longer line left
+  } else {
+    out_ << line << '\n';
+  }
+  out_.flush();
+  printed_seconds_ = state_.record.seconds;
+  printed_step_ = state_.record.step;
+}
+
+void ProgressPrinter::finish() {
+  if (first_ && printed_step_ != state_.record.step) print();
+  if (options_.is_terminal && printed_step_ >= 0) out_ << '\n' << std::flush;
+}
+
+}  // namespace contraflow

@@ -1,0 +1,120 @@
+#include "contraflow/training/run_folder.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+#include "contraflow/core/error.h"
+#include "contraflow/core/file.h"
+
+namespace contraflow {
+namespace {
+
+constexpr const char* kWhere = "run folder";
+constexpr std::array kRunFiles{"config.toml", "metrics.jsonl", "checkpoint.safetensors"};
+
+}  // namespace
+
+bool RunFolder::holds_run(const std::filesystem::path& path) {
+  for (const char* name : kRunFiles) {
+    if (std::filesystem::exists(path / name)) return true;
+  }
+  return false;
+}
+
+std::string RunFolder::read_config(const std::filesystem::path& path) {
+  std::ifstream in(path / "config.toml", std::ios::binary);
+  if (!in) {
+    fail<IoError>(kWhere, path.string(), "a run with a config.toml", "none that can be read",
+                  "Name the folder of a run, as given to --out.");
+  }
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+RunFolder::RunFolder(std::filesystem::path path, RunMode mode, const std::string& config_toml)
+    : path_(std::move(path)) {
+  check_mode(mode);
+  std::error_code error;
+  std::filesystem::create_directories(path_, error);
+  if (error || !std::filesystem::is_directory(path_)) {
+    fail<IoError>(kWhere, path_.string(), "a folder that can be made",
+                  error ? error.message() : "a file", "Choose another folder.");
+  }
+  lock();
+  try {
+    remove_leftovers();
+    if (mode == RunMode::kResume) return;
+    check_mode(mode);  // again under the lock: another process may have begun a run just now
+    remove_run();
+    atomic_write(config_path(), config_toml);
+  } catch (...) {
+    ::close(lock_);
+    throw;
+  }
+}
+
+RunFolder::~RunFolder() { ::close(lock_); }  // which drops the lock
+
+bool RunFolder::has_checkpoint() const { return std::filesystem::exists(checkpoint_path()); }
+
+void RunFolder::check_mode(RunMode mode) const {
+  const bool holds = holds_run(path_);
+  if (mode == RunMode::kNew && holds) {
+    fail<ConfigError>(kWhere, path_.string(), "a folder without a run", "one that holds a run",
+                      "Continue it with --resume, replace it with --overwrite, or choose another "
+                      "folder with --out.");
+  }
+  if (mode == RunMode::kResume && !std::filesystem::exists(config_path())) {
+    fail<ConfigError>(kWhere, path_.string(), "a folder with a run to resume",
+                      "no config.toml there", "Start the run without --resume.");
+  }
+}
+
+void RunFolder::lock() {
+  const std::filesystem::path file = path_ / "lock";
+  lock_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (lock_ < 0) {
+    fail<IoError>(kWhere, file.string(), "a file that can be written", std::strerror(errno),
+                  "Check the permissions of the folder.");
+  }
+  if (::flock(lock_, LOCK_EX | LOCK_NB) == 0) return;
+  const int reason = errno;
+  ::close(lock_);
+  if (reason != EWOULDBLOCK) {
+    fail<IoError>(kWhere, file.string(), "a file system with locks", std::strerror(reason),
+                  "Choose a folder on a local disk.");
+  }
+  fail<ConfigError>(kWhere, path_.string(), "a folder in which no other process trains",
+                    "one that is locked", "Wait for the other process or choose another folder.");
+}
+
+// Temporary files of a process that was killed while it wrote; the lock says that none is writing
+// now.
+void RunFolder::remove_leftovers() {
+  for (const auto& entry : std::filesystem::directory_iterator(path_)) {
+    const std::string name = entry.path().filename().string();
+    for (const char* file : kRunFiles) {
+      if (name.starts_with(std::string(file) + ".") && name.ends_with(".tmp")) {
+        std::filesystem::remove(entry.path());
+      }
+    }
+  }
+}
+
+// The checkpoint goes first: what a kill in between leaves is a run without checkpoint, not a
+// checkpoint beside the configuration or metrics of another run.
+void RunFolder::remove_run() {
+  std::filesystem::remove(checkpoint_path());
+  std::filesystem::remove(metrics_path());
+  std::filesystem::remove(config_path());
+}
+
+}  // namespace contraflow

@@ -1,0 +1,29 @@
+#include "contraflow/training/training_options.h"
+
+#include <nlohmann/json.hpp>
+
+#include "contraflow/core/error.h"
+
+namespace contraflow {
+
+void validate(const TrainingOptions& options) {
+  if (options.patience > 0 && options.validate_every == 0) {
+    fail<ConfigError>("training", "patience", "0 without validation",
+                      std::to_string(options.patience),
+                      "Set validate_every above 0 or patience to 0.");
+  }
+  if (options.schedule.warmup_steps > options.steps) {
+    fail<ConfigError>(
+        "training", "schedule.warmup_steps", "at most steps = " + std::to_string(options.steps),
+        std::to_string(options.schedule.warmup_steps), "Shorten the warm-up or train longer.");
+  }
+}
+
+nlohmann::ordered_json resume_relevant(const TrainingOptions& options) {
+  nlohmann::ordered_json json = options_to_json(options);
+  for (const char* key : {"log_every", "checkpoint_every", "threads"}) json.erase(key);
+  if (options.schedule.kind == Schedule::kConstant) json.erase("steps");
+  return json;
+}
+
+}  // namespace contraflow

@@ -1,0 +1,79 @@
+#pragma once
+
+#include "contraflow/core/options.h"
+#include "contraflow/training/optimizer.h"
+
+namespace contraflow {
+
+enum class FloatType { kFloat32, kFloat64 };
+template <>
+struct EnumNames<FloatType> {
+  static constexpr std::array values{std::pair{"float32", FloatType::kFloat32},
+                                     std::pair{"float64", FloatType::kFloat64}};
+};
+
+/// How a flow is trained. Everything random follows from `seed` and the seeds of the data.
+struct TrainingOptions {
+  /// Optimizer steps of the whole run.
+  int64_t steps = 5000;
+  /// Rows per step.
+  int64_t batch_size = 500;
+  /// Type of parameters and data; the flow is converted before the first step.
+  FloatType dtype = FloatType::kFloat32;
+  /// Seed of probes, roulette and dequantization in training and validation.
+  int64_t seed = 0;
+  AdamOptions adam;
+  ScheduleOptions schedule;
+  /// Largest gradient norm; larger ones are scaled down to it. 0 = never, the default: clipping
+  /// makes the unbiased gradient biased (see clip_gradients()).
+  double clip_norm = 0.0;
+  /// Decay of the averaged (Polyak) weights; 0 = none. Validation and the result use the average.
+  double ema_decay = 0.0;
+  /// Steps between two validations; 0 = none. The last step validates too.
+  int64_t validate_every = 100;
+  /// Rows of the validation split per validation; fewer if it has fewer.
+  int64_t validation_rows = 5000;
+  /// Validations without a lower loss after which training stops; 0 = never.
+  int64_t patience = 0;
+  /// Steps between two checkpoints. The end of training writes one as well.
+  int64_t checkpoint_every = 500;
+  /// Training rows that initialise the data-dependent members before step 0.
+  int64_t init_rows = 5000;
+  /// Steps between two records of the metrics.
+  int64_t log_every = 50;
+  /// Threads of LibTorch during training; 0 = as set outside. Another number may round sums
+  /// otherwise, so bit for bit resume holds for the same number.
+  int64_t threads = 0;
+};
+
+template <class Field>
+void visit(TrainingOptions& o, Field&& field) {
+  field("steps", o.steps, at_least(1), "Optimizer steps of the whole run.");
+  field("batch_size", o.batch_size, at_least(1), "Rows per step.");
+  field("dtype", o.dtype, "Type of parameters and data.");
+  field("seed", o.seed, non_negative(), "Seed of everything random in training and validation.");
+  field("adam", o.adam, "Optimizer.");
+  field("schedule", o.schedule, "Course of the learning rate.");
+  field("clip_norm", o.clip_norm, non_negative(),
+        "Largest gradient norm; 0 = no clipping. Biases.");
+  field("ema_decay", o.ema_decay, half_open_interval(0.0, 1.0),
+        "Decay of the averaged weights; 0 = none.");
+  field("validate_every", o.validate_every, at_least(0),
+        "Steps between two validations; 0 = none.");
+  field("validation_rows", o.validation_rows, at_least(1), "Rows per validation, at most.");
+  field("patience", o.patience, at_least(0),
+        "Validations without a lower loss after which training stops; 0 = never.");
+  field("checkpoint_every", o.checkpoint_every, at_least(1), "Steps between two checkpoints.");
+  field("init_rows", o.init_rows, at_least(1), "Training rows for data-dependent initialisation.");
+  field("log_every", o.log_every, at_least(1), "Steps between two records of the metrics.");
+  field("threads", o.threads, at_least(0), "Threads; 0 = as set outside.");
+}
+
+/// Throws ConfigError: patience without validation, a warm-up longer than the run.
+void validate(const TrainingOptions& options);
+
+/// The options as JSON without those that a resumed run may change: log_every, checkpoint_every,
+/// threads, and steps unless the schedule depends on it.
+nlohmann::ordered_json resume_relevant(const TrainingOptions& options);
+
+}  // namespace contraflow

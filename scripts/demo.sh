@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Trains two flows with the configs of this repository, measures them, and says where everything is.
+#   scripts/demo.sh BUILD   (default build/release); CONTRAFLOW_DEMO=DIR puts it elsewhere than demo/
+set -euo pipefail
+cd "$(dirname "$0")/.."
+build="${1:-build/release}"
+out="${CONTRAFLOW_DEMO:-demo}"
+program="$build/cli/contraflow"
+marker="$out/.made_by_demo"
+
+if [ ! -x "$program" ]; then
+  printf '[demo] %s: expected the program, got nothing. Run make demo, which builds it.\n' "$program" >&2
+  exit 2
+fi
+if [ -e "$out" ] && [ ! -e "$marker" ] && [ -n "$(ls -A "$out")" ]; then
+  printf '[demo] %s: expected a folder of an earlier demo, got another. Move it away, or set CONTRAFLOW_DEMO.\n' \
+    "$out" >&2
+  exit 2
+fi
+mkdir -p "$out"
+touch "$marker"
+started=$SECONDS
+
+step() { printf '\n== %s\n' "$*"; }
+
+for name in checkerboard digits; do
+  run="$out/$name"
+  step "$name: train (configs/$name.toml)"
+  "$program" train "configs/$name.toml" --out "$run" --overwrite
+  step "$name: evaluate, certify, score and sample held-out rows, draw"
+  "$program" evaluate "$run" --json > "$run/evaluate.json"
+  "$program" certify "$run" --rows 300
+  "$program" certify "$run" --rows 300 --json > "$run/certify.json"
+  "$program" score "$run" --split test -o "$run/scores.csv"
+  "$program" sample "$run" -n 1000 -o "$run/samples.csv"
+  "$program" plot "$run"
+done
+
+step "results after $((SECONDS - started)) s"
+python3 scripts/demo_table.py "$out"

@@ -1,0 +1,169 @@
+#include <cmath>
+
+#include "tests/cli/program.h"
+
+namespace contraflow::testing {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+
+TEST(CliEvaluate, GivesTheLikelihoodWithItsError) {
+  const auto json = run({"evaluate", moons_run().string(), "--json"}).json();
+  EXPECT_EQ(json["rows"], 200);
+  EXPECT_EQ(json["split"], "test");
+  const double nll = json["nll_nats"]["mean"], error = json["nll_nats"]["standard_error"];
+  EXPECT_GT(error, 0.0);
+  EXPECT_NEAR(json["kl_nats"]["mean"].get<double>(), nll - json["data_entropy"].get<double>(),
+              1e-12);
+  EXPECT_GT(json["kl_nats"]["mean"].get<double>() + 4 * error, 0.0);
+  EXPECT_EQ(json["replicates"], 1);  // nothing is random in two dimensions
+  EXPECT_EQ(json["bias_bound"], 0.0);
+  EXPECT_NEAR(json["base_entropy"]["mean"].get<double>(), 1.0 + std::log(2 * M_PI), 0.05);
+}
+
+TEST(CliEvaluate, IntegerColumnsComeInBitsPerDimension) {
+  const Ran ran =
+      run({"evaluate", digits_run().string(), "--rows", "40", "--replicates", "2", "--json"});
+  const auto json = ran.json();
+  const double nats = json["nll_nats"]["mean"], bits = json["bits_per_dim"]["mean"];
+  EXPECT_NEAR(bits, nats / 64 / std::log(2.0), 1e-12);
+  EXPECT_GT(bits, 1.0);
+  EXPECT_LT(bits, 5.0);
+  EXPECT_GT(json["estimator_error"].get<double>(), 0.0);
+  EXPECT_EQ(json["replicates"], 2);
+}
+
+TEST(CliEvaluate, AgreesWithScoreOnTheSameRows) {
+  TempFolder folder;
+  const std::string out = (folder / "s.csv").string();
+  const auto scored =
+      run({"score", moons_run().string(), "--split", "test", "-o", out, "--json"}).json();
+  const auto evaluated = run({"evaluate", moons_run().string(), "--json"}).json();
+  EXPECT_NEAR(scored["mean_log_prob"]["mean"].get<double>(),
+              -evaluated["nll_nats"]["mean"].get<double>(), 1e-9);
+}
+
+TEST(CliCertify, ProvesEveryBlockOfATrainedRun) {
+  const Ran ran = run({"certify", moons_run().string(), "--rows", "50", "--json"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const auto json = ran.json();
+  EXPECT_EQ(json["verdict"], "CERTIFIED");
+  ASSERT_EQ(json["blocks"].size(), 2U);
+  for (const auto& block : json["blocks"]) {
+    const double upper = block["lipschitz_upper"], lower = block["lipschitz_lower"];
+    EXPECT_LT(upper, 1.0);
+    EXPECT_LE(lower, upper);
+    EXPECT_GT(lower, 0.0);
+    EXPECT_LE(block["worst_round_trip_error"].get<double>(),
+              block["worst_error_bound"].get<double>());
+    EXPECT_LT(block["worst_round_trip_error"].get<double>(), 1e-4);
+    EXPECT_FALSE(block["layers"].empty());
+  }
+  EXPECT_THAT(run({"certify", moons_run().string(), "--rows", "5", "--verbose"}).out,
+              HasSubstr("norm >="));
+}
+
+TEST(CliCertify, DoesNotCallAnEstimateAProof) {
+  TempFolder folder;
+  const std::string out = (folder / "run").string();
+  ASSERT_EQ(run(std::vector<std::string>{"train", "--data", "moons", "--out", out} + tiny() +
+                std::vector<std::string>{"--set", "model.net.norm=estimated"})
+                .code,
+            0);
+  const Ran ran = run({"certify", out, "--rows", "20"});
+  EXPECT_EQ(ran.code, 0);
+  EXPECT_THAT(ran.out, HasSubstr("NOT PROVEN"));
+}
+
+TEST(CliSample, IsAFunctionOfTheSeedAlone) {
+  TempFolder folder;
+  const auto sample = [&](const std::string& name, const std::vector<std::string>& more) {
+    const std::string out = (folder / name).string();
+    const Ran ran = run(std::vector<std::string>{"sample", moons_run().string(), "-o", out} + more);
+    EXPECT_EQ(ran.code, 0) << ran.err;
+    return read_bytes(out);
+  };
+  const std::string ten = sample("a.csv", {"-n", "10", "--seed", "3"});
+  EXPECT_EQ(sample("b.csv", {"-n", "10", "--seed", "3"}), ten);
+  EXPECT_NE(sample("c.csv", {"-n", "10", "--seed", "4"}), ten);
+  EXPECT_THAT(ten, ::testing::StartsWith("x0,x1\n"));
+  EXPECT_THAT(sample("d.csv", {"-n", "2", "--log-prob"}),
+              ::testing::StartsWith("x0,x1,log_prob\n"));
+}
+
+TEST(CliSample, ReportsTheErrorOfTheSolve) {
+  TempFolder folder;
+  const auto json =
+      run({"sample", moons_run().string(), "-n", "20", "-o", (folder / "s.csv").string(), "--json"})
+          .json();
+  const double bound = json["worst_error_bound"];
+  EXPECT_GT(bound, 0.0);
+  EXPECT_LT(bound, 1e-3);
+}
+
+TEST(CliSample, IntegerColumnsComeOutAsIntegers) {
+  TempFolder folder;
+  const fs::path out = folder / "s.csv";
+  ASSERT_EQ(run({"sample", digits_run().string(), "-n", "3", "-o", out.string()}).code, 0);
+  const std::string text = read_bytes(out);
+  const std::string rows = text.substr(text.find('\n') + 1);
+  EXPECT_EQ(rows.find_first_not_of("0123456789,\n"), std::string::npos) << rows;
+}
+
+TEST(CliPlot, DrawsWhatFitsTheData) {
+  TempFolder folder;
+  const std::string out = (folder / "pictures").string();
+  const auto json =
+      run({"plot", moons_run().string(), "--out", out, "--samples", "100", "--json"}).json();
+  EXPECT_EQ(json["pictures"].size(), 4U);  // curves, density, warp, marginals
+  for (const auto& path : json["pictures"]) {
+    EXPECT_THAT(read_bytes(path.get<std::string>()), ::testing::StartsWith("\x89PNG"));
+  }
+}
+
+TEST(CliPlot, DigitsBecomeImages) {
+  TempFolder folder;
+  const std::string out = (folder / "pictures").string();
+  const Ran ran =
+      run({"plot", digits_run().string(), "--kind", "samples", "--samples", "64", "--out", out});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_TRUE(fs::exists(folder / "pictures" / "samples.png"));
+  EXPECT_TRUE(fs::exists(folder / "pictures" / "marginals.png"));
+  expect_error(run({"plot", digits_run().string(), "--kind", "warp"}), 2, {"two continuous"});
+}
+
+TEST(CliInfo, SumsUpTheModel) {
+  const auto json = run({"info", moons_run().string(), "--json"}).json();
+  EXPECT_EQ(json["preset"], "monotone");
+  EXPECT_EQ(json["dim"], 2);
+  EXPECT_EQ(json["step"], 4);
+  EXPECT_GT(json["parameters"].get<int64_t>(), 0);
+  EXPECT_LT(json["kappa"].get<double>(), 1.0);
+  EXPECT_EQ(json["train_log_det"]["kind"], "exact");
+  EXPECT_THAT(run({"info", digits_run().string()}).out, HasSubstr("roulette (geometric)"));
+}
+
+TEST(CliConditional, LabelledDataAskForTheirLabel) {
+  TempFolder folder;
+  std::string text = "a,b,kind\n";
+  for (int i = 0; i < 80; ++i) {
+    text += std::to_string(std::sin(i * 1.7)) + "," + std::to_string(std::cos(i * 2.3)) + "," +
+            std::to_string(i % 2) + "\n";
+  }
+  write_bytes(folder / "t.csv", text);
+  const std::string out = (folder / "run").string(), samples = (folder / "s.csv").string();
+  const Ran trained = run(std::vector<std::string>{"train", "--data", (folder / "t.csv").string(),
+                                                   "--out", out, "--set", "data.label=kind"} +
+                          tiny());
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  EXPECT_EQ(run({"evaluate", out}).code, 0);
+  EXPECT_EQ(run({"certify", out, "--rows", "8"}).code, 0);
+  EXPECT_EQ(run({"sample", out, "-n", "3", "-o", samples, "--given", "kind=1"}).code, 0);
+  expect_error(run({"sample", out, "-n", "3", "-o", samples}), 2, {"kind", "--given"});
+  expect_error(run({"sample", out, "-n", "3", "-o", samples, "--given", "kind=2"}), 2, {"class"});
+  EXPECT_EQ(run({"plot", out, "--kind", "density", "--given", "kind=0"}).code, 0);
+}
+
+}  // namespace
+}  // namespace contraflow::testing

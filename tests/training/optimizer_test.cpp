@@ -1,0 +1,112 @@
+#include "contraflow/training/optimizer.h"
+
+#include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "contraflow/core/options.h"
+#include "tests/support/tensors.h"
+
+namespace contraflow {
+namespace {
+
+using nlohmann::json;
+using testing::near;
+
+// Products and sums in another order: some roundings of 2^-53.
+constexpr double kRounding = 1e-14;
+
+struct Vector : torch::nn::Module {
+  explicit Vector(const at::Tensor& start) { p = register_parameter("p", start.clone()); }
+  at::Tensor p;
+};
+
+at::Tensor tensor_of(const json& numbers) {
+  return at::tensor(numbers.get<std::vector<double>>(), at::kDouble);
+}
+
+TEST(Adam, AgreesWithTheReferenceImplementationAtEveryStep) {
+  std::ifstream in(std::string(CONTRAFLOW_TEST_DATA) + "/optimizer/adam.json");
+  const json golden = json::parse(in);
+  ASSERT_EQ(golden["cases"].size(), 3U);
+  for (const json& wanted : golden["cases"]) {
+    Vector module(tensor_of(golden["start"]));
+    FlatParameters flat(module);
+    const auto options = options_from_json<AdamOptions>(wanted["options"], "golden");
+    Adam adam(flat, options);
+    for (size_t i = 0; i < golden["gradients"].size(); ++i) {
+      module.p.mutable_grad().copy_(tensor_of(golden["gradients"][i]));
+      adam.step(options.learning_rate);
+      EXPECT_TRUE(near(module.p, tensor_of(wanted["after"][i]), kRounding))
+          << wanted["name"] << " step " << i;
+    }
+    EXPECT_EQ(adam.steps(), 12);
+  }
+}
+
+TEST(Adam, FollowsItsFormula) {
+  const AdamOptions o{
+      .learning_rate = 0.1, .beta1 = 0.7, .beta2 = 0.9, .epsilon = 1e-3, .weight_decay = 0.2};
+  Vector module(at::full({1}, 2.0, at::kDouble));
+  FlatParameters flat(module);
+  Adam adam(flat, o);
+  double p = 2.0, m = 0.0, v = 0.0;
+  for (int t = 1; t <= 5; ++t) {
+    const double g = 1.5 - t, rate = 0.1 / t;
+    module.p.mutable_grad().fill_(g);
+    adam.step(rate);
+    m = o.beta1 * m + (1.0 - o.beta1) * g;
+    v = o.beta2 * v + (1.0 - o.beta2) * g * g;
+    p *= 1.0 - rate * o.weight_decay;
+    p -= rate * (m / (1.0 - std::pow(o.beta1, t))) /
+         (std::sqrt(v / (1.0 - std::pow(o.beta2, t))) + o.epsilon);
+    EXPECT_NEAR(module.p.item<double>(), p, kRounding);
+  }
+  EXPECT_NEAR(flat.named(adam.first_moment()).at("p").item<double>(), m, kRounding);
+  EXPECT_NEAR(flat.named(adam.second_moment()).at("p").item<double>(), v, kRounding);
+}
+
+TEST(Adam, LeavesThePaddingZero) {
+  Vector module(at::ones({3}, at::kFloat));
+  FlatParameters flat(module);
+  Adam adam(flat, {.weight_decay = 0.5});
+  module.p.mutable_grad().fill_(1.0);
+  adam.step(0.1);
+  EXPECT_EQ(flat.values()[0].numel(), 16);  // 64 bytes
+  EXPECT_EQ(flat.values()[0].slice(0, 3).abs().sum().item<float>(), 0.0F);
+}
+
+TEST(Schedule, WarmsUpThenFallsToTheFinalFraction) {
+  const ScheduleOptions cosine{.kind = Schedule::kCosine, .warmup_steps = 4, .final_fraction = 0.1};
+  EXPECT_DOUBLE_EQ(schedule_factor(cosine, 0, 105), 0.25);
+  EXPECT_DOUBLE_EQ(schedule_factor(cosine, 3, 105), 1.0);
+  EXPECT_DOUBLE_EQ(schedule_factor(cosine, 4, 105), 1.0);
+  EXPECT_DOUBLE_EQ(schedule_factor(cosine, 54, 105), 0.55);  // half way
+  EXPECT_DOUBLE_EQ(schedule_factor(cosine, 104, 105), 0.1);
+  const ScheduleOptions constant{.warmup_steps = 2};
+  EXPECT_DOUBLE_EQ(schedule_factor(constant, 0, 10), 0.5);
+  EXPECT_DOUBLE_EQ(schedule_factor(constant, 9, 10), 1.0);
+  EXPECT_DOUBLE_EQ(schedule_factor({.kind = Schedule::kCosine}, 0, 1), 1.0);  // one step, no span
+}
+
+TEST(Gradient, NormSurvivesSquaresThatOverflowFloat32) {
+  Vector module(at::zeros({2}, at::kFloat));
+  FlatParameters flat(module);
+  module.p.mutable_grad().copy_(at::tensor({3e25F, 4e25F}));
+  EXPECT_NEAR(gradient_norm(flat) / 5e25, 1.0, 1e-6);
+  module.p.mutable_grad()[0].fill_(std::nan(""));
+  EXPECT_FALSE(std::isfinite(gradient_norm(flat)));
+}
+
+TEST(Gradient, ClippingScalesOnlyWhatIsLonger) {
+  Vector module(at::zeros({2}, at::kDouble));
+  FlatParameters flat(module);
+  module.p.mutable_grad().copy_(at::tensor({3.0, 4.0}, at::kDouble));
+  clip_gradients(flat, 5.0, 10.0);
+  EXPECT_EQ(module.p.grad()[1].item<double>(), 4.0);
+  clip_gradients(flat, 5.0, 1.0);
+  EXPECT_TRUE(near(module.p.grad(), at::tensor({0.6, 0.8}, at::kDouble), kRounding));
+}
+
+}  // namespace
+}  // namespace contraflow

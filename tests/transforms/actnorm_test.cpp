@@ -1,0 +1,83 @@
+#include "contraflow/transforms/actnorm.h"
+
+#include "contraflow/transforms/standardize.h"
+#include "tests/support/tensors.h"
+
+namespace contraflow {
+namespace {
+
+using testing::error_of;
+using ::testing::HasSubstr;
+using testing::near;
+
+constexpr double kRounding = 1e-12;
+
+at::Tensor skewed(int64_t rows) {
+  return Rng(1).normal({rows, 3}, at::kDouble) * at::tensor({1.0, 20.0, 0.01}, at::kDouble) +
+         at::tensor({0.0, -300.0, 5.0}, at::kDouble);
+}
+
+template <class T>
+class DataDependent : public ::testing::Test {};
+using Types = ::testing::Types<ActNorm, Standardize>;
+TYPED_TEST_SUITE(DataDependent, Types);
+
+TYPED_TEST(DataDependent, FirstPrepareStandardisesItsBatch) {
+  TypeParam norm({.dim = 3});
+  norm.to(at::kDouble);
+  const at::Tensor x = skewed(100);
+  EXPECT_TRUE(at::equal(norm.forward(x).value, x)) << "identity before";
+  EXPECT_TRUE(norm.prepare_needs_data());
+  norm.prepare(x);
+  EXPECT_FALSE(norm.prepare_needs_data());
+  const TransformOutput out = norm.forward(x);
+  EXPECT_TRUE(near(out.value.mean(0), at::zeros({3}), 1e-9));
+  EXPECT_TRUE(near(out.value.std(0), at::ones({3}), kRounding));
+  EXPECT_TRUE(near(out.log_det, -x.std(0).log().sum().expand({100}), kRounding));
+}
+
+TYPED_TEST(DataDependent, LaterPreparesKeepTheNumbers) {
+  TypeParam norm({.dim = 3});
+  norm.to(at::kDouble);
+  const at::Tensor x = skewed(100);
+  norm.prepare(x);
+  const at::Tensor z = norm.forward(x).value;
+  norm.prepare(x * 7.0);
+  EXPECT_TRUE(at::equal(norm.forward(x).value, z));
+}
+
+TYPED_TEST(DataDependent, ConstantColumnIsNamed) {
+  TypeParam norm({.dim = 3});
+  at::Tensor x = skewed(100).to(at::kFloat);
+  x.select(1, 2).fill_(0.1);
+  const std::string text = error_of<DomainError>([&] { norm.prepare(x); });
+  EXPECT_THAT(text, HasSubstr(".prepare] x: expected columns that vary, got the constant 0.1"));
+  EXPECT_THAT(text, HasSubstr("in column 2"));
+  EXPECT_TRUE(norm.prepare_needs_data()) << "a refused batch leaves no trace";
+}
+
+TYPED_TEST(DataDependent, OneRowSaysNothingAboutSpread) {
+  TypeParam norm({.dim = 3});
+  EXPECT_THAT(error_of<DomainError>([&] { norm.prepare(skewed(1).to(at::kFloat)); }),
+              HasSubstr("at least two rows"));
+}
+
+TYPED_TEST(DataDependent, MissingDimIsAnError) {
+  EXPECT_THAT(error_of<ConfigError>([] { TypeParam norm({}); }), HasSubstr("dim"));
+}
+
+TEST(ActNorm, IsTrained) {
+  ActNorm norm({.dim = 3});
+  EXPECT_EQ(norm.parameters().size(), 2U);
+  norm.prepare(skewed(50).to(at::kFloat));
+  for (const at::Tensor& p : norm.parameters()) EXPECT_TRUE(p.requires_grad());
+}
+
+TEST(Standardize, IsNotTrained) {
+  const Standardize norm({.dim = 3});
+  EXPECT_TRUE(norm.parameters().empty());
+  EXPECT_EQ(norm.buffers().size(), 3U);
+}
+
+}  // namespace
+}  // namespace contraflow
