@@ -26,7 +26,7 @@ struct BlockCertificate {
   double worst_error = 0.0;   ///< Largest |inverse(forward(x)) - x|, Euclidean.
   double worst_bound = 0.0;   ///< Largest certified bound on it.
   bool within_bounds = true;  ///< Row by row.
-  std::vector<LayerBound> layers;
+  std::vector<LayerBound> layers = {};
   Verdict verdict() const;
 };
 

@@ -2,6 +2,7 @@
 
 #include <c10/util/StringUtil.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <ostream>
@@ -75,8 +76,11 @@ void ProgressPrinter::on_step(const MetricsRecord& record) {
 void ProgressPrinter::print() {
   const std::string line = progress_line(state_);
   if (options_.is_terminal) {
-    out_ << '\r' << shorten(line, options_.columns - 1)
-         << "\x1b[K";  // erase what a longer line left
+    // A line as wide as the terminal would wrap in some of them; "..." takes three columns.
+    const bool fits = display_width(line) < options_.columns;
+    const std::string shown =
+        fits ? line : shorten(line, std::max<int64_t>(1, options_.columns - 4));
+    out_ << '\r' << shown << "\x1b[K";  // erases what a longer line left
   } else {
     out_ << line << '\n';
   }

@@ -153,8 +153,9 @@ void Session::restore(const Checkpoint& saved) {
   const std::string remedy = "Resume with the configuration of the run, or start a new run.";
   const nlohmann::ordered_json now = resume_relevant(options_);
   nlohmann::ordered_json then = saved.training;
-  for (const auto& [key, value] : options_to_json(options_).items()) {
-    if (!now.contains(key)) then.erase(key);
+  const nlohmann::ordered_json all = options_to_json(options_);
+  for (const auto& item : all.items()) {
+    if (!now.contains(item.key())) then.erase(item.key());
   }
   check_same_config(then, now, "resume: training", remedy);
   nlohmann::ordered_json config = hooks_.config, saved_config = saved.config;

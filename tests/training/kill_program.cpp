@@ -4,8 +4,10 @@
 
 #include "tests/training/training_support.h"
 
-int main(int argc, char** argv) {
-  using namespace contraflow;
+namespace contraflow {
+namespace {
+
+int run(int argc, char** argv) {
   if (argc != 2) return 2;
   const std::filesystem::path path = argv[1];
   const bool begun = std::filesystem::exists(path / "config.toml");
@@ -24,3 +26,8 @@ int main(int argc, char** argv) {
                 folder, hooks);
   return 0;
 }
+
+}  // namespace
+}  // namespace contraflow
+
+int main(int argc, char** argv) { return contraflow::run(argc, argv); }

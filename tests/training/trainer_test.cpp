@@ -23,6 +23,13 @@ using testing::small_options;
 using testing::small_splits;
 using testing::TemporaryFolder;
 
+TrainingOptions short_options(int64_t steps) {
+  TrainingOptions options = small_options();
+  options.steps = steps;
+  options.schedule = {};
+  return options;
+}
+
 TEST(Fit, LearnsANormal) {
   TrainingOptions options = small_options();
   options.steps = 300;
@@ -131,8 +138,7 @@ TEST(Fit, PatienceStopsEarly) {
 }
 
 TEST(Fit, DtypeConvertsTheFlowAndBuffersKeepTheirs) {
-  TrainingOptions options = small_options();
-  options.steps = 2;
+  TrainingOptions options = short_options(2);
   options.dtype = FloatType::kFloat64;
   const FlowPtr flow = small_flow();
   fit(*flow, small_splits(), options);  // float32 data
@@ -142,8 +148,7 @@ TEST(Fit, DtypeConvertsTheFlowAndBuffersKeepTheirs) {
 
 TEST(Fit, ThreadsAreSetForTheRunOnly) {
   const int before = at::get_num_threads();
-  TrainingOptions options = small_options();
-  options.steps = 1;
+  TrainingOptions options = short_options(1);
   options.threads = before + 1;
   int during = 0;
   TrainerHooks hooks;
@@ -210,9 +215,8 @@ TEST(Fit, WeightsOfRowsCount) {
       std::make_shared<data::TensorSource>("w", at::cat({x, far}), at::Tensor(), weight, Rng(1));
   const MeanWithError value = weighted_mean(at::cat({x, far}).sum(1), weight);
   EXPECT_NEAR(value.mean, x.sum(1).mean().item<double>(), 1e-6);
-  TrainingOptions options = small_options();
+  TrainingOptions options = short_options(1);
   options.validate_every = 0;
-  options.steps = 1;
   options.init_rows = 64;
   options.batch_size = 128;
   const FlowPtr flow = small_flow();
