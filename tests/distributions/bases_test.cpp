@@ -44,7 +44,7 @@ std::vector<const BaseEntry*> entries() {
 }
 
 INSTANTIATE_TEST_SUITE_P(, BaseLaw, ::testing::ValuesIn(entries()),
-                         [](const auto& info) { return info.param->name; });
+                         [](const auto& test) { return test.param->name; });
 
 // The range holds all but 1e-13 of each density; the grid's ends meet those of the uniform.
 TEST_P(BaseLaw, IntegratesToOne) {

@@ -69,6 +69,6 @@ Context slice_context(const Context& context, int64_t begin, int64_t end) {
 }
 
 INSTANTIATE_TEST_SUITE_P(, TransformLaw, ::testing::ValuesIn(all_cases()),
-                         [](const auto& info) { return info.param.name(); });
+                         [](const auto& test) { return test.param.name(); });
 
 }  // namespace contraflow::laws
