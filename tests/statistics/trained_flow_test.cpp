@@ -36,9 +36,12 @@ class TrainedFlow : public ::testing::Test {
     hooks.on_step = [&](const MetricsRecord& record) {
       if (record.step % 10 == 0) check_certificates(layers);
     };
-    fit(*flow_, moons.splits,
-        {.steps = 250, .batch_size = 256, .adam = {.learning_rate = 5e-3}, .validate_every = 0},
-        hooks);
+    TrainingOptions options;
+    options.steps = 250;
+    options.batch_size = 256;
+    options.adam.learning_rate = 5e-3;
+    options.validate_every = 0;
+    fit(*flow_, moons.splits, options, hooks);
     flow_->to(at::kDouble);
     flow_->prepare({});
   }
@@ -102,14 +105,15 @@ double worst_ks(const at::Tensor& z) {
 TEST_F(TrainedFlow, SamplesPushedBackAreStandardNormal) {
   constexpr double kCritical = 1.95;  // exceeded by chance once in 1,000 draws
   constexpr int64_t kCount = 20'000;
-  const at::Tensor x = flow_->sample(kCount, {.rng = Rng(5)});
+  const at::Tensor x = flow_->sample(kCount, {.rng = Rng(5), .condition = {}});
   at::NoGradGuard guard;
   const at::Tensor z = flow_->transform()->forward(x).value;
   EXPECT_LT(worst_ks(z), kCritical);
   const double correlation = (z.select(1, 0) * z.select(1, 1)).mean().item<double>();
   EXPECT_LT(std::abs(correlation) * std::sqrt(kCount), 4.0);
   // The same test sees samples drawn 6 % too wide.
-  const at::Tensor wide = flow_->sample(kCount, {.rng = Rng(5), .temperature = 1.06});
+  const at::Tensor wide =
+      flow_->sample(kCount, {.rng = Rng(5), .temperature = 1.06, .condition = {}});
   EXPECT_GT(worst_ks(flow_->transform()->forward(wide).value), kCritical);
 }
 
@@ -129,7 +133,8 @@ TEST(ErrorBars, CoverTheExactValueNineteenTimesInTwenty) {
   const at::Tensor x = at::tensor({0.4, -0.7, 1.1}, at::kDouble).expand({kIntervals, 3});
   const double truth = exact->log_prob(x.narrow(0, 0, 1)).item<double>();
   constexpr int64_t kReplicates = 24;
-  const LogProbWithError found = random->log_prob_with_error(x, {.rng = Rng(6)}, kReplicates);
+  const LogProbWithError found =
+      random->log_prob_with_error(x, {.condition = {}, .rng = Rng(6)}, kReplicates);
   ASSERT_GT(found.standard_error.min().item<double>(), 0.0);
   const double t = student_t_quantile(0.95, kReplicates - 1);
   const double covered = ((found.log_prob - truth).abs() <= t * found.standard_error)
