@@ -1,4 +1,6 @@
 // Fits a monotone flow to a toy density and asks it for log-densities and samples.
+#include <ATen/ATen.h>
+
 #include <cstdio>
 
 #include "contraflow/data/dataset.h"

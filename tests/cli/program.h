@@ -113,19 +113,6 @@ inline const std::filesystem::path& digits_run() {
   return path;
 }
 
-/// A table of `rows` rows and `columns` columns of numbers without a pattern.
-inline std::string csv_text(int64_t rows, int64_t columns) {
-  std::string out;
-  for (int64_t c = 0; c < columns; ++c) out += (c ? ",c" : "c") + std::to_string(c);
-  uint64_t state = 1;
-  for (int64_t i = 0; i < rows * columns; ++i) {
-    state = state * 6364136223846793005ULL + 1442695040888963407ULL;
-    const double value = static_cast<double>(state >> 40) / 16777216.0 - 0.5;
-    out += (i % columns == 0 ? "\n" : ",") + std::to_string(value);
-  }
-  return out + "\n";
-}
-
 /// error: [where] name: expected ..., got ... on stderr, with this exit code.
 inline void expect_error(const Ran& ran, int code, const std::vector<std::string>& parts) {
   EXPECT_EQ(ran.code, code) << ran.err;
