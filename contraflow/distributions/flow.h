@@ -32,7 +32,7 @@ struct SampleWithLogProb {
 struct SampleArguments {
   Rng rng{0};
   double temperature = 1.0;
-  at::Tensor condition;  ///< [N, C] or undefined.
+  at::Tensor condition = {};  ///< [N, C] or undefined.
 };
 
 /// A density on x: transform to z, then a base density. log p(x) = log p(z) + log|det dz/dx|.

@@ -22,8 +22,8 @@ struct TrainingOptions {
   FloatType dtype = FloatType::kFloat32;
   /// Seed of probes, roulette and dequantization in training and validation.
   int64_t seed = 0;
-  AdamOptions adam;
-  ScheduleOptions schedule;
+  AdamOptions adam = {};
+  ScheduleOptions schedule = {};
   /// Largest gradient norm; larger ones are scaled down to it. 0 = never, the default: clipping
   /// makes the unbiased gradient biased (see clip_gradients()).
   double clip_norm = 0.0;

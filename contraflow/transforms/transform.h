@@ -16,7 +16,7 @@ enum class Phase { kTrain, kEvaluate };
 /// What travels through a call besides the tensor. Cheap to copy.
 struct Context {
   /// Conditioning variables [B, C]; undefined for an unconditional flow.
-  at::Tensor condition;
+  at::Tensor condition = {};
   /// Random numbers of this call; row r of the batch draws as sample rng.first_row() + r.
   Rng rng{0};
   Phase phase = Phase::kEvaluate;
