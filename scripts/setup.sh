@@ -71,7 +71,7 @@ missing_packages() {
   fi
   # Without a compiler there is no telling which headers are there: ask for all; apt-get skips the rest.
   local -A package=(
-    [CLI/CLI.hpp]=libcli11-dev [nlohmann/json.hpp]=nlohmann-json3-dev [toml++/toml.h]=libtomlplusplus-dev
+    [CLI/CLI.hpp]=libcli11-dev [hwy/highway.h]=libhwy-dev [nlohmann/json.hpp]=nlohmann-json3-dev [toml++/toml.h]=libtomlplusplus-dev
     [cairo/cairo.h]=libcairo2-dev [gtest/gtest.h]=libgtest-dev [gmock/gmock.h]=libgmock-dev)
   local headers=("${!package[@]}") header
   if command -v "$cxx" >/dev/null; then

@@ -22,6 +22,8 @@ class Base : public torch::nn::Module {
   /// spread of each component about its centre (1 = the density itself).
   at::Tensor sample(int64_t count, const Rng& rng, double temperature = 1.0) const;
   virtual std::vector<int64_t> event_shape() const = 0;
+  /// Whether this is the standard normal density on rows of numbers: kernels know its gradient.
+  virtual bool is_standard_normal() const { return false; }
 
  protected:
   virtual at::Tensor do_log_prob(const at::Tensor& z) const = 0;

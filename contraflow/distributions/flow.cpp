@@ -8,6 +8,7 @@
 
 #include "contraflow/core/check.h"
 #include "contraflow/core/error.h"
+#include "contraflow/transforms/lowering.h"
 
 namespace contraflow {
 namespace {
@@ -62,6 +63,26 @@ at::Tensor Flow::log_prob(const at::Tensor& x, const Context& context) const {
   return base_->log_prob(out.value) + out.log_det;
 }
 
+at::Tensor Flow::add_log_prob_gradient(const at::Tensor& x, const at::Tensor& weight,
+                                       const Context& context) const {
+  constexpr const char* kWhere = "Flow.add_log_prob_gradient";
+  check_data(kWhere, x, event_shape(), context);
+  if (weight.dim() != 1 || weight.size(0) != x.size(0)) {
+    fail<ShapeError>(kWhere, "weight", c10::str("[", x.size(0), "]"), c10::str(weight.sizes()),
+                     "Give one weight per row.");
+  }
+  check_same_kind(kWhere, "weight", weight, x);
+  if (base_->is_standard_normal()) {
+    if (const auto tail = lower_tail(*transform_, x.detach(), context))
+      return run_lowered_loss(*tail, weight);
+  }
+  const at::AutoGradMode enabled(true);
+  const at::Tensor log_prob = this->log_prob(x, context);
+  const at::Tensor sum = (log_prob * weight).sum();
+  if (sum.requires_grad()) sum.backward();
+  return log_prob.detach();
+}
+
 LogProbWithError Flow::log_prob_with_error(const at::Tensor& x, const Context& context,
                                            int64_t replicates) const {
   if (replicates < 2) {
@@ -83,22 +104,24 @@ LogProbWithError Flow::log_prob_with_error(const at::Tensor& x, const Context& c
   return result;
 }
 
-Flow::Draw Flow::draw(const char* where, int64_t count, const SampleArguments& arguments) const {
+Flow::Draw Flow::draw(const char* where, int64_t count, const SampleArguments& arguments,
+                      bool wants_log_det) const {
   if (arguments.condition.defined()) check_finite(where, "condition", arguments.condition);
   const at::NoGradGuard no_grad;
   const at::Tensor z = base_->sample(count, arguments.rng.fork("base"), arguments.temperature);
   Context context;
   context.condition = arguments.condition;
   context.rng = arguments.rng.fork("transform");
+  context.wants_log_det = wants_log_det;
   return {z, transform_->inverse(z, context)};
 }
 
 at::Tensor Flow::sample(int64_t count, const SampleArguments& arguments) const {
-  return draw("Flow.sample", count, arguments).output.value;
+  return draw("Flow.sample", count, arguments, /*wants_log_det=*/false).output.value;
 }
 
 SampleWithLogProb Flow::sample_and_log_prob(int64_t count, const SampleArguments& arguments) const {
-  const Draw drawn = draw("Flow.sample_and_log_prob", count, arguments);
+  const Draw drawn = draw("Flow.sample_and_log_prob", count, arguments, /*wants_log_det=*/true);
   const at::NoGradGuard no_grad;
   const at::Tensor log_prob = base_->log_prob(drawn.latent) - drawn.output.log_det;
   const at::Tensor& bound = drawn.output.solve_error_bound;

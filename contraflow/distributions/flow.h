@@ -48,6 +48,11 @@ class Flow : public torch::nn::Module {
 
   /// log p(x), [B], nats; differentiable in x and the parameters.
   at::Tensor log_prob(const at::Tensor& x, const Context& context = {}) const;
+  /// log p(x), [B], nats, without a graph, while the gradient of sum_b weight_b log p(x_b) is added
+  /// to the parameters' grads (undefined ones start at zero). What log_prob() and backward() give;
+  /// a chain that the tile kernels run end to end on a normal base visits each row once.
+  at::Tensor add_log_prob_gradient(const at::Tensor& x, const at::Tensor& weight,
+                                   const Context& context = {}) const;
   /// log p(x) with the standard error of probes, roulette and dequantization together, from
   /// `replicates` independent evaluations (>= 2). No autograd. Cost: `replicates` forwards.
   LogProbWithError log_prob_with_error(const at::Tensor& x, const Context& context = {},
@@ -70,7 +75,8 @@ class Flow : public torch::nn::Module {
     at::Tensor latent;
     TransformOutput output;
   };
-  Draw draw(const char* where, int64_t count, const SampleArguments& arguments) const;
+  Draw draw(const char* where, int64_t count, const SampleArguments& arguments,
+            bool wants_log_det) const;
 
   TransformPtr transform_;
   BasePtr base_;

@@ -30,6 +30,7 @@ class Normal final : public Base {
 
   explicit Normal(NormalOptions options);
   std::vector<int64_t> event_shape() const override { return {options_.dim}; }
+  bool is_standard_normal() const override { return true; }
 
  private:
   at::Tensor do_log_prob(const at::Tensor& z) const override;

@@ -66,19 +66,13 @@ class Chain {
   int power_ = 0;
 };
 
-// Certified bound on the series beyond `power`, per probe averaged:  |v| |(J^T)^n v| rho-weighted.
+// Certified bound on the series beyond `power`, per probe averaged.
 at::Tensor tail_bound(const BlockForm& form, const Chain& chain, const at::Tensor& v, int power,
                       double kappa) {
-  const double ratios[] = {std::abs(form.d / form.c), std::abs(form.b / form.a)};
-  double factor = 0;
-  for (const double r : ratios) {
-    const double rho = r * kappa;
-    factor += std::pow(r, power) * rho / (1 - rho) / (power + 1);
-  }
   const auto norm = [](const at::Tensor& t) {
     return at::linalg_vector_norm(t, 2, at::IntArrayRef{-1});
   };
-  return (norm(v) * norm(chain.vector())).mean(0) * factor;
+  return (norm(v) * norm(chain.vector())).mean(0) * tail_bound_factor(form, power, kappa);
 }
 
 }  // namespace
@@ -94,6 +88,16 @@ at::Tensor draw_probes(ProbeKind kind, int64_t probes, int64_t batch, int64_t di
              at::linalg_vector_norm(v, 2, at::IntArrayRef{-1}, true));
   }
   return v.transpose(0, 1).contiguous();
+}
+
+double tail_bound_factor(const BlockForm& form, int power, double kappa) {
+  const double ratios[] = {std::abs(form.d / form.c), std::abs(form.b / form.a)};
+  double factor = 0;
+  for (const double r : ratios) {
+    const double rho = r * kappa;
+    factor += std::pow(r, power) * rho / (1 - rho) / (power + 1);
+  }
+  return factor;
 }
 
 int power_of_term(const BlockForm& form, int64_t term) {

@@ -15,6 +15,9 @@ LogDetEstimate roulette_log_det(const BlockForm& form, const NetPoint& point,
 at::Tensor draw_probes(ProbeKind kind, int64_t probes, int64_t batch, int64_t dim,
                        const at::TensorOptions& options, const Rng& rng);
 
+/// Factor of |v| |(J^T)^power v| in the certified bound on the series beyond `power`.
+double tail_bound_factor(const BlockForm& form, int power, double kappa);
+
 /// The power of J in the j-th non-zero term (1-based): odd powers only for |D/C| = |B/A| of
 /// opposite sign (monotone).
 int power_of_term(const BlockForm& form, int64_t term);

@@ -3,7 +3,10 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
+#include <algorithm>
 #include <cmath>
+
+#include "contraflow/networks/net_lowering.h"
 
 namespace contraflow {
 namespace {
@@ -30,6 +33,22 @@ ActivationLayer::ActivationLayer(Activation kind, int64_t features)
 at::Tensor ActivationLayer::beta() const {
   return raw_beta_.defined() ? at::softplus(raw_beta_.detach()) : at::Tensor();
 }
+
+bool ActivationLayer::lower(NetLowering& to) const { return to.add_activation(*this); }
+
+double ActivationLayer::raw_value() const {
+  const at::Tensor raw = raw_beta_.detach();
+  if (!raw.is_cpu()) return raw.item<double>();
+  return raw.scalar_type() == at::kDouble ? *raw.const_data_ptr<double>()
+                                          : static_cast<double>(*raw.const_data_ptr<float>());
+}
+
+double ActivationLayer::beta_value() const {
+  const double raw = raw_value();
+  return std::max(raw, 0.0) + std::log1p(std::exp(-std::abs(raw)));
+}
+
+double ActivationLayer::beta_chain() const { return 1 / (1 + std::exp(-raw_value())); }
 
 void ActivationLayer::set_beta(double value) {
   at::NoGradGuard guard;

@@ -29,8 +29,16 @@ class ActivationLayer final : public Layer {
   at::Tensor vjp(const Tape& tape, const at::Tensor& u) const override;
   Dual dual_reverse(const Tape& tape, const Dual& top, GradientMap& gradients,
                     at::Tensor& condition_gradient) const override;
+  bool lower(NetLowering& to) const override;
+
+  Activation kind() const { return kind_; }
+  const at::Tensor& raw_beta() const { return raw_beta_; }
+  /// beta() and d beta / d raw_beta as numbers.
+  double beta_value() const;
+  double beta_chain() const;
 
  private:
+  double raw_value() const;
   void add_beta_gradient(const Tape& tape, const Dual& top, GradientMap& gradients) const;
 
   Activation kind_;

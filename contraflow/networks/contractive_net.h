@@ -55,6 +55,8 @@ class ContractiveNet : public torch::nn::Module {
   virtual bool proven() const = 0;
   virtual std::vector<LayerBound> layer_bounds() const { return {}; }
 
+  /// Adds the net to a tile program; false (the default) when the tile kernels cannot run it.
+  virtual bool lower(class NetLowering& /*to*/) const { return false; }
   virtual NetMap map(const at::Tensor& condition) const = 0;
   virtual std::unique_ptr<NetPoint> linearize(const at::Tensor& w,
                                               const at::Tensor& condition) const = 0;

@@ -2,11 +2,16 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
+#include "contraflow/networks/net_lowering.h"
+
 namespace contraflow {
 namespace {
+
+double softplus(double r) { return std::max(r, 0.0) + std::log1p(std::exp(-std::abs(r))); }
 
 at::Tensor inner_product(const at::Tensor& a, const at::Tensor& b) { return (a * b).sum(); }
 
@@ -17,13 +22,34 @@ DenseConcat::DenseConcat(LayerPtr inner, bool learnable) : inner_(std::move(inne
   if (learnable) raw_ = register_parameter("raw_concatenation", at::zeros({2}));
 }
 
+bool DenseConcat::lower(NetLowering& to) const { return to.add_concat(*this, *inner_); }
+
+// Weights are read once a call and step: entry by entry, without tensor operations.
+std::array<double, 2> DenseConcat::raw_values() const {
+  const at::Tensor raw = raw_.detach().to(at::kCPU);
+  if (raw.scalar_type() == at::kDouble) {
+    return {raw.const_data_ptr<double>()[0], raw.const_data_ptr<double>()[1]};
+  }
+  const at::Tensor raw32 = raw.to(at::kFloat);
+  return {raw32.const_data_ptr<float>()[0], raw32.const_data_ptr<float>()[1]};
+}
+
 DenseConcat::Weights DenseConcat::weights() const {
   if (!raw_.defined()) return {std::numbers::sqrt2 / 2, std::numbers::sqrt2 / 2};
-  const at::Tensor e = at::softplus(raw_.detach().to(at::kCPU, at::kDouble));
-  const double a = e[0].item<double>();
-  const double b = e[1].item<double>();
-  const double length = std::hypot(a, b);
+  const auto [r0, r1] = raw_values();
+  const double a = softplus(r0), b = softplus(r1), length = std::hypot(a, b);
   return {a / length, b / length};
+}
+
+// c = e / |e|:  dL/de = (g - c (c.g)) / |e|,  de/draw = sigmoid(raw)
+std::array<double, 2> DenseConcat::raw_gradient(double by_skip, double by_inner) const {
+  const auto [skip, inner] = weights();
+  const std::array<double, 2> raw = raw_values();
+  const double length = std::hypot(softplus(raw[0]), softplus(raw[1]));
+  const double along = skip * by_skip + inner * by_inner;
+  const auto chain = [](double r) { return 1 / (1 + std::exp(-r)); };
+  return {(by_skip - skip * along) / length * chain(raw[0]),
+          (by_inner - inner * along) / length * chain(raw[1])};
 }
 
 double DenseConcat::lipschitz() const {
@@ -99,13 +125,8 @@ Dual DenseConcat::dual_reverse(const Tape& tape, const Dual& top, GradientMap& g
   if (top.value.defined()) down.value = at::add(down.value, split(top.value).first, c[0]);
   if (top.tangent.defined()) down.tangent = at::add(down.tangent, split(top.tangent).first, c[0]);
   if (raw_.defined()) {
-    // c = e / |e|:  dL/de = (g - c (c.g)) / |e|,  de/draw = sigmoid(raw)
-    const at::Tensor raw = raw_.detach().to(at::kCPU, at::kDouble);
-    const at::Tensor g =
-        at::stack({by_skip.to(at::kCPU, at::kDouble), by_inner.to(at::kCPU, at::kDouble)});
-    const at::Tensor e = at::softplus(raw);
-    const at::Tensor by_e = (g - tape.weight * tape.weight.dot(g)) / e.norm();
-    gradients.add(raw_, (by_e * at::sigmoid(raw)).to(raw_.options()));
+    const std::array<double, 2> g = raw_gradient(by_skip.item<double>(), by_inner.item<double>());
+    gradients.add(raw_, at::tensor({g[0], g[1]}, at::kDouble).to(raw_.options()));
   }
   return down;
 }

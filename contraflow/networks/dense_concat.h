@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+
 #include "contraflow/networks/layer.h"
 
 namespace contraflow {
@@ -24,14 +26,22 @@ class DenseConcat final : public Layer {
   at::Tensor vjp(const Tape& tape, const at::Tensor& u) const override;
   Dual dual_reverse(const Tape& tape, const Dual& top, GradientMap& gradients,
                     at::Tensor& condition_gradient) const override;
+  bool lower(NetLowering& to) const override;
   void refresh(bool force) override { inner_->refresh(force); }
 
- private:
   struct Weights {
     double skip;
     double inner;
   };
+  /// c1 and c2 as they are now.
   Weights weights() const;
+  /// The parameter behind them, [2]; undefined when they are fixed.
+  const at::Tensor& raw() const { return raw_; }
+  /// Its gradient from those of c1 and c2.
+  std::array<double, 2> raw_gradient(double by_skip, double by_inner) const;
+
+ private:
+  std::array<double, 2> raw_values() const;
 
   LayerPtr inner_;
   at::Tensor raw_;

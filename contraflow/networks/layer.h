@@ -75,6 +75,8 @@ class Layer : public torch::nn::Module {
   /// `condition`).
   virtual Dual dual_reverse(const Tape& tape, const Dual& top, GradientMap& gradients,
                             at::Tensor& condition_gradient) const = 0;
+  /// Adds this layer to a tile program; false (the default) when the tile kernels cannot run it.
+  virtual bool lower(class NetLowering& /*to*/) const { return false; }
   /// Refreshes norm bounds from the current weights; `force` ignores the refresh interval.
   virtual void refresh(bool /*force*/) {}
 };

@@ -18,6 +18,7 @@ class LayeredNet final : public ContractiveNet {
   std::vector<LayerBound> layer_bounds() const override;
   const LayerPtr& root() const { return root_; }
 
+  bool lower(NetLowering& to) const override { return root_->lower(to); }
   NetMap map(const at::Tensor& condition) const override;
   std::unique_ptr<NetPoint> linearize(const at::Tensor& w,
                                       const at::Tensor& condition) const override;

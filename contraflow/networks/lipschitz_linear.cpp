@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "contraflow/core/rng.h"
+#include "contraflow/networks/net_lowering.h"
 
 namespace contraflow {
 namespace {
@@ -164,6 +165,23 @@ void LipschitzLinear::add_weight_gradient(const at::Tensor& effective_gradient,
   const at::Tensor pair = at::outer(left_, right_).to(w.options());
   gradients.add(weight_, effective_gradient.sub(pair, along).mul_(s));
 }
+
+bool LipschitzLinear::lower(NetLowering& to) const { return to.add_linear(*this); }
+
+template <class T>
+void LipschitzLinear::add_norm_gradient(double factor, T* gradient) const {
+  const auto* b = bounds_.data_ptr<double>();
+  const double per_sigma = factor / (b[kLower] + b[kDrift]);
+  const auto* u = left_.const_data_ptr<double>();
+  const auto* v = right_.const_data_ptr<double>();
+  for (int64_t o = 0; o < options_.outputs; ++o) {
+    const double scaled = per_sigma * u[o];
+    for (int64_t i = 0; i < options_.inputs; ++i)
+      gradient[o * options_.inputs + i] += static_cast<T>(scaled * v[i]);
+  }
+}
+template void LipschitzLinear::add_norm_gradient(double, float*) const;
+template void LipschitzLinear::add_norm_gradient(double, double*) const;
 
 template <class Convert>
 void LipschitzLinear::convert(Convert to_base) {

@@ -54,7 +54,14 @@ class LipschitzLinear final : public Layer {
   at::Tensor vjp(const Tape& tape, const at::Tensor& u) const override;
   Dual dual_reverse(const Tape& tape, const Dual& top, GradientMap& gradients,
                     at::Tensor& condition_gradient) const override;
+  bool lower(NetLowering& to) const override;
   void refresh(bool force) override;
+
+  const at::Tensor& weight() const { return weight_; }
+  const at::Tensor& bias() const { return bias_; }
+  /// gradient [outputs, inputs] += factor / sigma * u v^T: the norm's share of a weight gradient.
+  template <class T>
+  void add_norm_gradient(double factor, T* gradient) const;
 
   void to(torch::Device device, torch::Dtype dtype, bool non_blocking = false) override;
   void to(torch::Dtype dtype, bool non_blocking = false) override;

@@ -54,6 +54,13 @@ Dual Sequential::dual_reverse(const Tape& tape, const Dual& top, GradientMap& gr
   return dual;
 }
 
+bool Sequential::lower(NetLowering& to) const {
+  for (const LayerPtr& layer : layers_) {
+    if (!layer->lower(to)) return false;
+  }
+  return true;
+}
+
 void Sequential::refresh(bool force) {
   for (const LayerPtr& layer : layers_) layer->refresh(force);
 }

@@ -21,6 +21,7 @@ class Sequential final : public Layer {
   at::Tensor vjp(const Tape& tape, const at::Tensor& u) const override;
   Dual dual_reverse(const Tape& tape, const Dual& top, GradientMap& gradients,
                     at::Tensor& condition_gradient) const override;
+  bool lower(NetLowering& to) const override;
   void refresh(bool force) override;
 
  private:

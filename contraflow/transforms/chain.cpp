@@ -1,10 +1,13 @@
 #include "contraflow/transforms/chain.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "contraflow/core/error.h"
+#include "contraflow/transforms/lowering.h"
 
 namespace contraflow {
 namespace {
@@ -76,22 +79,91 @@ Context Chain::member_context(size_t k, const Context& context) const {
   return out;
 }
 
-TransformOutput Chain::do_forward(const at::Tensor& x, const Context& context) const {
+// Members that lower run together, as far as they reach; the others one by one.
+TransformOutput Chain::run(const at::Tensor& x, const Context& context, bool inverse) const {
   TransformOutput total{x, {}, {}, {}};
-  for (size_t k = 0; k < members_.size(); ++k) {
-    append(total, members_[k]->forward(total.value, member_context(k, context)),
-           [&] { return members_[k]->forward_lipschitz(); });
+  const size_t count = members_.size();
+  const auto member = [&](size_t step) { return inverse ? count - 1 - step : step; };
+  const auto lipschitz = [&](size_t k) {
+    return inverse ? members_[k]->inverse_lipschitz() : members_[k]->forward_lipschitz();
+  };
+  for (size_t step = 0; step < count;) {
+    if (tiles_apply(total.value)) {
+      TileLowering lowering(total.value);
+      const size_t begin = step;
+      while (step < count && members_[member(step)]->lower(
+                                 lowering, member_context(member(step), context), inverse))
+        ++step;
+      if (lowering.blocks > 0) {
+        append(total, run_lowered(std::move(lowering), total.value, context.wants_log_det), [&] {
+          std::optional<double> out = 1.0;
+          for (size_t s = begin; s < step && out; ++s) {
+            const std::optional<double> own = lipschitz(member(s));
+            out = own ? std::optional(*out * *own) : std::nullopt;
+          }
+          return out;
+        });
+        continue;
+      }
+      step = begin;
+    }
+    const size_t k = member(step++);
+    const Context own = member_context(k, context);
+    append(
+        total,
+        inverse ? members_[k]->inverse(total.value, own) : members_[k]->forward(total.value, own),
+        [&] { return lipschitz(k); });
   }
   return total;
 }
 
+TransformOutput Chain::do_forward(const at::Tensor& x, const Context& context) const {
+  return run(x, context, /*inverse=*/false);
+}
+
 TransformOutput Chain::do_inverse(const at::Tensor& z, const Context& context) const {
-  TransformOutput total{z, {}, {}, {}};
-  for (size_t k = members_.size(); k-- > 0;) {
-    append(total, members_[k]->inverse(total.value, member_context(k, context)),
-           [&] { return members_[k]->inverse_lipschitz(); });
+  return run(z, context, /*inverse=*/true);
+}
+
+bool Chain::lower(TileLowering& to, const Context& context, bool inverse) const {
+  const TileLowering::Mark mark = to.mark();
+  for (size_t step = 0; step < members_.size(); ++step) {
+    const size_t k = inverse ? members_.size() - 1 - step : step;
+    if (!members_[k]->lower(to, member_context(k, context), inverse)) {
+      to.reset(mark);
+      return false;
+    }
   }
-  return total;
+  return true;
+}
+
+std::unique_ptr<LoweredTail> Chain::lower_tail(const at::Tensor& x, const Context& context) const {
+  LoweredTail tail{TileLowering(x), x, {}};
+  size_t k = 0;
+  const auto needs_gradient = [&](const Transform& member) {
+    const auto parameters = member.parameters();
+    return std::any_of(parameters.begin(), parameters.end(),
+                       [](const at::Tensor& p) { return p.requires_grad(); });
+  };
+  while (k < members_.size()) {
+    const at::NoGradGuard guard;
+    if (tiles_apply(tail.input)) {
+      tail.lowering = TileLowering(tail.input);
+      size_t end = k;
+      while (end < members_.size() &&
+             members_[end]->lower(tail.lowering, member_context(end, context),
+                                  /*inverse=*/false))
+        ++end;
+      if (end == members_.size())
+        return tail.lowering.blocks > 0 ? std::make_unique<LoweredTail>(std::move(tail)) : nullptr;
+    }
+    if (needs_gradient(*members_[k])) return nullptr;
+    const TransformOutput out = members_[k]->forward(tail.input, member_context(k, context));
+    tail.input = out.value;
+    tail.log_det = add_defined(tail.log_det, out.log_det);
+    ++k;
+  }
+  return nullptr;
 }
 
 bool Chain::prepare_needs_data() const {

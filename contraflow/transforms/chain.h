@@ -51,12 +51,17 @@ class Chain final : public Transform {
   std::optional<double> forward_lipschitz() const override;
   std::optional<double> inverse_lipschitz() const override;
 
+  bool lower(TileLowering& to, const Context& context, bool inverse) const override;
+  /// See contraflow::lower_tail().
+  std::unique_ptr<struct LoweredTail> lower_tail(const at::Tensor& x, const Context& context) const;
+
   const std::vector<TransformPtr>& members() const { return members_; }
 
  private:
   TransformOutput do_forward(const at::Tensor& x, const Context& context) const override;
   TransformOutput do_inverse(const at::Tensor& z, const Context& context) const override;
   void do_prepare(const at::Tensor& x, const Context& context) override;
+  TransformOutput run(const at::Tensor& x, const Context& context, bool inverse) const;
   Context member_context(size_t k, const Context& context) const;
 
   std::vector<TransformPtr> members_;

@@ -8,6 +8,7 @@
 #include <numbers>
 
 #include "contraflow/core/error.h"
+#include "contraflow/transforms/block_lowering.h"
 #include "contraflow/transforms/block_relation.h"
 
 namespace contraflow {
@@ -130,18 +131,37 @@ std::optional<double> ContractiveBlock::inverse_lipschitz() const {
   return form_.swapped().lipschitz(net_->lipschitz());
 }
 
-TransformOutput ContractiveBlock::relate(const BlockForm& form, const at::Tensor& x,
-                                         const Context& context) const {
+BlockRelation ContractiveBlock::relation(const BlockForm& form, const Context& context) const {
   const bool training = context.phase == Phase::kTrain;
   // Outside training a gradient is asked for by itself, and gets the accuracy of the solve.
   const double backward = training ? options_.backward_tolerance
                                    : std::min(options_.backward_tolerance, options_.tolerance);
-  const BlockRelation relation{form,
-                               net_,
-                               training ? options_.train_log_det : options_.eval_log_det,
-                               options_.solver,
-                               training ? options_.train_tolerance : options_.tolerance,
-                               backward};
+  return {form,
+          net_,
+          training ? options_.train_log_det : options_.eval_log_det,
+          options_.solver,
+          training ? options_.train_tolerance : options_.tolerance,
+          backward};
+}
+
+bool ContractiveBlock::lower(TileLowering& to, const Context& context, bool inverse) const {
+  if (context.condition.defined()) return false;
+  return lower_relation(relation(inverse ? form_.swapped() : form_, context), context.rng, to);
+}
+
+TransformOutput ContractiveBlock::run(const at::Tensor& x, const Context& context,
+                                      bool inverse) const {
+  if (tiles_apply(x)) {
+    TileLowering lowering(x);
+    if (lower(lowering, context, inverse))
+      return run_lowered(std::move(lowering), x, context.wants_log_det);
+  }
+  return relate(inverse ? form_.swapped() : form_, x, context);
+}
+
+TransformOutput ContractiveBlock::relate(const BlockForm& form, const at::Tensor& x,
+                                         const Context& context) const {
+  const BlockRelation relation = this->relation(form, context);
   const std::vector<at::Tensor> parameters = net_->parameters();
   const bool graph = needs_graph(x, context.condition, parameters);
   RelationResult result = evaluate_relation(relation, x, context.condition, context.rng, graph);
@@ -157,11 +177,11 @@ TransformOutput ContractiveBlock::relate(const BlockForm& form, const at::Tensor
 }
 
 TransformOutput ContractiveBlock::do_forward(const at::Tensor& x, const Context& context) const {
-  return relate(form_, x, context);
+  return run(x, context, /*inverse=*/false);
 }
 
 TransformOutput ContractiveBlock::do_inverse(const at::Tensor& z, const Context& context) const {
-  return relate(form_.swapped(), z, context);
+  return run(z, context, /*inverse=*/true);
 }
 
 void ContractiveBlock::do_prepare(const at::Tensor& /*x*/, const Context& /*context*/) {

@@ -7,6 +7,7 @@
 #include "contraflow/networks/contractive_net.h"
 #include "contraflow/networks/net_options.h"
 #include "contraflow/solvers/fixed_point.h"
+#include "contraflow/transforms/block_relation.h"
 #include "contraflow/transforms/transform.h"
 
 namespace contraflow {
@@ -97,6 +98,8 @@ class ContractiveBlock final : public Transform {
   std::optional<double> forward_lipschitz() const override;
   std::optional<double> inverse_lipschitz() const override;
 
+  bool lower(TileLowering& to, const Context& context, bool inverse) const override;
+
   const BlockForm& form() const { return form_; }
   const ContractiveNetPtr& net() const { return net_; }
   const ContractiveBlockOptions& options() const { return options_; }
@@ -107,7 +110,9 @@ class ContractiveBlock final : public Transform {
   void do_prepare(const at::Tensor& x, const Context& context) override;
 
  private:
+  BlockRelation relation(const BlockForm& form, const Context& context) const;
   TransformOutput relate(const BlockForm& form, const at::Tensor& x, const Context& context) const;
+  TransformOutput run(const at::Tensor& x, const Context& context, bool inverse) const;
 
   ContractiveBlockOptions options_;
   BlockForm form_;

@@ -41,6 +41,10 @@ class Inverse final : public Transform {
   std::optional<double> forward_lipschitz() const override { return inner_->inverse_lipschitz(); }
   std::optional<double> inverse_lipschitz() const override { return inner_->forward_lipschitz(); }
 
+  bool lower(TileLowering& to, const Context& context, bool inverse) const override {
+    return inner_->lower(to, context, !inverse);
+  }
+
   const TransformPtr& inner() const { return inner_; }
 
  private:

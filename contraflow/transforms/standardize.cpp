@@ -2,7 +2,11 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "contraflow/transforms/column_statistics.h"
+#include "contraflow/transforms/lowering.h"
 
 namespace contraflow {
 
@@ -27,6 +31,22 @@ TransformOutput Standardize::do_forward(const at::Tensor& x, const Context& /*co
 
 TransformOutput Standardize::do_inverse(const at::Tensor& z, const Context& /*context*/) const {
   return {z * scale_ + mean_, scale_.log().sum().repeat({z.size(0)}), {}, {}};
+}
+
+bool Standardize::lower(TileLowering& to, const Context& /*context*/, bool inverse) const {
+  kernels::TileAffine affine;
+  affine.gradient_begin = to.program.gradient_size;
+  const std::vector<double> mean = to_doubles(mean_), scale = to_doubles(scale_);
+  affine.lipschitz = 0.0;
+  for (size_t k = 0; k < mean.size(); ++k) {
+    affine.scale.push_back(inverse ? scale[k] : 1.0 / scale[k]);
+    affine.shift.push_back(inverse ? mean[k] : -mean[k] / scale[k]);
+    affine.log_det += std::log(affine.scale.back());
+    affine.lipschitz = std::max(affine.lipschitz, affine.scale.back());
+  }
+  to.program.gradient_size += 2 * options_.dim;  // of fixed numbers: not read
+  to.program.steps.emplace_back(std::move(affine));
+  return true;
 }
 
 void Standardize::do_prepare(const at::Tensor& x, const Context& /*context*/) {

@@ -44,6 +44,7 @@ class Standardize final : public Transform {
   bool prepare_needs_data() const override;
   std::optional<double> forward_lipschitz() const override;
   std::optional<double> inverse_lipschitz() const override;
+  bool lower(TileLowering& to, const Context& context, bool inverse) const override;
 
  private:
   TransformOutput do_forward(const at::Tensor& x, const Context& context) const override;

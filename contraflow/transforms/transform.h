@@ -20,6 +20,8 @@ struct Context {
   /// Random numbers of this call; row r of the batch draws as sample rng.first_row() + r.
   Rng rng{0};
   Phase phase = Phase::kEvaluate;
+  /// false: log_det and its bound may stay undefined, where leaving them out saves work.
+  bool wants_log_det = true;
 
   /// The same context with an independent random stream; a chain forks once per member.
   [[nodiscard]] Context fork(uint64_t tag) const;
@@ -70,6 +72,13 @@ class Transform : public torch::nn::Module {
   /// error in x can grow in z, and an error in z in x.
   virtual std::optional<double> forward_lipschitz() const { return std::nullopt; }
   virtual std::optional<double> inverse_lipschitz() const { return std::nullopt; }
+
+  /// Adds the map of forward (or inverse) on the batch of `to` to a tile program. False, and
+  /// nothing added, when the tile kernels cannot run it: the default.
+  virtual bool lower(struct TileLowering& /*to*/, const Context& /*context*/,
+                     bool /*inverse*/) const {
+    return false;
+  }
 
  protected:
   virtual TransformOutput do_forward(const at::Tensor& x, const Context& context) const = 0;

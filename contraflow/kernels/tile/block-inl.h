@@ -1,0 +1,344 @@
+// Included once per instruction set by tile/run.cpp (Highway's convention): no include guard.
+#if defined(CONTRAFLOW_TILE_BLOCK_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef CONTRAFLOW_TILE_BLOCK_INL_H_
+#undef CONTRAFLOW_TILE_BLOCK_INL_H_
+#else
+#define CONTRAFLOW_TILE_BLOCK_INL_H_
+#endif
+
+#include "contraflow/kernels/tile/arena.h"
+#include "contraflow/kernels/tile/log_det-inl.h"
+#include "contraflow/kernels/tile/solve-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace contraflow::kernels::HWY_NAMESPACE {
+
+template <class T>
+Panel<T> take_panel(Arena& arena, int64_t rows, int64_t columns) {
+  return {arena.take<T>(rows * columns), columns};
+}
+
+/// Tangents of a block's dual reverse: the unit vectors, or the probes.
+HWY_INLINE int64_t tangent_count(const TileBlock& block) {
+  return block.exact ? block.net.dim : block.series.probe_count;
+}
+
+/// Room that a tape needs; for a tape that several blocks share, the most that any needs.
+struct TapeShape {
+  int64_t dim = 0, features = 0, z_rows = 0, slope_rows = 0, tangents = 0, memory = 0;
+  bool exact = false, solves = false, series = false;
+
+  void include(const TileBlock& block) {
+    dim = block.net.dim;
+    features = std::max(features, block.net.features);
+    z_rows = std::max(z_rows, block.net.z_rows);
+    slope_rows = std::max(slope_rows, block.net.slope_rows);
+    tangents = std::max(tangents, tangent_count(block));
+    memory = std::max(memory, block.memory);
+    exact = exact || block.exact;
+    solves = solves || block.solves();
+    series = series || !block.exact;
+  }
+};
+
+/// A block linearised at the points of one tile, kept from the forward to the backward half.
+template <class T>
+struct BlockTape {
+  NetTape<T> net;
+  T* weights = nullptr;  ///< exact: [vectors][dim dim] vectors; see ExactParts
+  T* solver = nullptr;
+  Panel<T> probe_sum;  ///< series: [dim, probes x vectors]
+
+  void allocate(Arena& arena, const TapeShape& shape, int64_t vectors) {
+    const int64_t width = vectors * lanes<T>(), all = (1 + shape.tangents) * width;
+    net.features = take_panel<T>(arena, shape.features, all);
+    net.z = take_panel<T>(arena, shape.z_rows, all);
+    net.slope = take_panel<T>(arena, shape.slope_rows, width);
+    net.curvature = take_panel<T>(arena, shape.slope_rows, width);
+    const int64_t square = shape.dim * shape.dim * width;
+    if (shape.exact) weights = arena.take<T>(square);
+    if (shape.exact && shape.solves) solver = arena.take<T>(square);
+    if (shape.series) probe_sum = take_panel<T>(arena, shape.dim, shape.tangents * width);
+  }
+};
+
+/// What a thread's blocks share while they work.
+template <class T>
+struct BlockScratch {
+  NetTape<T> value;  ///< for G alone
+  Panel<T> z_bar, features_bar;
+  VjpScratch<T> vjp;
+  Panel<T> chain, chain_image;
+  T* outer = nullptr;
+  SolveScratch<T> solve;
+  Panel<T> right;       ///< [dim] right side of a solve
+  T* length = nullptr;  ///< [samples]
+
+  void allocate(Arena& arena, const TapeShape& shape, int64_t vectors);
+};
+
+template <class T>
+void BlockScratch<T>::allocate(Arena& arena, const TapeShape& shape, int64_t vectors) {
+  const int64_t features = shape.features, z_rows = shape.z_rows, memory = shape.memory;
+  const int64_t width = vectors * lanes<T>(), all = (1 + shape.tangents) * width, dim = shape.dim;
+  value.vectors = vectors;
+  value.features = take_panel<T>(arena, features, width);
+  value.z = take_panel<T>(arena, z_rows, width);
+  z_bar = take_panel<T>(arena, z_rows, all);
+  features_bar = take_panel<T>(arena, features, all);
+  vjp.features_bar = take_panel<T>(arena, features, width);
+  vjp.z_bar = take_panel<T>(arena, z_rows, width);
+  chain = take_panel<T>(arena, dim, width);
+  chain_image = take_panel<T>(arena, dim, width);
+  outer = arena.take<T>(all * outer_width<T>());
+  solve.trial = take_panel<T>(arena, dim, width);
+  solve.best = take_panel<T>(arena, dim, width);
+  solve.image = take_panel<T>(arena, dim, width);
+  solve.point_steps = take_panel<T>(arena, memory * dim, width);
+  solve.steps = take_panel<T>(arena, memory * dim, width);
+  solve.input = value.features;
+  solve.error = arena.take<T>(width);
+  right = take_panel<T>(arena, dim, width);
+  length = arena.take<T>(width);
+}
+
+/// The samples of one tile, in the order a block works on them.
+template <class T>
+struct TileRows {
+  int64_t samples = 0;  ///< without the padding of the last vector
+  int64_t vectors = 0;
+  const T* counts = nullptr;  ///< series: terms of each sample, descending; 0 in padding
+  const int64_t* sorted_counts = nullptr;
+};
+
+/// One contractive block on one tile.
+template <class T>
+class BlockWorker {
+ public:
+  BlockWorker(const TileBlock& block, const NetView<T>& view, BlockTape<T>& tape,
+              const BlockScratch<T>& scratch, const TileRows<T>& rows)
+      : block_(block), view_(view), tape_(tape), s_(scratch), rows_(rows) {
+    tape_.net.vectors = rows.vectors;
+    tape_.net.tangents = tangent_count(block);
+  }
+
+  /// The hidden point of x: in the tape's features. error [samples]: of y, where solved.
+  TileSolveOutcome find_point(Panel<T> x, T* error) const;
+  /// Linearises at the point; log_det += the estimate. Probes v: in the tape's tangent columns.
+  void linearize(T* log_det, T* bias, bool with_probe_sum) const;
+  /// y from the point and x, after linearize() or, with `fresh`, without it.
+  void output(Panel<T> x, Panel<T> y, bool fresh) const;
+  /// x_bar from y_bar and the log-determinant's weights c; adds parameter gradients.
+  TileSolveOutcome reverse(Panel<T> y_bar, const T* c, Panel<T> x_bar, T* gradient) const;
+
+  Panel<T> point() const { return tape_.net.features; }
+  Panel<T> probe(int64_t p) const { return tape_.net.features.columns_from((1 + p) * width()); }
+
+ private:
+  int64_t width() const { return rows_.vectors * lanes<T>(); }
+  int64_t dim() const { return block_.net.dim; }
+  void set_unit_tangents() const;
+  void set_top(Panel<T> y_bar, const T* c) const;
+  TileSolveOutcome solve_adjoint(Panel<T> right, Panel<T> lambda) const;
+
+  const TileBlock& block_;
+  const NetView<T>& view_;
+  BlockTape<T>& tape_;
+  const BlockScratch<T>& s_;
+  const TileRows<T>& rows_;
+};
+
+template <class T, class F>
+HWY_INLINE void for_each(int64_t rows, int64_t columns, F&& f) {
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t c = 0; c < columns; c += lanes<T>()) f(r, c);
+  }
+}
+
+template <class T>
+TileSolveOutcome BlockWorker<T>::find_point(Panel<T> x, T* error) const {
+  const Vec<T> inverse = set<T>(1.0 / block_.a);
+  if (!block_.solves()) {
+    for_each<T>(dim(), width(), [&](int64_t r, int64_t c) HWY_ATTR {
+      store(load(x.row(r) + c) * inverse, point().row(r) + c);
+    });
+    return {};
+  }
+  for_each<T>(dim(), width(), [&](int64_t r, int64_t c) HWY_ATTR {
+    const Vec<T> right = load(x.row(r) + c) * inverse;
+    store(right, s_.right.row(r) + c);
+    store(right, s_.solve.trial.row(r) + c);
+  });
+  const double to_y = std::abs(block_.determinant() / block_.b);
+  SolveRule<T> rule;
+  rule.contraction = std::abs(block_.b / block_.a) * block_.kappa;
+  rule.factor = -block_.b / block_.a;
+  rule.tolerance = block_.tolerance / to_y;
+  rule.memory = std::min({block_.memory, dim(), kMostMemory});
+  rule.max_iterations = block_.max_iterations;
+  rule.dim = dim();
+  const TileSolveOutcome outcome = solve_tile<true>(rule, s_.solve, s_.right, rows_.vectors,
+                                                    rows_.samples, [&](int64_t count) HWY_ATTR {
+                                                      value_pass(view_, s_.value, count);
+                                                      return net_output(view_, s_.value);
+                                                    });
+  copy_rows(s_.solve.image, dim(), point(), width());
+  for (int64_t k = 0; k < width(); ++k) error[k] = s_.solve.error[k] * static_cast<T>(to_y);
+  return outcome;
+}
+
+template <class T>
+void BlockWorker<T>::set_unit_tangents() const {
+  for (int64_t r = 0; r < dim(); ++r) {
+    for (int64_t p = 0; p < dim(); ++p) std::fill_n(probe(p).row(r), width(), T(p == r ? 1 : 0));
+  }
+}
+
+template <class T>
+void BlockWorker<T>::linearize(T* log_det, T* bias, bool with_probe_sum) const {
+  constexpr int64_t n = lanes<T>();
+  if (block_.exact) {
+    set_unit_tangents();
+    value_pass(view_, tape_.net, rows_.vectors, /*with_tangents=*/true);
+    const int64_t square = dim() * dim() * n;
+    for (int64_t v = 0; v < rows_.vectors; ++v) {
+      const ExactParts<T> parts{tape_.weights + v * square,
+                                tape_.solver == nullptr ? nullptr : tape_.solver + v * square};
+      const Vec<T> value =
+          exact_log_det(block_, net_output(view_, tape_.net), rows_.vectors, v, parts);
+      if (log_det != nullptr) store(load(log_det + v * n) + value, log_det + v * n);
+    }
+    return;
+  }
+  value_pass(view_, tape_.net, rows_.vectors);
+  if (log_det == nullptr) return;  // backward: the probes' sums are there already
+  const Vec<T> constant = set<T>(block_.series.constant);
+  for (int64_t c = 0; c < width(); c += n) store(load(log_det + c) + constant, log_det + c);
+  const SeriesChain<T> chain{block_.series, view_,          tape_.net,    s_.vjp,
+                             s_.chain,      s_.chain_image, rows_.counts, rows_.sorted_counts,
+                             rows_.samples};
+  for (int64_t p = 0; p < tape_.net.tangents; ++p) {
+    const Panel<T> u = with_probe_sum ? tape_.probe_sum.columns_from(p * width()) : Panel<T>{};
+    if (with_probe_sum) zero_rows(u, dim(), width());
+    chain.run(probe(p), 1.0 / static_cast<double>(tape_.net.tangents), log_det, u,
+              block_.series.tail_factor > 0 ? bias : nullptr);
+  }
+}
+
+template <class T>
+void BlockWorker<T>::output(Panel<T> x, Panel<T> y, bool fresh) const {
+  if (block_.solves()) {  // G(w) eliminated: y is exact in x
+    const Vec<T> of_w = set<T>(-block_.determinant() / block_.b),
+                 of_x = set<T>(block_.d / block_.b);
+    for_each<T>(dim(), width(), [&](int64_t r, int64_t c) HWY_ATTR {
+      store(hn::MulAdd(of_w, load(point().row(r) + c), of_x * load(x.row(r) + c)), y.row(r) + c);
+    });
+    return;
+  }
+  if (fresh) {
+    copy_rows(point(), dim(), s_.value.features, width());
+    value_pass(view_, s_.value, rows_.vectors);
+  }
+  const Panel<T> g = net_output(view_, fresh ? s_.value : tape_.net);
+  for_each<T>(dim(), width(), [&](int64_t r, int64_t c) HWY_ATTR {
+    store(hn::MulAdd(set<T>(block_.c), load(point().row(r) + c),
+                     set<T>(block_.d) * load(g.row(r) + c)),
+          y.row(r) + c);
+  });
+}
+
+// (D y_bar, c u_1, ...) on top of the dual reverse.
+template <class T>
+void BlockWorker<T>::set_top(Panel<T> y_bar, const T* c_bar) const {
+  constexpr int64_t n = lanes<T>();
+  const Panel<T> top = s_.z_bar.rows_from(view_.net->layers.back().z_begin);
+  const int64_t square = dim() * dim() * n;
+  for_each<T>(dim(), width(), [&](int64_t r, int64_t c) HWY_ATTR {
+    store(set<T>(block_.d) * load(y_bar.row(r) + c), top.row(r) + c);
+    const Vec<T> weight = load(c_bar + c);
+    for (int64_t p = 0; p < tape_.net.tangents; ++p) {
+      const T* u = block_.exact ? tape_.weights + (c / n) * square + (p * dim() + r) * n
+                                : tape_.probe_sum.row(r) + p * width() + c;
+      store(weight * load(u), top.row(r) + (1 + p) * width() + c);
+    }
+  });
+}
+
+// lambda with (A + B J)^T lambda = right.
+template <class T>
+TileSolveOutcome BlockWorker<T>::solve_adjoint(Panel<T> right, Panel<T> lambda) const {
+  constexpr int64_t n = lanes<T>();
+  if (block_.exact) {
+    const int64_t square = dim() * dim() * n;
+    for_each<T>(dim(), width(), [&](int64_t i, int64_t c) HWY_ATTR {
+      Vec<T> sum = hn::Zero(Tag<T>());
+      for (int64_t r = 0; r < dim(); ++r) {
+        const T* m = tape_.solver + (c / n) * square + (r * dim() + i) * n;
+        sum = hn::MulAdd(load(m), load(right.row(r) + c), sum);
+      }
+      store(sum, lambda.row(i) + c);
+    });
+    return {};
+  }
+  // Samples are scaled to length 1, so that one tolerance is a relative one for each.
+  for (int64_t c = 0; c < width(); c += n) {
+    Vec<T> sum = hn::Zero(Tag<T>());
+    for (int64_t r = 0; r < dim(); ++r)
+      sum = hn::MulAdd(load(right.row(r) + c), load(right.row(r) + c), sum);
+    store(hn::Max(hn::Sqrt(sum), set<T>(std::numeric_limits<float>::min())), s_.length + c);
+  }
+  for_each<T>(dim(), width(), [&](int64_t r, int64_t c) HWY_ATTR {
+    const Vec<T> unit = load(right.row(r) + c) / (load(s_.length + c) * set<T>(block_.a));
+    store(unit, s_.right.row(r) + c);
+    store(unit, s_.solve.trial.row(r) + c);
+  });
+  SolveRule<T> rule;
+  rule.contraction = std::abs(block_.b / block_.a) * block_.kappa;
+  rule.factor = -block_.b / block_.a;
+  rule.tolerance = block_.backward_tolerance;
+  rule.memory = std::min({block_.memory, dim(), kMostMemory});
+  rule.max_iterations = block_.max_iterations;
+  rule.dim = dim();
+  const TileSolveOutcome outcome = solve_tile<false>(
+      rule, s_.solve, s_.right, rows_.vectors, rows_.samples, [&](int64_t count) HWY_ATTR {
+        vjp(view_, tape_.net, s_.solve.input, count, s_.vjp, s_.chain);
+        return s_.chain;
+      });
+  for_each<T>(dim(), width(), [&](int64_t r, int64_t c) HWY_ATTR {
+    store(load(s_.solve.image.row(r) + c) * load(s_.length + c), lambda.row(r) + c);
+  });
+  return outcome;
+}
+
+template <class T>
+TileSolveOutcome BlockWorker<T>::reverse(Panel<T> y_bar, const T* c_bar, Panel<T> x_bar,
+                                         T* gradient) const {
+  if (!block_.exact) tangent_pass(view_, tape_.net);
+  set_top(y_bar, c_bar);
+  const DualReverse<T> dual(view_, tape_.net, s_.z_bar, s_.features_bar, gradient);
+  dual.run();
+  const Vec<T> scale = set<T>(block_.c);
+  for_each<T>(dim(), width(), [&](int64_t r, int64_t c) HWY_ATTR {
+    store(hn::MulAdd(scale, load(y_bar.row(r) + c), load(s_.features_bar.row(r) + c)),
+          s_.features_bar.row(r) + c);
+  });
+  TileSolveOutcome outcome;
+  if (!block_.solves()) {
+    const Vec<T> inverse = set<T>(1.0 / block_.a);
+    for_each<T>(dim(), width(), [&](int64_t r, int64_t c) HWY_ATTR {
+      store(load(s_.features_bar.row(r) + c) * inverse, x_bar.row(r) + c);
+    });
+  } else {
+    outcome = solve_adjoint(s_.features_bar, x_bar);
+    for_each<T>(dim(), width(), [&](int64_t r, int64_t c) HWY_ATTR {
+      store(load(x_bar.row(r) + c) * set<T>(-block_.b), s_.chain_image.row(r) + c);
+    });
+    dual.add_value(s_.chain_image, s_.vjp);
+  }
+  add_weight_gradients(view_, tape_.net, s_.z_bar, gradient, s_.outer);
+  return outcome;
+}
+
+}  // namespace contraflow::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+#endif

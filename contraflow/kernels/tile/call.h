@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+
+#include "contraflow/kernels/tile_program.h"
+
+namespace contraflow::kernels {
+
+/// What a run of the tile kernels computes.
+enum class TileMode {
+  kForward,   ///< value and log_det; on request the points and probe sums a backward run needs
+  kBackward,  ///< from points, y_bar and c: x_bar and parameter gradients
+  kLoss,      ///< kForward, then kBackward for a standard normal base, in one visit of each tile
+};
+
+/// How a solve ended, the worst row of a run.
+struct TileSolveStatus {
+  int64_t row = -1;  ///< -1: every row is within its tolerance
+  double bound = 0.0;
+  bool diverged = false;
+  int64_t iterations = 0;
+};
+
+/// Packed weights of a layer: both orders in which the products read them.
+template <class T>
+struct PackedLayer {
+  const T* forward = nullptr;   ///< blocks of rows over the outputs
+  const T* backward = nullptr;  ///< blocks of rows over the inputs, of the transpose
+};
+
+/// One run over raw memory. Rows are row-major [batch, dim]; null where not wanted.
+template <class T>
+struct TileCall {
+  const TileProgram* program = nullptr;
+  TileMode mode = TileMode::kForward;
+  int64_t batch = 0;
+  const T* x = nullptr;
+  T* y = nullptr;
+  T* log_det = nullptr;
+  T* solve_error = nullptr;
+  T* bias_bound = nullptr;
+  T* points = nullptr;      ///< [steps, batch, dim]: w of blocks, x of affine steps
+  T* probe_sums = nullptr;  ///< per stochastic step [probe_count, batch, dim], one after another
+  const T* y_bar = nullptr;
+  const T* log_det_bar = nullptr;  ///< [batch]; in kLoss the weight of each row's log-density
+  T* x_bar = nullptr;
+  T* gradient = nullptr;        ///< [program.gradient_size], added to
+  int64_t workspace_bytes = 0;  ///< 0: the default; an upper bound on a tile's memory per thread
+  TileSolveStatus status;       ///< out
+};
+
+void run_tiles(TileCall<float>& call);
+void run_tiles(TileCall<double>& call);
+
+}  // namespace contraflow::kernels

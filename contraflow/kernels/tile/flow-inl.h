@@ -1,0 +1,374 @@
+// Included once per instruction set by tile/run.cpp (Highway's convention): no include guard.
+#if defined(CONTRAFLOW_TILE_FLOW_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef CONTRAFLOW_TILE_FLOW_INL_H_
+#undef CONTRAFLOW_TILE_FLOW_INL_H_
+#else
+#define CONTRAFLOW_TILE_FLOW_INL_H_
+#endif
+
+#include <algorithm>
+#include <numeric>
+#include <vector>
+
+#include "contraflow/kernels/tile/block-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace contraflow::kernels::HWY_NAMESPACE {
+
+/// What a run fixes before its tiles start.
+template <class T>
+struct FlowPlan {
+  const TileCall<T>* call = nullptr;
+  std::vector<NetView<T>> nets;          ///< per step; empty views for affine steps
+  std::vector<int64_t> affine_gradient;  ///< per step, in a thread's padded buffer
+  std::vector<int64_t> probe_sum_begin;  ///< per step, in call.probe_sums
+  int64_t vectors = 1;                   ///< of a whole tile
+  bool keep_tapes = false;               ///< every block's tape lives until the backward half
+
+  const TileProgram& program() const { return *call->program; }
+  int64_t rows() const { return vectors * lanes<T>(); }
+};
+
+/// A step's memory of the forward half.
+template <class T>
+struct StepState {
+  Panel<T> point;            ///< [dim]: w of a block, x of an affine step; as the step worked on it
+  int64_t* order = nullptr;  ///< series: sample of each place
+  int64_t* sorted_counts = nullptr;
+  T* counts = nullptr;
+  Panel<T> probe_sum;  ///< series, where the tape does not live on
+};
+
+/// Runs tiles of a program, one thread's.
+template <class T>
+class FlowWorker {
+ public:
+  FlowWorker(const FlowPlan<T>& plan, Arena& arena);
+
+  /// Rows first, first + 1, ... of the batch; `gradient` is a padded buffer or null.
+  void run(int64_t first, int64_t count, T* gradient, TileSolveStatus& status);
+
+ private:
+  bool backward() const { return plan_.call->mode != TileMode::kForward; }
+  int64_t width() const { return rows_.vectors * lanes<T>(); }
+  int64_t dim() const { return plan_.program().dim; }
+  BlockTape<T>& tape(size_t k) { return plan_.keep_tapes ? tapes_[k] : tapes_[0]; }
+
+  void load_rows(const T* from, Panel<T> to) const;
+  void store_rows(Panel<T> from, T* to) const;
+  void load_values(const T* from, T* to) const;
+  void sort_by_counts(const TileBlock& block, StepState<T>& step);
+  Panel<T> to_order(const StepState<T>& step, Panel<T> natural, Panel<T> scratch) const;
+  void from_order(const StepState<T>& step, Panel<T> ordered, Panel<T> natural) const;
+  void load_probes(const TileBlock& block, const StepState<T>& step,
+                   const BlockWorker<T>& worker) const;
+
+  void forward_affine(const TileAffine& affine, size_t k);
+  void backward_affine(const TileAffine& affine, size_t k, T* gradient);
+  void forward_block(const TileBlock& block, size_t k);
+  void backward_block(const TileBlock& block, size_t k, T* gradient);
+  void save_point(size_t k);
+  void note(const TileSolveOutcome& outcome, const StepState<T>& step, const T* error);
+
+  const FlowPlan<T>& plan_;
+  TileRows<T> rows_;
+  int64_t first_ = 0;
+  size_t last_block_ = 0;
+  TileSolveStatus* status_ = nullptr;
+  std::vector<BlockTape<T>> tapes_;
+  std::vector<StepState<T>> steps_;
+  BlockScratch<T> scratch_;
+  Panel<T> state_, bar_, ordered_, ordered_out_;
+  T *log_det_, *error_, *bias_, *weight_, *own_log_det_, *own_error_, *own_bias_;
+};
+
+template <class T>
+FlowWorker<T>::FlowWorker(const FlowPlan<T>& plan, Arena& arena) : plan_(plan) {
+  const TileProgram& program = plan.program();
+  const int64_t columns = plan.rows();
+  TapeShape shape;
+  shape.dim = program.dim;
+  for (size_t k = 0; k < program.steps.size(); ++k) {
+    const auto* block = std::get_if<TileBlock>(&program.steps[k]);
+    if (block == nullptr) continue;
+    shape.include(*block);
+    last_block_ = k;
+  }
+  steps_.resize(program.steps.size());
+  tapes_.resize(plan.keep_tapes ? program.steps.size() : 1);
+  if (!plan.keep_tapes) tapes_[0].allocate(arena, shape, plan.vectors);
+  for (size_t k = 0; k < program.steps.size(); ++k) {
+    const auto* block = std::get_if<TileBlock>(&program.steps[k]);
+    steps_[k].point = take_panel<T>(arena, program.dim, columns);
+    if (block == nullptr) continue;
+    TapeShape own;
+    own.include(*block);
+    if (plan.keep_tapes) tapes_[k].allocate(arena, own, plan.vectors);
+    if (block->exact) continue;
+    steps_[k].order = arena.take<int64_t>(columns);
+    steps_[k].sorted_counts = arena.take<int64_t>(columns);
+    steps_[k].counts = arena.take<T>(columns);
+    steps_[k].probe_sum = take_panel<T>(arena, program.dim, tangent_count(*block) * columns);
+  }
+  scratch_.allocate(arena, shape, plan.vectors);
+  for (Panel<T>* p : {&state_, &bar_, &ordered_, &ordered_out_})
+    *p = take_panel<T>(arena, program.dim, columns);
+  for (T** p : {&log_det_, &error_, &bias_, &weight_, &own_log_det_, &own_error_, &own_bias_})
+    *p = arena.take<T>(columns);
+}
+
+// Rows of the batch become columns; padding is zero.
+template <class T>
+void FlowWorker<T>::load_rows(const T* from, Panel<T> to) const {
+  const int64_t d = dim();
+  for (int64_t r = 0; r < d; ++r) {
+    T* row = to.row(r);
+    for (int64_t s = 0; s < rows_.samples; ++s) row[s] = from[(first_ + s) * d + r];
+    std::fill(row + rows_.samples, row + width(), T(0));
+  }
+}
+
+template <class T>
+void FlowWorker<T>::store_rows(Panel<T> from, T* to) const {
+  const int64_t d = dim();
+  for (int64_t s = 0; s < rows_.samples; ++s) {
+    for (int64_t r = 0; r < d; ++r) to[(first_ + s) * d + r] = from.row(r)[s];
+  }
+}
+
+template <class T>
+void FlowWorker<T>::load_values(const T* from, T* to) const {
+  std::copy_n(from + first_, rows_.samples, to);
+  std::fill(to + rows_.samples, to + width(), T(0));
+}
+
+// Samples with the most terms first, so that those still at work in a chain are the first vectors.
+template <class T>
+void FlowWorker<T>::sort_by_counts(const TileBlock& block, StepState<T>& step) {
+  const auto all = static_cast<int64_t>(block.series.terms.size());
+  const int64_t* counts = block.series.counts;
+  const auto count_of = [&](int64_t s) {
+    if (s >= rows_.samples) return int64_t{0};
+    return counts == nullptr ? all : counts[first_ + s];
+  };
+  std::iota(step.order, step.order + width(), int64_t{0});
+  std::stable_sort(step.order, step.order + rows_.samples,
+                   [&](int64_t a, int64_t b) { return count_of(a) > count_of(b); });
+  for (int64_t s = 0; s < width(); ++s) {
+    step.sorted_counts[s] = count_of(step.order[s]);
+    step.counts[s] = static_cast<T>(step.sorted_counts[s]);
+  }
+  rows_.counts = step.counts;
+  rows_.sorted_counts = step.sorted_counts;
+}
+
+template <class T>
+Panel<T> FlowWorker<T>::to_order(const StepState<T>& step, Panel<T> natural,
+                                 Panel<T> scratch) const {
+  if (step.order == nullptr) return natural;
+  for (int64_t r = 0; r < dim(); ++r) {
+    for (int64_t s = 0; s < width(); ++s) scratch.row(r)[s] = natural.row(r)[step.order[s]];
+  }
+  return scratch;
+}
+
+template <class T>
+void FlowWorker<T>::from_order(const StepState<T>& step, Panel<T> ordered, Panel<T> natural) const {
+  for (int64_t r = 0; r < dim(); ++r) {
+    for (int64_t s = 0; s < width(); ++s)
+      natural.row(r)[step.order == nullptr ? s : step.order[s]] = ordered.row(r)[s];
+  }
+}
+
+template <class T>
+void FlowWorker<T>::load_probes(const TileBlock& block, const StepState<T>& step,
+                                const BlockWorker<T>& worker) const {
+  const T* probes = static_cast<const T*>(block.series.probes);
+  for (int64_t p = 0; p < block.series.probe_count; ++p) {
+    const T* from = probes + p * plan_.call->batch * dim();
+    for (int64_t r = 0; r < dim(); ++r) {
+      T* row = worker.probe(p).row(r);
+      for (int64_t s = 0; s < width(); ++s) {
+        const int64_t sample = step.order[s];
+        row[s] = sample < rows_.samples ? from[(first_ + sample) * dim() + r] : T(0);
+      }
+    }
+  }
+}
+
+template <class T>
+void FlowWorker<T>::note(const TileSolveOutcome& outcome, const StepState<T>& step,
+                         const T* error) {
+  status_->iterations = std::max(status_->iterations, outcome.iterations);
+  if (outcome.failed_sample < 0 || status_->row >= 0) return;
+  const int64_t place = outcome.failed_sample;
+  status_->row = first_ + (step.order == nullptr ? place : step.order[place]);
+  status_->bound = error == nullptr ? 0.0 : static_cast<double>(error[place]);
+  status_->diverged = outcome.diverged;
+}
+
+template <class T>
+void FlowWorker<T>::forward_affine(const TileAffine& affine, size_t k) {
+  for (int64_t r = 0; r < dim(); ++r) {
+    const Vec<T> scale = set<T>(affine.scale[r]), shift = set<T>(affine.shift[r]);
+    for (int64_t c = 0; c < width(); c += lanes<T>()) {
+      const Vec<T> x = load(state_.row(r) + c);
+      store(x, steps_[k].point.row(r) + c);
+      store(hn::MulAdd(scale, x, shift), state_.row(r) + c);
+    }
+  }
+  for (int64_t c = 0; c < width(); ++c) {
+    log_det_[c] += static_cast<T>(affine.log_det);
+    error_[c] *= static_cast<T>(affine.lipschitz);
+  }
+}
+
+template <class T>
+void FlowWorker<T>::backward_affine(const TileAffine& affine, size_t k, T* gradient) {
+  T* out = gradient + plan_.affine_gradient[k];
+  for (int64_t r = 0; r < dim(); ++r) {
+    const Vec<T> scale = set<T>(affine.scale[r]);
+    Vec<T> by_scale = hn::Zero(Tag<T>()), by_shift = by_scale;
+    for (int64_t c = 0; c < width(); c += lanes<T>()) {
+      const Vec<T> bar = load(bar_.row(r) + c);
+      by_scale = hn::MulAdd(bar, load(steps_[k].point.row(r) + c), by_scale);
+      by_shift = by_shift + bar;
+      store(bar * scale, bar_.row(r) + c);
+    }
+    out[r] += sum_lanes<T>(by_scale);
+    out[dim() + r] += sum_lanes<T>(by_shift);
+  }
+}
+
+template <class T>
+void FlowWorker<T>::forward_block(const TileBlock& block, size_t k) {
+  StepState<T>& step = steps_[k];
+  const TileCall<T>& call = *plan_.call;
+  if (!block.exact) sort_by_counts(block, step);
+  const BlockWorker<T> worker(block, plan_.nets[k], tape(k), scratch_, rows_);
+  const Panel<T> x = to_order(step, state_, ordered_);
+  note(worker.find_point(x, own_error_), step, own_error_);
+  const bool wants_log_det = call.log_det != nullptr || call.mode == TileMode::kLoss;
+  if (wants_log_det) {
+    if (!block.exact) load_probes(block, step, worker);
+    std::fill_n(own_log_det_, width(), T(0));
+    std::fill_n(own_bias_, width(), T(0));
+    worker.linearize(own_log_det_, own_bias_,
+                     call.mode == TileMode::kLoss || call.probe_sums != nullptr);
+    if (!block.exact && !plan_.keep_tapes && (backward() || call.probe_sums != nullptr))
+      copy_rows(tape(k).probe_sum, dim(), step.probe_sum, tangent_count(block) * width());
+  }
+  copy_rows(worker.point(), dim(), step.point, width());
+  worker.output(x, ordered_out_, /*fresh=*/!wants_log_det);
+  from_order(step, ordered_out_, state_);
+  for (int64_t s = 0; s < width(); ++s) {
+    const int64_t at = step.order == nullptr ? s : step.order[s];
+    if (wants_log_det) {
+      log_det_[at] += own_log_det_[s];
+      bias_[at] += own_bias_[s];
+    }
+    error_[at] =
+        error_[at] * static_cast<T>(block.lipschitz) + (block.solves() ? own_error_[s] : T(0));
+  }
+}
+
+// A backward run's point, or what the forward half of this run left.
+template <class T>
+void FlowWorker<T>::backward_block(const TileBlock& block, size_t k, T* gradient) {
+  StepState<T>& step = steps_[k];
+  const TileCall<T>& call = *plan_.call;
+  const BlockWorker<T> worker(block, plan_.nets[k], tape(k), scratch_, rows_);
+  if (!block.exact) {
+    rows_.counts = step.counts;
+    rows_.sorted_counts = step.sorted_counts;
+  }
+  const bool last_tape = call.mode == TileMode::kLoss && k == last_block_;
+  if (call.mode == TileMode::kBackward) {
+    if (!block.exact) sort_by_counts(block, step);
+    load_rows(call.points + static_cast<int64_t>(k) * call.batch * dim(), ordered_);
+    copy_rows(to_order(step, ordered_, ordered_out_), dim(), step.point, width());
+    if (!block.exact) {
+      for (int64_t p = 0; p < block.series.probe_count; ++p) {
+        load_rows(call.probe_sums + plan_.probe_sum_begin[k] + p * call.batch * dim(), ordered_);
+        copy_rows(to_order(step, ordered_, ordered_out_), dim(),
+                  step.probe_sum.columns_from(p * width()), width());
+      }
+    }
+  }
+  if (!plan_.keep_tapes && !last_tape) {
+    copy_rows(step.point, dim(), worker.point(), width());
+    worker.linearize(nullptr, nullptr, false);
+    if (!block.exact) {
+      load_probes(block, step, worker);
+      copy_rows(step.probe_sum, dim(), tape(k).probe_sum, tangent_count(block) * width());
+    }
+  }
+  const Panel<T> y_bar = to_order(step, bar_, ordered_);
+  for (int64_t s = 0; s < width(); ++s)
+    own_log_det_[s] = weight_[step.order == nullptr ? s : step.order[s]];
+  note(worker.reverse(y_bar, own_log_det_, ordered_out_, gradient), step, nullptr);
+  from_order(step, ordered_out_, bar_);
+}
+
+template <class T>
+void FlowWorker<T>::save_point(size_t k) {
+  const TileCall<T>& call = *plan_.call;
+  const StepState<T>& step = steps_[k];
+  from_order(step, step.point, ordered_);
+  store_rows(ordered_, call.points + static_cast<int64_t>(k) * call.batch * dim());
+  if (step.order == nullptr || call.probe_sums == nullptr) return;
+  const auto& block = std::get<TileBlock>(plan_.program().steps[k]);
+  for (int64_t p = 0; p < block.series.probe_count; ++p) {
+    from_order(step, step.probe_sum.columns_from(p * width()), ordered_);
+    store_rows(ordered_, call.probe_sums + plan_.probe_sum_begin[k] + p * call.batch * dim());
+  }
+}
+
+template <class T>
+void FlowWorker<T>::run(int64_t first, int64_t count, T* gradient, TileSolveStatus& status) {
+  const TileCall<T>& call = *plan_.call;
+  const auto& steps = plan_.program().steps;
+  first_ = first;
+  status_ = &status;
+  rows_.samples = count;
+  rows_.vectors = (count + lanes<T>() - 1) / lanes<T>();
+  for (T* p : {log_det_, error_, bias_}) std::fill_n(p, width(), T(0));
+  if (call.mode != TileMode::kBackward) {
+    load_rows(call.x, state_);
+    for (size_t k = 0; k < steps.size(); ++k) {
+      if (const auto* block = std::get_if<TileBlock>(&steps[k])) {
+        forward_block(*block, k);
+      } else {
+        forward_affine(std::get<TileAffine>(steps[k]), k);
+      }
+      if (call.points != nullptr) save_point(k);
+    }
+    if (call.y != nullptr) store_rows(state_, call.y);
+    if (call.log_det != nullptr) std::copy_n(log_det_, count, call.log_det + first);
+    if (call.solve_error != nullptr) std::copy_n(error_, count, call.solve_error + first);
+    if (call.bias_bound != nullptr) std::copy_n(bias_, count, call.bias_bound + first);
+  }
+  if (!backward()) return;
+  load_values(call.log_det_bar, weight_);
+  if (call.mode == TileMode::kLoss) {  // log p(y) = -|y|^2 / 2 + const
+    for_each<T>(dim(), width(), [&](int64_t r, int64_t c) HWY_ATTR {
+      store(hn::Neg(load(weight_ + c) * load(state_.row(r) + c)), bar_.row(r) + c);
+    });
+  } else {
+    load_rows(call.y_bar, bar_);
+  }
+  for (size_t k = steps.size(); k-- > 0;) {
+    if (const auto* block = std::get_if<TileBlock>(&steps[k])) {
+      backward_block(*block, k, gradient);
+      continue;
+    }
+    if (call.mode == TileMode::kBackward)
+      load_rows(call.points + static_cast<int64_t>(k) * call.batch * dim(), steps_[k].point);
+    backward_affine(std::get<TileAffine>(steps[k]), k, gradient);
+  }
+  if (call.x_bar != nullptr) store_rows(bar_, call.x_bar);
+}
+
+}  // namespace contraflow::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+#endif

@@ -1,0 +1,380 @@
+// Included once per instruction set by tile/run.cpp (Highway's convention): no include guard.
+#if defined(CONTRAFLOW_TILE_NET_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef CONTRAFLOW_TILE_NET_INL_H_
+#undef CONTRAFLOW_TILE_NET_INL_H_
+#else
+#define CONTRAFLOW_TILE_NET_INL_H_
+#endif
+
+#include <algorithm>
+
+#include "contraflow/kernels/tile/activations-inl.h"
+#include "contraflow/kernels/tile/call.h"
+#include "contraflow/kernels/tile/gemm-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace contraflow::kernels::HWY_NAMESPACE {
+
+/// A net and its weights in the order of the products.
+template <class T>
+struct NetView {
+  const TileNet* net = nullptr;
+  const PackedLayer<T>* packed = nullptr;
+  const int64_t* gradient_begin = nullptr;  ///< per layer, in a thread's padded buffer
+};
+
+/// What a pass through a net leaves for the derivatives. Columns: `vectors` vectors of samples,
+/// then as many for each tangent.
+template <class T>
+struct NetTape {
+  Panel<T> features;   ///< [features, (1 + tangents) vectors]
+  Panel<T> z;          ///< [z_rows, (1 + tangents) vectors]: pre-activations and their tangents
+  Panel<T> slope;      ///< [slope_rows, vectors]; null: values only
+  Panel<T> curvature;  ///< [slope_rows, vectors]
+  int64_t vectors = 0;
+  int64_t tangents = 0;
+
+  HWY_INLINE int64_t all() const { return (1 + tangents) * vectors; }
+};
+
+template <class T>
+HWY_INLINE void copy_rows(Panel<T> from, int64_t rows, Panel<T> to, int64_t columns) {
+  for (int64_t r = 0; r < rows; ++r) std::copy_n(from.row(r), columns, to.row(r));
+}
+
+template <class T>
+HWY_INLINE void zero_rows(Panel<T> p, int64_t rows, int64_t columns) {
+  for (int64_t r = 0; r < rows; ++r) std::fill_n(p.row(r), columns, T(0));
+}
+
+template <class T>
+HWY_INLINE void add_bias(const TileLayer& layer, Panel<T> z, int64_t vectors) {
+  const T* bias = static_cast<const T*>(layer.bias);
+  if (bias == nullptr) return;
+  for (int64_t o = 0; o < layer.outputs; ++o) {
+    const Vec<T> shift = hn::Set(Tag<T>(), bias[o]);
+    T* row = z.row(o);
+    for (int64_t c = 0; c < vectors * lanes<T>(); c += lanes<T>())
+      store(load(row + c) + shift, row + c);
+  }
+}
+
+// z += bias; features = phi(z); on request slope and curvature.
+template <class T>
+struct ActivateRows {
+  const TileLayer& layer;
+  const NetTape<T>& tape;
+  int64_t vectors;
+
+  template <Activation kKind>
+  HWY_NOINLINE void run() const {
+    constexpr int64_t n = lanes<T>();
+    const T* bias = static_cast<const T*>(layer.bias);
+    const Vec<T> beta = set<T>(layer.beta);
+    const bool derivatives = tape.slope.data != nullptr;
+    for (int64_t o = 0; o < layer.outputs; ++o) {
+      const Vec<T> shift = bias == nullptr ? hn::Zero(Tag<T>()) : hn::Set(Tag<T>(), bias[o]);
+      T* z_row = tape.z.row(layer.z_begin + o);
+      for (int64_t c = 0; c < vectors * n; c += n) {
+        const Vec<T> z = load(z_row + c) + shift;
+        store(z, z_row + c);
+        const JetPair<T> pair = jets<kKind, T>(z, beta);
+        write(pair.first, o, c, derivatives);
+        if constexpr (kPaired<kKind>) write(pair.second, layer.outputs + o, c, derivatives);
+      }
+    }
+  }
+
+  template <Activation kKind>
+  static constexpr bool kPaired =
+      kKind == Activation::kCRelu || kKind == Activation::kClipSwish || kKind == Activation::kCPila;
+
+  HWY_INLINE void write(const Jet<T>& jet, int64_t row, int64_t c, bool derivatives) const {
+    store(jet.value, tape.features.row(layer.out_begin + row) + c);
+    if (!derivatives) return;
+    store(jet.slope, tape.slope.row(layer.slope_begin + row) + c);
+    store(jet.curvature, tape.curvature.row(layer.slope_begin + row) + c);
+  }
+};
+
+HWY_INLINE int64_t halves(const TileLayer& layer) {
+  switch (layer.activation) {
+    case Activation::kCRelu:
+    case Activation::kClipSwish:
+    case Activation::kCPila:
+      return 2;
+    default:
+      return 1;
+  }
+}
+
+HWY_INLINE bool uses_beta(const TileLayer& layer) {
+  return layer.activation == Activation::kSwish || layer.activation == Activation::kLipSwish ||
+         layer.activation == Activation::kClipSwish;
+}
+
+// Tangents of the activation's outputs: slope times tangent of z.
+template <class T>
+void activate_tangents(const TileLayer& layer, const NetTape<T>& tape) {
+  constexpr int64_t n = lanes<T>();
+  const int64_t columns = tape.vectors * n;
+  for (int64_t h = 0; h < halves(layer); ++h) {
+    for (int64_t o = 0; o < layer.outputs; ++o) {
+      const int64_t row = h * layer.outputs + o;
+      const T* slope = tape.slope.row(layer.slope_begin + row);
+      const T* s = tape.z.row(layer.z_begin + o);
+      T* out = tape.features.row(layer.out_begin + row);
+      for (int64_t p = 1; p <= tape.tangents; ++p) {
+        for (int64_t c = 0; c < columns; c += n)
+          store(load(slope + c) * load(s + p * columns + c), out + p * columns + c);
+      }
+    }
+  }
+}
+
+template <class T>
+HWY_INLINE void linear(const TileLayer& layer, const T* packed, Panel<T> features, Panel<T> z,
+                       int64_t vectors) {
+  const Panel<T> in = features.rows_from(layer.in_begin);
+  if (packed == nullptr) return copy_rows(in, layer.outputs, z, vectors * lanes<T>());
+  product<false>(packed, layer.outputs, layer.inputs, in, z, vectors);
+}
+
+/// Values (and slopes, where the tape has room) of the first `vectors` vectors; features 0..dim-1
+/// are set. `with_tangents` carries all tangents along in the same products.
+template <class T>
+void value_pass(const NetView<T>& view, const NetTape<T>& tape, int64_t vectors,
+                bool with_tangents = false) {
+  for (size_t k = 0; k < view.net->layers.size(); ++k) {
+    const TileLayer& layer = view.net->layers[k];
+    const Panel<T> z = tape.z.rows_from(layer.z_begin);
+    linear(layer, view.packed[k].forward, tape.features, z, with_tangents ? tape.all() : vectors);
+    if (!layer.activated) {
+      add_bias(layer, z, vectors);
+      continue;
+    }
+    with_activation(layer.activation, ActivateRows<T>{layer, tape, vectors});
+    if (with_tangents) activate_tangents(layer, tape);
+  }
+}
+
+/// Tangents alone, after a value pass.
+template <class T>
+void tangent_pass(const NetView<T>& view, const NetTape<T>& tape) {
+  const int64_t first = tape.vectors * lanes<T>();
+  for (size_t k = 0; k < view.net->layers.size(); ++k) {
+    const TileLayer& layer = view.net->layers[k];
+    linear(layer, view.packed[k].forward, tape.features.columns_from(first),
+           tape.z.rows_from(layer.z_begin).columns_from(first), tape.tangents * tape.vectors);
+    if (layer.activated) activate_tangents(layer, tape);
+  }
+}
+
+/// The net's value (and tangents): its last pre-activations.
+template <class T>
+HWY_INLINE Panel<T> net_output(const NetView<T>& view, const NetTape<T>& tape) {
+  return tape.z.rows_from(view.net->layers.back().z_begin);
+}
+
+// One layer down: bar of its input features (+)= W^T z_bar.
+template <class T>
+HWY_INLINE void linear_down(const TileLayer& layer, const T* packed, Panel<T> z_bar,
+                            Panel<T> features_bar, int64_t vectors) {
+  const Panel<T> in = features_bar.rows_from(layer.in_begin);
+  const int64_t columns = vectors * lanes<T>();
+  if (packed != nullptr) {
+    if (layer.shares_input)
+      return product<true>(packed, layer.inputs, layer.outputs, z_bar, in, vectors);
+    return product<false>(packed, layer.inputs, layer.outputs, z_bar, in, vectors);
+  }
+  if (!layer.shares_input) return copy_rows(z_bar, layer.outputs, in, columns);
+  for (int64_t r = 0; r < layer.outputs; ++r) {
+    for (int64_t c = 0; c < columns; c += lanes<T>())
+      store(load(in.row(r) + c) + load(z_bar.row(r) + c), in.row(r) + c);
+  }
+}
+
+// beta's share of one pre-activation: phi(z; beta) = phi_1(beta z) / beta, hence
+// d phi / d beta = (z phi' - phi) / beta and d phi' / d beta = z phi'' / beta.
+template <class T>
+HWY_INLINE Vec<T> beta_term(Vec<T> bar, Vec<T> z, Vec<T> slope, Vec<T> value) {
+  return bar * hn::MulSub(z, slope, value);
+}
+
+/// J^T u for u [dim, vectors]: in `out`. Scratch: features_bar [features], z_bar [most z rows].
+/// With `bars` (a dual reverse's z_bar) the pass is one of a value's gradient: it adds its own.
+template <class T>
+struct VjpScratch {
+  Panel<T> features_bar;
+  Panel<T> z_bar;
+};
+
+template <class T>
+void vjp(const NetView<T>& view, const NetTape<T>& tape, Panel<T> u, int64_t vectors,
+         const VjpScratch<T>& scratch, Panel<T> out) {
+  constexpr int64_t n = lanes<T>();
+  for (size_t k = view.net->layers.size(); k-- > 0;) {
+    const TileLayer& layer = view.net->layers[k];
+    Panel<T> z_bar = scratch.z_bar;
+    if (!layer.activated) {
+      z_bar = u;
+    } else {
+      const bool paired = halves(layer) == 2;
+      for (int64_t o = 0; o < layer.outputs; ++o) {
+        const int64_t row = layer.slope_begin + o, feature = layer.out_begin + o;
+        for (int64_t c = 0; c < vectors * n; c += n) {
+          Vec<T> sum = load(tape.slope.row(row) + c) * load(scratch.features_bar.row(feature) + c);
+          if (paired)
+            sum = hn::MulAdd(load(tape.slope.row(row + layer.outputs) + c),
+                             load(scratch.features_bar.row(feature + layer.outputs) + c), sum);
+          store(sum, z_bar.row(o) + c);
+        }
+      }
+    }
+    linear_down(layer, view.packed[k].backward, z_bar, scratch.features_bar, vectors);
+  }
+  copy_rows(scratch.features_bar, view.net->dim, out, vectors * n);
+}
+
+/// The dual reverse of  L = g . G(w) + sum_p u_p . J(w) t_p  (DESIGN section 3). The last rows of
+/// z_bar hold (g, u_1, ...) on entry; on return z_bar holds the bars of all pre-activations and
+/// their tangents, features_bar those of the features: rows 0..dim-1 the gradient in w. `gradient`
+/// gets beta's share. With `only_values` the tangent columns are left alone, and the bars are added
+/// to those of an earlier call (which the last rows hold already: `g` is given apart).
+template <class T>
+class DualReverse {
+ public:
+  DualReverse(const NetView<T>& view, const NetTape<T>& tape, Panel<T> z_bar, Panel<T> features_bar,
+              T* gradient)
+      : view_(view), tape_(tape), z_bar_(z_bar), features_bar_(features_bar), gradient_(gradient) {}
+
+  void run() const {
+    for (size_t k = view_.net->layers.size(); k-- > 0;) {
+      const TileLayer& layer = view_.net->layers[k];
+      if (layer.activated) activation_down(k, layer);
+      linear_down(layer, view_.packed[k].backward, z_bar_.rows_from(layer.z_begin), features_bar_,
+                  tape_.all());
+    }
+  }
+
+  // A value's cotangent g [dim]: adds its bars to z_bar. scratch.z_bar holds one layer's.
+  void add_value(Panel<T> g, const VjpScratch<T>& scratch) const {
+    const int64_t columns = tape_.vectors * lanes<T>();
+    for (size_t k = view_.net->layers.size(); k-- > 0;) {
+      const TileLayer& layer = view_.net->layers[k];
+      Panel<T> bar = layer.activated ? scratch.z_bar : g;
+      if (layer.activated) value_down(k, layer, scratch);
+      const Panel<T> sum = z_bar_.rows_from(layer.z_begin);
+      for (int64_t o = 0; o < layer.outputs; ++o) {
+        for (int64_t c = 0; c < columns; c += lanes<T>())
+          store(load(sum.row(o) + c) + load(bar.row(o) + c), sum.row(o) + c);
+      }
+      if (k > 0)
+        linear_down(layer, view_.packed[k].backward, bar, scratch.features_bar, tape_.vectors);
+    }
+  }
+
+ private:
+  void activation_down(size_t k, const TileLayer& layer) const;
+  void value_down(size_t k, const TileLayer& layer, const VjpScratch<T>& scratch) const;
+  void add_beta(size_t k, const TileLayer& layer, Vec<T> sum) const {
+    T* out = gradient_ + view_.gradient_begin[k] +
+             (layer.weight == nullptr
+                  ? 0
+                  : layer.inputs * gradient_stride<T>(layer.outputs) + layer.outputs);
+    *out += sum_lanes<T>(sum) / static_cast<T>(layer.beta);
+  }
+
+  const NetView<T>& view_;
+  const NetTape<T>& tape_;
+  Panel<T> z_bar_, features_bar_;
+  T* gradient_;
+};
+
+template <class T>
+HWY_NOINLINE void DualReverse<T>::activation_down(size_t k, const TileLayer& layer) const {
+  constexpr int64_t n = lanes<T>();
+  const int64_t columns = tape_.vectors * n;
+  const bool beta = uses_beta(layer);
+  Vec<T> beta_sum = hn::Zero(Tag<T>());
+  for (int64_t o = 0; o < layer.outputs; ++o) {
+    T* bar = z_bar_.row(layer.z_begin + o);
+    const T* z = tape_.z.row(layer.z_begin + o);
+    for (int64_t c = 0; c < columns; c += n) {
+      Vec<T> value_bar = hn::Zero(Tag<T>());
+      for (int64_t h = 0; h < halves(layer); ++h) {
+        const int64_t row = h * layer.outputs + o;
+        const Vec<T> slope = load(tape_.slope.row(layer.slope_begin + row) + c);
+        const Vec<T> curvature = load(tape_.curvature.row(layer.slope_begin + row) + c);
+        const T* f_bar = features_bar_.row(layer.out_begin + row) + c;
+        Vec<T> bend = hn::Zero(Tag<T>());  // sum_p s_p E_p
+        for (int64_t p = 1; p <= tape_.tangents; ++p) {
+          const Vec<T> e = load(f_bar + p * columns);
+          bend = hn::MulAdd(load(z + p * columns + c), e, bend);
+          T* out = bar + p * columns + c;
+          store(h == 0 ? slope * e : hn::MulAdd(slope, e, load(out)), out);
+        }
+        value_bar = hn::MulAdd(slope, load(f_bar), hn::MulAdd(curvature, bend, value_bar));
+        if (beta) {
+          const Vec<T> at = load(z + c);
+          const Vec<T> value = load(tape_.features.row(layer.out_begin + row) + c);
+          beta_sum = beta_sum +
+                     hn::MulAdd(bend * at, curvature, beta_term<T>(load(f_bar), at, slope, value));
+        }
+      }
+      store(value_bar, bar + c);
+    }
+  }
+  if (beta) add_beta(k, layer, beta_sum);
+}
+
+template <class T>
+HWY_NOINLINE void DualReverse<T>::value_down(size_t k, const TileLayer& layer,
+                                             const VjpScratch<T>& scratch) const {
+  constexpr int64_t n = lanes<T>();
+  const int64_t columns = tape_.vectors * n;
+  const bool beta = uses_beta(layer);
+  Vec<T> beta_sum = hn::Zero(Tag<T>());
+  for (int64_t o = 0; o < layer.outputs; ++o) {
+    for (int64_t c = 0; c < columns; c += n) {
+      Vec<T> sum = hn::Zero(Tag<T>());
+      for (int64_t h = 0; h < halves(layer); ++h) {
+        const int64_t row = h * layer.outputs + o;
+        const Vec<T> slope = load(tape_.slope.row(layer.slope_begin + row) + c);
+        const Vec<T> f_bar = load(scratch.features_bar.row(layer.out_begin + row) + c);
+        sum = hn::MulAdd(slope, f_bar, sum);
+        if (beta) {
+          beta_sum = beta_sum + beta_term<T>(f_bar, load(tape_.z.row(layer.z_begin + o) + c), slope,
+                                             load(tape_.features.row(layer.out_begin + row) + c));
+        }
+      }
+      store(sum, scratch.z_bar.row(o) + c);
+    }
+  }
+  if (beta) add_beta(k, layer, beta_sum);
+}
+
+/// Adds weight and bias gradients from the bars of a dual reverse. `scratch`: see add_outer().
+template <class T>
+void add_weight_gradients(const NetView<T>& view, const NetTape<T>& tape, Panel<T> z_bar,
+                          T* gradient, T* scratch) {
+  constexpr int64_t n = lanes<T>();
+  for (size_t k = 0; k < view.net->layers.size(); ++k) {
+    const TileLayer& layer = view.net->layers[k];
+    if (layer.weight == nullptr) continue;
+    const Panel<T> bar = z_bar.rows_from(layer.z_begin);
+    T* out = gradient + view.gradient_begin[k];
+    add_outer(bar, layer.outputs, tape.features.rows_from(layer.in_begin), layer.inputs, tape.all(),
+              out, scratch);
+    T* bias = out + layer.inputs * gradient_stride<T>(layer.outputs);
+    for (int64_t o = 0; o < layer.outputs; ++o) {
+      Vec<T> sum = hn::Zero(Tag<T>());
+      for (int64_t c = 0; c < tape.vectors * n; c += n) sum = sum + load(bar.row(o) + c);
+      bias[o] += sum_lanes<T>(sum);
+    }
+  }
+}
+
+}  // namespace contraflow::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+#endif

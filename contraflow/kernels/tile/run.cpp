@@ -1,0 +1,264 @@
+// Highway compiles this file once for each instruction set and picks one at run time.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "contraflow/kernels/tile/run.cpp"
+#include "contraflow/kernels/tile/targets.h"
+// clang-format off: the targets come first
+#include <hwy/foreach_target.h>
+// clang-format on
+
+#include <ATen/Parallel.h>
+#include <hwy/aligned_allocator.h>
+
+#include "contraflow/kernels/tile/compiled_targets.h"
+#include "contraflow/kernels/tile/flow-inl.h"
+#include "contraflow/kernels/tile/workspace.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace contraflow::kernels::HWY_NAMESPACE {
+
+// Weights times scale and multipliers, in the order of the products.
+template <class T>
+void pack_layer(const TileLayer& layer, T* forward, T* backward) {
+  const T* w = static_cast<const T*>(layer.weight);
+  const int64_t inputs = layer.inputs;
+  std::vector<T> factor(static_cast<size_t>(inputs), static_cast<T>(layer.scale));
+  for (size_t i = 0; i < layer.multipliers.size(); ++i)
+    factor[i] = static_cast<T>(layer.scale * layer.multipliers[i]);
+  pack(layer.outputs, inputs, forward,
+       [&](int64_t o, int64_t i) { return w[o * inputs + i] * factor[static_cast<size_t>(i)]; });
+  pack(inputs, layer.outputs, backward,
+       [&](int64_t i, int64_t o) { return w[o * inputs + i] * factor[static_cast<size_t>(i)]; });
+}
+
+template <class T>
+struct Packed {
+  std::vector<std::vector<PackedLayer<T>>> layers;   // per step
+  std::vector<std::vector<int64_t>> gradient_begin;  // per step and layer, padded
+  std::vector<int64_t> affine_gradient;
+  int64_t gradient_size = 0;
+};
+
+// Rounded up, so that every piece starts at a vector.
+HWY_INLINE int64_t padded(int64_t count) { return (count + 31) / 32 * 32; }
+
+template <class T>
+Packed<T> lay_out(const TileProgram& program, Arena& arena) {
+  Packed<T> out;
+  for (const TileStep& step : program.steps) {
+    out.layers.emplace_back();
+    out.gradient_begin.emplace_back();
+    out.affine_gradient.push_back(out.gradient_size);
+    const auto* block = std::get_if<TileBlock>(&step);
+    if (block == nullptr) {
+      out.gradient_size += padded(2 * program.dim);
+      continue;
+    }
+    for (const TileLayer& layer : block->net.layers) {
+      PackedLayer<T> packed;
+      if (layer.weight != nullptr) {
+        packed.forward = arena.take<T>(layer.inputs * layer.outputs);
+        packed.backward = arena.take<T>(layer.inputs * layer.outputs);
+      }
+      out.layers.back().push_back(packed);
+      out.gradient_begin.back().push_back(out.gradient_size);
+      const int64_t weights =
+          layer.weight == nullptr
+              ? 0
+              : layer.inputs * gradient_stride<T>(layer.outputs) + layer.outputs;
+      out.gradient_size += padded(weights + 1);
+    }
+  }
+  return out;
+}
+
+template <class T>
+void pack_weights(const TileProgram& program, const Packed<T>& packed) {
+  at::parallel_for(
+      0, static_cast<int64_t>(program.steps.size()), 4, [&](int64_t begin, int64_t end) {
+        for (int64_t k = begin; k < end; ++k) {
+          const auto* block = std::get_if<TileBlock>(&program.steps[static_cast<size_t>(k)]);
+          if (block == nullptr) continue;
+          for (size_t l = 0; l < block->net.layers.size(); ++l) {
+            const PackedLayer<T>& to = packed.layers[static_cast<size_t>(k)][l];
+            if (to.forward == nullptr) continue;
+            pack_layer(block->net.layers[l], const_cast<T*>(to.forward),
+                       const_cast<T*>(to.backward));
+          }
+        }
+      });
+}
+
+template <class T>
+int64_t worker_bytes(const FlowPlan<T>& plan) {
+  Arena arena;
+  FlowWorker<T> worker(plan, arena);
+  return arena.used();
+}
+
+// Tiles as large as the cache allows, all tapes kept if they fit; at least eight tiles where the
+// batch has them, so that threads share the work evenly.
+template <class T>
+void choose_tile(FlowPlan<T>& plan) {
+  const TileCall<T>& call = *plan.call;
+  const int64_t budget = call.workspace_bytes > 0 ? call.workspace_bytes : kTileWorkspaceBytes;
+  constexpr int64_t kTiles = 8;
+  const int64_t wanted = std::clamp<int64_t>(
+      (call.batch + kTiles * lanes<T>() - 1) / (kTiles * lanes<T>()), 1, kMostTileVectors);
+  plan.vectors = wanted;
+  plan.keep_tapes = call.mode == TileMode::kLoss;
+  if (plan.keep_tapes && worker_bytes(plan) > kKeepFactor * budget) {
+    plan.vectors = 1;
+    plan.keep_tapes = worker_bytes(plan) <= kKeepFactor * budget;
+    plan.vectors = wanted;
+  }
+  const int64_t limit = plan.keep_tapes ? kKeepFactor * budget : budget;
+  while (plan.vectors > 1 && worker_bytes(plan) > limit) --plan.vectors;
+}
+
+template <class T>
+FlowPlan<T> make_plan(const TileCall<T>& call, const Packed<T>& packed) {
+  FlowPlan<T> plan;
+  plan.call = &call;
+  plan.affine_gradient = packed.affine_gradient;
+  int64_t sums = 0;
+  for (size_t k = 0; k < call.program->steps.size(); ++k) {
+    const auto* block = std::get_if<TileBlock>(&call.program->steps[k]);
+    plan.nets.push_back(block == nullptr ? NetView<T>{}
+                                         : NetView<T>{&block->net, packed.layers[k].data(),
+                                                      packed.gradient_begin[k].data()});
+    plan.probe_sum_begin.push_back(sums);
+    if (block != nullptr && !block->exact)
+      sums += block->series.probe_count * call.batch * call.program->dim;
+  }
+  choose_tile(plan);
+  return plan;
+}
+
+// out += the chunks' sums, in the order of the chunks; padding is dropped.
+template <class T>
+void add_chunks(const T* chunks, int64_t count, int64_t chunk_size, int64_t from, int64_t length,
+                T* out) {
+  for (int64_t i = 0; i < length; ++i) {
+    T sum = chunks[from + i];
+    for (int64_t c = 1; c < count; ++c) sum += chunks[c * chunk_size + from + i];
+    out[i] += sum;
+  }
+}
+
+template <class T>
+void reduce_layer(const TileLayer& layer, const T* chunks, int64_t count, int64_t chunk_size,
+                  int64_t from, T* out) {
+  if (layer.weight != nullptr) {
+    const int64_t stride = gradient_stride<T>(layer.outputs);
+    for (int64_t i = 0; i < layer.inputs; ++i)
+      add_chunks(chunks, count, chunk_size, from + i * stride, layer.outputs,
+                 out + i * layer.outputs);
+    from += layer.inputs * stride;
+    out += layer.inputs * layer.outputs;
+    add_chunks(chunks, count, chunk_size, from, layer.outputs, out);
+    from += layer.outputs;
+    out += layer.outputs;
+  }
+  add_chunks(chunks, count, chunk_size, from, 1, out);
+}
+
+template <class T>
+void reduce_gradients(const TileCall<T>& call, const Packed<T>& packed, const T* chunks,
+                      int64_t count) {
+  const auto& steps = call.program->steps;
+  at::parallel_for(0, static_cast<int64_t>(steps.size()), 4, [&](int64_t begin, int64_t end) {
+    for (int64_t at = begin; at < end; ++at) {
+      const auto k = static_cast<size_t>(at);
+      const auto* block = std::get_if<TileBlock>(&steps[k]);
+      if (block == nullptr) {
+        const auto& affine = std::get<TileAffine>(steps[k]);
+        add_chunks(chunks, count, packed.gradient_size, packed.affine_gradient[k],
+                   2 * call.program->dim, call.gradient + affine.gradient_begin);
+        continue;
+      }
+      for (size_t l = 0; l < block->net.layers.size(); ++l) {
+        const TileLayer& layer = block->net.layers[l];
+        reduce_layer(layer, chunks, count, packed.gradient_size, packed.gradient_begin[k][l],
+                     call.gradient + layer.gradient_begin);
+      }
+    }
+  });
+}
+
+// Sums over rows are taken by chunks of tiles, which depend on the batch alone: results do not
+// change with the number of threads.
+template <class T>
+int64_t chunk_count(int64_t tiles, int64_t gradient_size) {
+  if (gradient_size == 0) return tiles;
+  constexpr int64_t kMostBytes = int64_t{64} << 20;
+  const int64_t fits = kMostBytes / (gradient_size * static_cast<int64_t>(sizeof(T)));
+  return std::min(tiles, std::clamp<int64_t>(fits, 4, 16));
+}
+
+TileSolveStatus worst_of(const std::vector<TileSolveStatus>& all) {
+  TileSolveStatus out;
+  for (const TileSolveStatus& status : all) {
+    const int64_t iterations = std::max(out.iterations, status.iterations);
+    if (out.row < 0) out = status;
+    out.iterations = iterations;
+  }
+  return out;
+}
+
+template <class T>
+void run(TileCall<T>& call) {
+  const TileProgram& program = *call.program;
+  Arena measure;
+  lay_out<T>(program, measure);
+  Arena weights(thread_workspace(Workspace::kWeights, measure.used()));
+  const Packed<T> packed = lay_out<T>(program, weights);
+  pack_weights(program, packed);
+  const FlowPlan<T> plan = make_plan(call, packed);
+  const int64_t bytes = worker_bytes(plan);
+  const bool gradients = call.mode != TileMode::kForward;
+  const int64_t tiles = (call.batch + plan.rows() - 1) / plan.rows();
+  const int64_t gradient_size = gradients ? packed.gradient_size : 0;
+  const int64_t chunks = chunk_count<T>(tiles, gradient_size);
+  T* sums = nullptr;
+  if (gradients) {
+    Arena arena(thread_workspace(Workspace::kGradients,
+                                 chunks * gradient_size * static_cast<int64_t>(sizeof(T))));
+    sums = arena.take<T>(chunks * gradient_size);
+  }
+  std::vector<TileSolveStatus> status(static_cast<size_t>(chunks));
+  at::parallel_for(0, chunks, 1, [&](int64_t begin, int64_t end) {
+    Arena arena(thread_workspace(Workspace::kTile, bytes));
+    FlowWorker<T> worker(plan, arena);
+    for (int64_t c = begin; c < end; ++c) {
+      T* gradient = gradients ? sums + c * gradient_size : nullptr;
+      if (gradients) std::fill_n(gradient, gradient_size, T(0));
+      for (int64_t t = c * tiles / chunks; t < (c + 1) * tiles / chunks; ++t) {
+        const int64_t first = t * plan.rows();
+        worker.run(first, std::min(plan.rows(), call.batch - first), gradient,
+                   status[static_cast<size_t>(c)]);
+      }
+    }
+  });
+  if (gradients) reduce_gradients(call, packed, sums, chunks);
+  call.status = worst_of(status);
+}
+
+void run_f32(TileCall<float>& call) { run(call); }
+void run_f64(TileCall<double>& call) { run(call); }
+
+}  // namespace contraflow::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace contraflow::kernels {
+
+HWY_EXPORT(run_f32);
+HWY_EXPORT(run_f64);
+
+int64_t compiled_targets() { return HWY_TARGETS; }
+
+void run_tiles(TileCall<float>& call) { HWY_DYNAMIC_DISPATCH(run_f32)(call); }
+void run_tiles(TileCall<double>& call) { HWY_DYNAMIC_DISPATCH(run_f64)(call); }
+
+}  // namespace contraflow::kernels
+#endif

@@ -1,0 +1,93 @@
+#include "contraflow/transforms/block_lowering.h"
+
+#include <ATen/ATen.h>
+
+#include <cmath>
+
+#include "contraflow/log_det/roulette.h"
+#include "contraflow/log_det/series.h"
+
+namespace contraflow {
+namespace {
+
+kernels::SeriesTerm series_term(const BlockForm& form, int64_t term, double weight) {
+  const int power = power_of_term(form, term);
+  const double coefficient = series_coefficient(form, power) * weight;
+  return {power, coefficient, coefficient * power};
+}
+
+// What each estimator asks of the tile kernels; see estimate_log_det().
+struct LowerLogDet {
+  const BlockRelation& relation;
+  const Rng& rng;
+  TileLowering& to;
+  kernels::TileBlock& block;
+
+  void operator()(const ExactLogDet& /*options*/) const { block.exact = true; }
+
+  void operator()(const TruncatedSeries& options) const {
+    add_probes(options.probe, options.probes);
+    for (int64_t j = 1; j <= options.terms; ++j)
+      block.series.terms.push_back(series_term(relation.form, j, 1.0));
+    block.series.tail_factor = tail_bound_factor(
+        relation.form, power_of_term(relation.form, options.terms), relation.net->lipschitz());
+    to.biased = true;
+  }
+
+  void operator()(const RussianRoulette& options) const {
+    add_probes(options.probe, options.probes);
+    const at::Tensor counts = draw_term_counts(options, to.batch, rng.fork("roulette"));
+    const auto most = counts.max().item<int64_t>();
+    for (int64_t j = 1; j <= most; ++j) {
+      block.series.terms.push_back(
+          series_term(relation.form, j, 1.0 / survival_probability(options, j)));
+    }
+    block.series.counts = counts.const_data_ptr<int64_t>();
+    to.kept.push_back(counts);
+  }
+
+  void add_probes(ProbeKind kind, int64_t count) const {
+    const BlockForm& f = relation.form;
+    block.exact = false;
+    block.series.probe_count = count;
+    block.series.constant =
+        static_cast<double>(relation.net->dim()) * std::log(std::abs(f.c / f.a));
+    const at::Tensor probes =
+        draw_probes(kind, count, to.batch, relation.net->dim(), to.options, rng.fork("probes"));
+    block.series.probes = probes.const_data_ptr();
+    to.kept.push_back(probes);
+  }
+};
+
+}  // namespace
+
+bool lower_relation(const BlockRelation& relation, const Rng& rng, TileLowering& to) {
+  const TileLowering::Mark mark = to.mark();
+  const BlockForm& f = relation.form;
+  kernels::TileBlock block;
+  NetLowering net(relation.net->dim(), to.program.gradient_size, to.tasks, to.parameters);
+  if (!relation.net->lower(net) || !net.finish(block.net)) {
+    to.reset(mark);
+    return false;
+  }
+  to.program.gradient_size = net.gradient_end();
+  block.a = f.a;
+  block.b = f.b;
+  block.c = f.c;
+  block.d = f.d;
+  block.kappa = relation.net->lipschitz();
+  block.tolerance = relation.tolerance;
+  block.backward_tolerance = relation.backward_tolerance;
+  block.memory = relation.solver.method == SolverMethod::kAnderson ? relation.solver.memory : 0;
+  block.max_iterations = relation.solver.max_iterations;
+  block.lipschitz = f.lipschitz(block.kappa);
+  std::visit(LowerLogDet{relation, rng, to, block}, relation.log_det);
+  to.solves = to.solves || block.solves();
+  to.owners.push_back(relation.net);
+  to.program.dim = block.net.dim;
+  to.program.steps.emplace_back(std::move(block));
+  ++to.blocks;
+  return true;
+}
+
+}  // namespace contraflow

@@ -1,0 +1,12 @@
+#pragma once
+
+#include "contraflow/transforms/block_relation.h"
+#include "contraflow/transforms/lowering.h"
+
+namespace contraflow {
+
+/// Adds a block's relation to a tile program: what evaluate_relation() computes, with the same
+/// random numbers. False, and nothing added, when the tile kernels cannot run it.
+bool lower_relation(const BlockRelation& relation, const Rng& rng, TileLowering& to);
+
+}  // namespace contraflow

@@ -1,0 +1,277 @@
+// The tile kernels against the composed definition: every form, activation and estimator, every
+// instruction set of the machine, every length of the last tile.
+#include "contraflow/transforms/lowering.h"
+
+#include <ATen/Parallel.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include "contraflow/kernels/isa.h"
+#include "contraflow/transforms/actnorm.h"
+#include "contraflow/transforms/chain.h"
+#include "contraflow/transforms/contractive_block.h"
+#include "contraflow/transforms/inverse.h"
+#include "contraflow/transforms/standardize.h"
+#include "tests/support/tensors.h"
+
+namespace contraflow {
+namespace {
+
+using kernels::ScopedIsa;
+using testing::near;
+
+// Both sides solve to 1e-13; what is left is the order of sums.
+constexpr double kFloat64 = 1e-10;
+// float32: 24 bits through a few hundred sums of terms of size 1, and solves at 1e-6.
+constexpr double kFloat32 = 2e-4;
+
+struct Sample {
+  std::string name;
+  ContractiveBlockOptions block;
+};
+
+void PrintTo(const Sample& sample, std::ostream* out) { *out << sample.name; }
+
+ContractiveBlockOptions block(FormKind form, Activation activation, int64_t dim) {
+  ContractiveBlockOptions o{.dim = dim, .form = form};
+  o.net.activation = activation;
+  o.net.growth = 6;
+  o.net.lipschitz = 0.8;
+  o.net.init_gain = 2.0;  // norm caps bind: their gradients are part of the test
+  o.net.norm_tolerance = 1e-9;
+  o.train_log_det = o.eval_log_det = ExactLogDet{};
+  o.train_tolerance = o.tolerance = o.backward_tolerance = 1e-13;
+  return o;
+}
+
+ContractiveBlockOptions sequential(FormKind form, Activation activation, int64_t dim,
+                                   std::vector<int64_t> hidden, bool activate_input) {
+  ContractiveBlockOptions o = block(form, activation, dim);
+  o.net.kind = NetKind::kSequential;
+  o.net.hidden = std::move(hidden);
+  o.net.activate_input = activate_input;
+  return o;
+}
+
+ContractiveBlockOptions with(ContractiveBlockOptions o, const LogDetOptions& log_det) {
+  o.train_log_det = o.eval_log_det = log_det;
+  return o;
+}
+
+std::vector<Sample> samples() {
+  using F = FormKind;
+  using A = Activation;
+  std::vector<Sample> out;
+  for (const auto& [name, kind] : EnumNames<Activation>::values) {
+    if (is_sorting(kind)) continue;
+    out.push_back({std::string("dense_") + name, block(F::kResidual, kind, 2)});
+  }
+  ContractiveBlockOptions custom = block(F::kCustom, A::kTanh, 3);
+  custom.matrix = {1.0, -0.6, 0.9, 0.7};
+  out.push_back({"custom", custom});
+  out.push_back({"inverse_residual", block(F::kInverseResidual, A::kClipSwish, 2)});
+  out.push_back({"monotone", block(F::kMonotone, A::kCPila, 2)});
+  out.push_back({"monotone_1d", block(F::kMonotone, A::kSin, 1)});
+  out.push_back({"monotone_5d", block(F::kMonotone, A::kLipSwish, 5)});
+  out.push_back({"wide", sequential(F::kResidual, A::kLipSwish, 2, {40, 33}, true)});
+  out.push_back({"narrow", sequential(F::kMonotone, A::kPila, 3, {5}, false)});
+  out.push_back({"concatenating", sequential(F::kResidual, A::kCRelu, 2, {7, 3}, true)});
+  out.push_back({"linear", sequential(F::kMonotone, A::kElu, 2, {}, false)});
+  const TruncatedSeries truncated{.terms = 5, .probes = 2, .probe = ProbeKind::kGaussian};
+  out.push_back({"truncated", with(block(F::kInverseResidual, A::kSoftplus, 3), truncated)});
+  out.push_back({"roulette", with(sequential(F::kResidual, A::kLipSwish, 9, {20, 20}, true),
+                                  RussianRoulette{})});
+  out.push_back({"roulette_monotone",
+                 with(block(F::kMonotone, A::kClipSwish, 4),
+                      RussianRoulette{.exact_terms = 1, .geometric_p = 0.4, .probes = 2})});
+  out.push_back({"banach", [] {
+                   ContractiveBlockOptions o = block(F::kMonotone, A::kTanh, 2);
+                   o.solver.method = SolverMethod::kBanach;
+                   return o;
+                 }()});
+  return out;
+}
+
+// Two blocks between affine maps, one of them inverted.
+std::shared_ptr<Chain> flow_of(const ContractiveBlockOptions& options, at::ScalarType dtype) {
+  ContractiveBlockOptions second = options;
+  second.seed = 1;
+  const auto actnorm = std::make_shared<ActNorm>(ActNormOptions{.dim = options.dim});
+  const auto last = std::make_shared<ActNorm>(ActNormOptions{.dim = options.dim});
+  auto chain = std::make_shared<Chain>(std::vector<TransformPtr>{
+      std::make_shared<Standardize>(StandardizeOptions{.dim = options.dim}), actnorm,
+      std::make_shared<ContractiveBlock>(options),
+      std::make_shared<Inverse>(std::make_shared<ContractiveBlock>(second)),
+      std::make_shared<Inverse>(last)});
+  chain->to(at::kDouble);
+  const at::Tensor x = Rng(5).normal({64, options.dim}, at::kDouble) * 1.5 + 0.3;
+  chain->prepare(x);
+  chain->to(dtype);
+  return chain;
+}
+
+struct Outcome {
+  at::Tensor value, log_det, bias, input_gradient;
+  std::vector<at::Tensor> gradients;
+};
+
+Outcome run_chain(const Chain& chain, at::Tensor x, bool inverse = false) {
+  x = x.clone().requires_grad_(true);
+  Context context;
+  context.rng = Rng(11);
+  context.phase = Phase::kTrain;
+  const TransformOutput out = inverse ? chain.inverse(x, context) : chain.forward(x, context);
+  const at::Tensor row = at::arange(1, x.size(0) + 1, x.options()).div(3).sin();
+  const at::Tensor column = at::arange(1, x.size(1) + 1, x.options()).cos();
+  const at::Tensor loss =
+      (out.value * column).sum(1).mul(row + 0.5).sum() + (out.log_det * row).sum();
+  std::vector<at::Tensor> inputs = chain.parameters();
+  inputs.push_back(x);
+  std::vector<at::Tensor> g = torch::autograd::grad({loss}, inputs);
+  Outcome result{out.value.detach(), out.log_det.detach(), out.log_det_bias_bound, g.back(), {}};
+  g.pop_back();
+  result.gradients = std::move(g);
+  return result;
+}
+
+void expect_same(const Outcome& got, const Outcome& expected, double tolerance,
+                 const std::string& where) {
+  SCOPED_TRACE(where);
+  EXPECT_TRUE(near(got.value, expected.value, tolerance));
+  EXPECT_TRUE(near(got.log_det, expected.log_det, tolerance));
+  EXPECT_TRUE(near(got.input_gradient, expected.input_gradient, tolerance));
+  ASSERT_EQ(got.gradients.size(), expected.gradients.size());
+  for (size_t k = 0; k < got.gradients.size(); ++k) {
+    // Sums over rows: rounding grows with their size.
+    const double scale = std::max(1.0, expected.gradients[k].abs().max().item<double>());
+    EXPECT_TRUE(near(got.gradients[k] / scale, expected.gradients[k] / scale, tolerance))
+        << "parameter " << k;
+  }
+  ASSERT_EQ(got.bias.defined(), expected.bias.defined());
+  if (got.bias.defined()) {
+    EXPECT_TRUE(near(got.bias, expected.bias, tolerance));
+  }
+}
+
+class Lowering : public ::testing::TestWithParam<Sample> {};
+
+at::Tensor inputs(int64_t rows, int64_t dim, at::ScalarType dtype) {
+  return (Rng(9).normal({rows, dim}, at::kDouble) * 1.2).to(dtype);
+}
+
+TEST_P(Lowering, EveryInstructionSetEqualsTheComposedFormInFloat64) {
+  const auto chain = flow_of(GetParam().block, at::kDouble);
+  for (const int64_t rows : {1, 3, 8, 9, 37}) {
+    const at::Tensor x = inputs(rows, GetParam().block.dim, at::kDouble);
+    const Outcome expected = [&] {
+      const ScopedIsa composed("composed");
+      return run_chain(*chain, x);
+    }();
+    for (const std::string& isa : kernels::available_isas()) {
+      const ScopedIsa pin(isa);
+      expect_same(run_chain(*chain, x), expected, kFloat64, isa + ", rows " + std::to_string(rows));
+    }
+  }
+}
+
+TEST_P(Lowering, InverseEqualsTheComposedForm) {
+  const auto chain = flow_of(GetParam().block, at::kDouble);
+  const at::Tensor z = inputs(19, GetParam().block.dim, at::kDouble);
+  const Outcome expected = [&] {
+    const ScopedIsa composed("composed");
+    return run_chain(*chain, z, /*inverse=*/true);
+  }();
+  expect_same(run_chain(*chain, z, /*inverse=*/true), expected, kFloat64, "inverse");
+}
+
+TEST_P(Lowering, Float32IsNearTheComposedFloat64) {
+  ContractiveBlockOptions options = GetParam().block;
+  options.train_tolerance = options.tolerance = options.backward_tolerance = 1e-6;
+  const auto narrow = flow_of(options, at::kFloat);
+  const auto wide = flow_of(options, at::kFloat);
+  wide->to(at::kDouble);  // the same weights, rounded
+  const at::Tensor x = inputs(131, options.dim, at::kFloat);
+  const Outcome expected = [&] {
+    const ScopedIsa composed("composed");
+    return run_chain(*wide, x.to(at::kDouble));
+  }();
+  for (const std::string& isa : kernels::available_isas()) {
+    const ScopedIsa pin(isa);
+    expect_same(run_chain(*narrow, x), expected, kFloat32, isa);
+  }
+}
+
+TEST_P(Lowering, LossInOneVisitEqualsForwardAndBackward) {
+  for (const int64_t rows : {5, 200}) {
+    const auto chain = flow_of(GetParam().block, at::kDouble);
+    const at::Tensor x = inputs(rows, GetParam().block.dim, at::kDouble);
+    const at::Tensor weight = at::arange(1, rows + 1, x.options()).sin();
+    Context context;
+    context.rng = Rng(11);
+    context.phase = Phase::kTrain;
+    const TransformOutput out = chain->forward(x, context);
+    const at::Tensor log_prob =
+        -0.5 * out.value.square().sum(1) + out.log_det -
+        0.5 * static_cast<double>(x.size(1)) * std::log(2 * 3.14159265358979323846);
+    const std::vector<at::Tensor> expected =
+        torch::autograd::grad({(log_prob * weight).sum()}, chain->parameters());
+    const auto tail = lower_tail(*chain, x, context);
+    ASSERT_NE(tail, nullptr);
+    EXPECT_TRUE(near(run_lowered_loss(*tail, weight), log_prob, kFloat64));
+    const std::vector<at::Tensor> parameters = chain->parameters();
+    for (size_t k = 0; k < expected.size(); ++k) {
+      const double scale = std::max(1.0, expected[k].abs().max().item<double>());
+      EXPECT_TRUE(near(parameters[k].grad() / scale, expected[k] / scale, kFloat64)) << k;
+    }
+  }
+}
+
+TEST_P(Lowering, ThreadsDoNotChangeABit) {
+  const auto chain = flow_of(GetParam().block, at::kFloat);
+  const at::Tensor x = inputs(700, GetParam().block.dim, at::kFloat);
+  const int before = at::get_num_threads();
+  at::set_num_threads(1);
+  const Outcome one = run_chain(*chain, x);
+  at::set_num_threads(2);
+  const Outcome two = run_chain(*chain, x);
+  at::set_num_threads(before);
+  EXPECT_TRUE(at::equal(one.value, two.value));
+  EXPECT_TRUE(at::equal(one.log_det, two.log_det));
+  EXPECT_TRUE(at::equal(one.input_gradient, two.input_gradient));
+  for (size_t k = 0; k < one.gradients.size(); ++k)
+    EXPECT_TRUE(at::equal(one.gradients[k], two.gradients[k])) << k;
+}
+
+INSTANTIATE_TEST_SUITE_P(, Lowering, ::testing::ValuesIn(samples()),
+                         [](const auto& test) { return test.param.name; });
+
+TEST(LoweringRun, SolveThatFailsNamesItsRow) {
+  ContractiveBlockOptions options = block(FormKind::kMonotone, Activation::kCPila, 2);
+  options.solver.max_iterations = 2;
+  ContractiveBlock block(options);
+  block.to(at::kDouble);
+  const std::string text =
+      testing::error_of<ConvergenceError>([&] { block.forward(inputs(40, 2, at::kDouble)); });
+  EXPECT_NE(text.find("[ContractiveBlock] solve: expected an error of at most 1e-13"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("in row 0"), std::string::npos) << text;
+}
+
+TEST(LoweringRun, LogDetIsLeftOutWhenNotWanted) {
+  const auto chain = flow_of(block(FormKind::kResidual, Activation::kClipSwish, 2), at::kDouble);
+  const at::Tensor z = inputs(40, 2, at::kDouble);
+  Context context;
+  const TransformOutput with_it = chain->inverse(z, context);
+  context.wants_log_det = false;
+  const TransformOutput without = chain->inverse(z, context);
+  EXPECT_FALSE(without.log_det.defined());
+  EXPECT_TRUE(near(without.value, with_it.value, kFloat64));
+}
+
+TEST(LoweringRun, UnknownInstructionSetIsAnError) {
+  const std::string text = testing::error_of<ConfigError>([] { const ScopedIsa pin("sse9"); });
+  EXPECT_NE(text.find("CONTRAFLOW_ISA"), std::string::npos) << text;
+}
+
+}  // namespace
+}  // namespace contraflow
