@@ -25,6 +25,10 @@ def draw_coefficients(generator):
     return [1.0] * EXACT_TERMS + [(1.0 - GEOMETRIC_P) ** -m for m in range(n)]
 
 
+def fixed_coefficients(terms):
+    return lambda: [1.0] * terms
+
+
 class UnbiasedBlock(nn.Module):
     """y = x + G(x) and a surrogate whose gradient is an unbiased one of log|det(I + J)|.
 
@@ -32,10 +36,10 @@ class UnbiasedBlock(nn.Module):
     compute it, so the benchmark does not either.
     """
 
-    def __init__(self, net, generator, with_value=False):
+    def __init__(self, net, coefficients, with_value=False):
         super().__init__()
         self.net = net
-        self.generator = generator
+        self.coefficients = coefficients  # () -> weights of the terms
         self.with_value = with_value
 
     def forward(self, x):
@@ -45,7 +49,7 @@ class UnbiasedBlock(nn.Module):
         probe = torch.randn_like(x)
         product, neumann = probe, probe
         value = torch.zeros(()) if self.with_value else None
-        for k, weight in enumerate(draw_coefficients(self.generator), 1):
+        for k, weight in enumerate(self.coefficients(), 1):
             product = torch.autograd.grad(g, x, product, retain_graph=True)[0]
             neumann = torch.add(neumann, product, alpha=(-1) ** k * weight)
             if value is not None:
@@ -81,7 +85,7 @@ class UnbiasedFlow(nn.Module):
 def make_flow(path, dim=43, count=10, seed=0):
     generator = np.random.default_rng(seed)
     nets = [layers.sequential_net((dim, *HIDDEN, dim), 'lipswish', LIPSCHITZ) for _ in range(count)]
-    flow = UnbiasedFlow([UnbiasedBlock(net, generator) for net in nets], dim)
+    flow = UnbiasedFlow([UnbiasedBlock(net, lambda: draw_coefficients(generator)) for net in nets], dim)
     if path:
         checkpoint.load_flow(flow, path)
     flow.prepare(SETTLING_ITERATIONS)
@@ -137,3 +141,22 @@ def make(options):
                     'samples': variance.count}
 
     return WithVariance('gradient_variance_43d', step, case.parameter_count(flow))
+
+
+def make_series(options):
+    """The gradient with a fixed number of terms at any width and depth; its memory is of interest."""
+    torch.manual_seed(options.seed)
+    dim, width = options.dim or 128, options.width or 512
+    coefficients = fixed_coefficients(options.terms or 4)
+    nets = [layers.sequential_net((dim, width, width, width, dim), 'lipswish', LIPSCHITZ)
+            for _ in range(options.blocks or 1)]
+    flow = UnbiasedFlow([UnbiasedBlock(net, coefficients) for net in nets], dim)
+    flow.prepare(SETTLING_ITERATIONS)
+    x = torch.randn(options.batch, dim)
+
+    def step():
+        flow.zero_grad(set_to_none=True)
+        flow.prepare(0)
+        (-flow.log_prob(x).mean()).backward()
+
+    return case.Case('series_gradient', step, case.parameter_count(flow))
