@@ -24,6 +24,7 @@ TARGETS = {'residual_block_exact': 5, 'residual_43d_unbiased': 5, 'idensenet_toy
            'gemm_512': 0.7}
 SECONDS_A_TURN = 1.0
 MOST_ITERATIONS = 200
+LEAST_ITERATIONS = {'gradient_variance_43d': 40}  # a variance needs samples
 PASSED_ON = ('batch', 'rows', 'chunk', 'dim', 'blocks', 'tolerance', 'true_error')
 
 
@@ -75,13 +76,13 @@ def commands(name, options, model):
     return ours, [sys.executable, '-m', 'benchmarks.baselines.worker', *common, '--model', model]
 
 
-def alternate(ours, peer, rounds):
+def alternate(ours, peer, name, rounds):
     """Replies of both sides, ABAB..., after a warm-up that also sets the iterations."""
     sides = (ours, peer)
     counts = []
     for side in sides:
         side.ask(1)
-        counts.append(iterations_for(side.ask(1)['ms']))
+        counts.append(max(iterations_for(side.ask(1)['ms']), LEAST_ITERATIONS.get(name, 1)))
     replies = ([], [])
     for _ in range(rounds):
         for side, count, kept in zip(sides, counts, replies):
@@ -135,7 +136,7 @@ def run_case(name, options):
         try:
             workers.append(Worker('ours', ours_command, options.threads, ROOT, options.timeout))
             workers.append(Worker('peer', peer_command, options.threads, ROOT, options.timeout))
-            replies = alternate(*workers, options.rounds)
+            replies = alternate(*workers, name, options.rounds)
         finally:
             for worker in workers:
                 worker.close()

@@ -51,6 +51,7 @@ class Worker:
             if not chunk:
                 text = self.process.stderr.read().decode(errors='replace').strip()
                 code = self.process.wait()
+                self.close()
                 raise WorkerError(f'[{self.side}] worker: expected a reply, got exit code {code}:\n'
                                   f'{text[-2000:]}')
             self.buffer += chunk
@@ -59,8 +60,8 @@ class Worker:
 
     def close(self):
         """Ends the worker: its input ends, then it is terminated if it does not go by itself."""
+        self.process.stdin.close()
         if self.process.poll() is None:
-            self.process.stdin.close()
             try:
                 self.process.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
