@@ -20,6 +20,9 @@ else
   CMAKE_FLAGS += -DCONTRAFLOW_WARNINGS_AS_ERRORS=OFF
 endif
 
+BENCH ?=
+
+.PHONY: bench bench-build bench-check bench-memory bench-micro bench-scaling
 .PHONY: help setup configure build demo test test-fast lint format tidy install clean
 .DEFAULT_GOAL := help
 
@@ -54,6 +57,28 @@ format: setup ## format every C++ file
 
 tidy: configure ## run clang-tidy, if it is installed (slow)
 	@scripts/tidy.sh $(BUILD) $(JOBS)
+
+bench-build: ## build the benchmarks, and install what they compare with
+	@scripts/setup.sh bench
+	@cmake -S . -B $(BUILD) -G Ninja --log-level=WARNING -DCMAKE_BUILD_TYPE=Release \
+	  -DCONTRAFLOW_LIBTORCH="$(CONTRAFLOW_LIBTORCH)" $(CMAKE_FLAGS) -DCONTRAFLOW_BUILD_BENCHMARKS=ON
+	@cmake --build $(BUILD) --parallel $(JOBS) --target contraflow_bench contraflow_micro
+
+bench-check: ## check the benchmarks' peers in float64
+	@scripts/setup.sh bench
+	@.venv/bin/python -m benchmarks.baselines.check
+
+bench: bench-build ## time ours and the papers' code in turns (BENCH="CASE --rounds 5 ...")
+	@.venv/bin/python -m benchmarks.paired.run --build $(BUILD) $(BENCH)
+
+bench-micro: bench-build ## time single operations (Google Benchmark)
+	@$(BUILD)/benchmarks/micro/contraflow_micro $(BENCH)
+
+bench-memory: bench-build ## peak memory over width, depth and series length
+	@.venv/bin/python -m benchmarks.memory --build $(BUILD) $(BENCH)
+
+bench-scaling: bench-build ## time per step over blocks and batch
+	@.venv/bin/python -m benchmarks.scaling --build $(BUILD) $(BENCH)
 
 install: build ## install the library and the program under PREFIX
 	@cmake --install $(BUILD) --prefix $(PREFIX)

@@ -1,6 +1,7 @@
 # What a builder can choose, and the settings every target shares.
 option(CONTRAFLOW_BUILD_CLI "Build the contraflow command line" ${PROJECT_IS_TOP_LEVEL})
 option(CONTRAFLOW_BUILD_TESTS "Build the tests" ${PROJECT_IS_TOP_LEVEL})
+option(CONTRAFLOW_BUILD_BENCHMARKS "Build the benchmarks" OFF)
 option(CONTRAFLOW_WARNINGS_AS_ERRORS "Fail the build on a warning" ${PROJECT_IS_TOP_LEVEL})
 option(CONTRAFLOW_INSTALL "Make the install rules" ${PROJECT_IS_TOP_LEVEL})
 option(CONTRAFLOW_PCH "Precompile the LibTorch headers (400 MB in the build folder)" ON)

@@ -2,6 +2,7 @@
 # Makes everything that the build and the tests need: system packages that are missing (apt-get, with
 # root or passwordless sudo) and the private environment .venv with a pinned LibTorch. Once that is
 # done, a run takes a fraction of a second and uses no network.
+# Usage: scripts/setup.sh [bench]; bench: also what the benchmarks need (Google Benchmark, normflows).
 #   CONTRAFLOW_LIBTORCH=DIR  use that LibTorch; none is installed.
 #   CXX, PYTHON              the compiler and the Python to use.
 #   CMAKE_PREFIX_PATH        folders (with include/ in them) that hold libraries of your own.
@@ -12,10 +13,12 @@ cd "$(dirname "$0")/.."
 
 readonly log=build/setup.log
 readonly stamp=.venv/contraflow.stamp
+readonly bench_stamp=.venv/contraflow.bench.stamp
 readonly cmake_minimum=3.25
 readonly elsewhere="Libraries installed elsewhere are found in CMAKE_PREFIX_PATH=FOLDER, with FOLDER/include."
 libtorch="${CONTRAFLOW_LIBTORCH:-}"
 cxx="${CXX:-g++}"
+bench=""
 
 say() { printf '%s\n' "$*"; }
 
@@ -73,6 +76,9 @@ missing_packages() {
   local -A package=(
     [CLI/CLI.hpp]=libcli11-dev [hwy/highway.h]=libhwy-dev [nlohmann/json.hpp]=nlohmann-json3-dev [toml++/toml.h]=libtomlplusplus-dev
     [cairo/cairo.h]=libcairo2-dev [gtest/gtest.h]=libgtest-dev [gmock/gmock.h]=libgmock-dev)
+  if [ -n "$bench" ]; then
+    package[benchmark/benchmark.h]=libbenchmark-dev
+  fi
   local headers=("${!package[@]}") header
   if command -v "$cxx" >/dev/null; then
     header=$(missing_headers "${!package[@]}")
@@ -170,7 +176,28 @@ make_environment() {
   wanted_stamp >"$stamp"
 }
 
+# The peers run in Python, so they need the torch package whatever LibTorch the library is built with.
+wanted_bench_stamp() {
+  cat scripts/setup.sh scripts/requirements.txt scripts/requirements-bench.txt | sha256sum | cut -d ' ' -f 1
+}
+
+make_bench_environment() {
+  if [ "$(cat "$bench_stamp" 2>/dev/null)" = "$(wanted_bench_stamp)" ]; then
+    return
+  fi
+  say "[setup] installing what the benchmarks compare with into .venv"
+  pip_install -r scripts/requirements.txt
+  pip_install --no-deps -r scripts/requirements-bench.txt
+  wanted_bench_stamp >"$bench_stamp"
+  say "[setup] done"
+}
+
 main() {
+  case "${1:-}" in
+    "") ;;
+    bench) bench=yes ;;
+    *) stop 2 "[setup] argument: expected none or 'bench', got '$1'. Run scripts/setup.sh [bench]." ;;
+  esac
   mkdir -p build
   exec 9>build/.setup.lock
   flock 9
@@ -186,11 +213,13 @@ main() {
     install_packages "${missing[@]}"
     check_compiler
   fi
-  if [ -x .venv/bin/python ] && [ "$(cat "$stamp" 2>/dev/null)" = "$(wanted_stamp)" ]; then
-    return
+  if [ ! -x .venv/bin/python ] || [ "$(cat "$stamp" 2>/dev/null)" != "$(wanted_stamp)" ]; then
+    make_environment
+    say "[setup] done"
   fi
-  make_environment
-  say "[setup] done"
+  if [ -n "$bench" ]; then
+    make_bench_environment
+  fi
 }
 
-main
+main "$@"

@@ -1,0 +1,1 @@
+"""Peers of the benchmarks: the papers' algorithms in eager PyTorch, and normflows' residual flow."""

@@ -1,0 +1,1 @@
+"""Paired timings: ours and a peer take turns in one run."""

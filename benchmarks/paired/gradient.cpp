@@ -1,0 +1,127 @@
+// Gradients of the log-likelihood: their variance at d = 43, and the rate of wide products.
+#include <ATen/ATen.h>
+
+#include "benchmarks/paired/models.h"
+
+namespace contraflow::bench {
+namespace {
+
+constexpr int64_t kTrainSteps = 500;
+constexpr int64_t kWideBatch = 2048;
+
+// The loss of one training step and its gradient, nothing around it.
+void backward(Flow& flow, const at::Tensor& x, const Rng& rng) {
+  for (const at::Tensor& p : flow.parameters()) p.mutable_grad().reset();
+  flow.log_prob(x, {.condition = {}, .rng = rng, .phase = Phase::kTrain}).neg().mean().backward();
+}
+
+at::Tensor flat_gradient(const Flow& flow) {
+  std::vector<at::Tensor> parts;
+  for (const at::Tensor& p : flow.parameters()) {
+    const at::Tensor g = p.grad().defined() ? p.grad() : at::zeros_like(p);
+    parts.push_back(g.reshape(-1).to(at::kDouble));
+  }
+  return at::cat(parts);
+}
+
+// Summed variance of vectors (Welford).
+class RunningVariance {
+ public:
+  void add(const at::Tensor& value) {
+    if (count_ == 0) {
+      mean_ = at::zeros_like(value);
+      squares_ = at::zeros_like(value);
+    }
+    ++count_;
+    const at::Tensor delta = value - mean_;
+    mean_ += delta / static_cast<double>(count_);
+    squares_ += delta * (value - mean_);
+  }
+  int64_t count() const { return count_; }
+  double total() const {
+    return count_ > 1 ? squares_.sum().item<double>() / static_cast<double>(count_ - 1) : 0.0;
+  }
+
+ private:
+  int64_t count_ = 0;
+  at::Tensor mean_, squares_;
+};
+
+class GradientVariance final : public Workload {
+ public:
+  explicit GradientVariance(const WorkerOptions& options)
+      : flow_(case_flow(options)), x_(table_rows(case_dim(options), options.batch, 1)) {
+    train_case(*flow_, options, kTrainSteps);
+    flow_->prepare(at::Tensor());
+  }
+
+  SafetensorsFile shared() const override {
+    SafetensorsFile file = exported(*flow_);
+    file.tensors["x"] = x_;
+    return file;
+  }
+  nlohmann::ordered_json facts() const override {
+    return {{"parameters", parameter_count(*flow_)}, {"batch", x_.size(0)}};
+  }
+  nlohmann::ordered_json run(int64_t iterations) override {
+    std::vector<double> ms;
+    for (int64_t k = 0; k < iterations; ++k) {
+      const Rng rng = Rng(7).fork(static_cast<uint64_t>(variance_.count()));
+      ms.push_back(time_each(1, [&] { backward(*flow_, x_, rng); })[0]);
+      variance_.add(flat_gradient(*flow_));
+    }
+    return {{"ms", median(ms)}, {"variance", variance_.total()}, {"samples", variance_.count()}};
+  }
+
+ private:
+  FlowPtr flow_;
+  at::Tensor x_;
+  RunningVariance variance_;
+};
+
+// One block of width 512. A pass of the network is 2 B sum(inputs outputs) operations; with n terms
+// of the series a gradient takes n + 7 of them: value, n vector-Jacobian products, and in backward
+// the recomputed value, the tangents, the reverse over the stacked pair (2) and the weights'
+// gradients (2).
+class Gemm final : public Workload {
+ public:
+  explicit Gemm(const WorkerOptions& options)
+      : flow_(case_flow(options)),
+        batch_(options.batch == WorkerOptions{}.batch ? kWideBatch : options.batch),
+        x_(table_rows(case_dim(options), batch_, 1)) {
+    const ModelOptions model = case_model(options);
+    const auto series = std::get<TruncatedSeries>(*model.train_log_det);
+    int64_t before = case_dim(options), products = 0;
+    for (const int64_t width : model.net.hidden) {
+      products += before * width;
+      before = width;
+    }
+    products += before * case_dim(options);
+    gflop_ = 2e-9 * static_cast<double>(batch_ * products * model.blocks * (series.terms + 7));
+  }
+
+  SafetensorsFile shared() const override { return exported(*flow_); }
+  nlohmann::ordered_json facts() const override {
+    return {{"parameters", parameter_count(*flow_)}, {"batch", batch_}, {"gflop", gflop_}};
+  }
+  nlohmann::ordered_json run(int64_t iterations) override {
+    const double ms = median(time_each(iterations, [&] { backward(*flow_, x_, Rng(++calls_)); }));
+    return {{"ms", ms}, {"gflops", 1e3 * gflop_ / ms}};
+  }
+
+ private:
+  FlowPtr flow_;
+  int64_t batch_;
+  at::Tensor x_;
+  double gflop_ = 0.0;
+  uint64_t calls_ = 0;
+};
+
+}  // namespace
+
+WorkloadPtr make_gradient_variance(const WorkerOptions& options) {
+  return std::make_unique<GradientVariance>(options);
+}
+WorkloadPtr make_gemm(const WorkerOptions& options) { return std::make_unique<Gemm>(options); }
+
+}  // namespace contraflow::bench

@@ -1,0 +1,146 @@
+#include "benchmarks/paired/models.h"
+
+#include <ATen/ATen.h>
+
+#include "contraflow/core/error.h"
+#include "contraflow/core/json.h"
+#include "contraflow/data/sources.h"
+#include "contraflow/models/presets.h"
+#include "contraflow/networks/lipschitz_linear.h"
+#include "contraflow/training/checkpoint.h"
+#include "contraflow/training/trainer.h"
+#include "contraflow/transforms/chain.h"
+#include "contraflow/transforms/contractive_block.h"
+
+namespace contraflow::bench {
+namespace {
+
+constexpr int64_t kTableRows = 20000;
+constexpr double kNoise = 0.3;
+
+// What normflows has too: no ActNorm, no standardisation, one activation before each layer.
+ModelOptions residual(std::vector<int64_t> hidden, int64_t blocks) {
+  ModelOptions o = models::preset("residual");
+  o.blocks = blocks;
+  o.actnorm = false;
+  o.standardize = false;
+  o.net.hidden = std::move(hidden);
+  return o;
+}
+
+// The papers' settings, as the peer has them.
+RussianRoulette published_roulette() { return {.exact_terms = 2, .geometric_p = 0.5}; }
+
+ModelOptions wide(const WorkerOptions& options) {
+  const int64_t width = options.width.value_or(512);
+  ModelOptions o = residual({width, width, width}, 1);
+  o.train_log_det = TruncatedSeries{.terms = options.terms.value_or(4)};
+  return o;
+}
+
+ModelOptions named_model(const WorkerOptions& options) {
+  const int64_t width = options.width.value_or(128);
+  if (options.name == "residual_block_exact") {
+    ModelOptions o = residual({width, width, width, width}, 1);
+    o.standardize = true;
+    return o;
+  }
+  if (options.name == "idensenet_toy" || options.name == "monotone_toy") {
+    ModelOptions o = models::preset(options.name == "monotone_toy" ? "monotone" : "idensenet");
+    if (options.width) o.net.growth = width;
+    return o;
+  }
+  if (options.name == "gemm_512" || options.name == "series_gradient") return wide(options);
+  ModelOptions o = residual({width, width, width}, 10);
+  if (options.name == "residual_43d_unbiased") o.train_log_det = published_roulette();
+  return o;
+}
+
+}  // namespace
+
+ModelOptions case_model(const WorkerOptions& options) {
+  ModelOptions o = named_model(options);
+  if (options.blocks) o.blocks = *options.blocks;
+  if (options.tolerance) o.train_tolerance = *options.tolerance;
+  if (options.terms) o.train_log_det = TruncatedSeries{.terms = *options.terms};
+  o.seed = options.seed;
+  return o;
+}
+
+int64_t case_dim(const WorkerOptions& options) {
+  if (options.dim) return *options.dim;
+  if (options.name.ends_with("_8d")) return 8;
+  if (options.name.find("43d") != std::string::npos) return 43;
+  return options.name == "gemm_512" || options.name == "series_gradient" ? 128 : 2;
+}
+
+FlowPtr case_flow(const WorkerOptions& options) {
+  return build_flow(model_spec(case_model(options), case_dim(options)), options.name);
+}
+
+at::Tensor table_rows(int64_t dim, int64_t count, uint64_t stream) {
+  const auto f64 = at::TensorOptions().dtype(at::kDouble);
+  const int64_t factors = std::max<int64_t>(2, dim / 4);
+  const Rng table = Rng(43).fork(static_cast<uint64_t>(dim));
+  const at::Tensor mixing = table.fork("mixing").normal({factors, dim}, f64);
+  const at::Tensor hidden = table.fork("factors").fork(stream).normal({count, factors}, f64);
+  const at::Tensor noise = table.fork("noise").fork(stream).normal({count, dim}, f64);
+  const at::Tensor x = at::sin(hidden.mm(mixing)) + kNoise * noise;
+  return ((x - x.mean(0)) / x.std(0)).to(at::kFloat);
+}
+
+data::SourcePtr case_source(const WorkerOptions& options, uint64_t stream) {
+  const Rng rng = Rng(static_cast<uint64_t>(options.seed)).fork("data").fork(stream);
+  const int64_t dim = case_dim(options);
+  if (dim == 2) return std::make_shared<data::ToySource>("8gaussians", rng, at::kFloat);
+  return std::make_shared<data::TensorSource>("table", table_rows(dim, kTableRows, 0), at::Tensor(),
+                                              at::Tensor(), rng);
+}
+
+void train_case(Flow& flow, const WorkerOptions& options, int64_t default_steps) {
+  if (!options.checkpoint.empty()) {
+    load_weights(flow, load_checkpoint(options.checkpoint), WeightChoice::kSelected,
+                 options.checkpoint);
+    return;
+  }
+  const int64_t steps = options.train_steps.value_or(default_steps);
+  if (steps == 0) return;
+  const data::SourcePtr source = case_source(options, 0);
+  fit(flow, {.train = source, .validation = nullptr, .test = nullptr},
+      {.steps = steps,
+       .batch_size = options.batch,
+       .adam = {.learning_rate = 2e-3},
+       .validate_every = 0});
+}
+
+void freeze_scales(Flow& flow) {
+  constexpr double kBelowProof = 1.0 - 3e-3;
+  const at::NoGradGuard no_grad;
+  for (const auto& module : flow.modules()) {
+    const auto* linear = dynamic_cast<const LipschitzLinear*>(module.get());
+    if (linear == nullptr) continue;
+    at::Tensor weight = module->named_parameters(/*recurse=*/false)["weight"];
+    weight.copy_(linear->effective_weight() * kBelowProof);
+  }
+  flow.prepare(at::Tensor());
+}
+
+SafetensorsFile exported(const Flow& flow) {
+  SafetensorsFile file;
+  for (const auto& item : state_of(flow)) file.tensors[item.first] = item.second;
+  nlohmann::ordered_json kappa = nlohmann::ordered_json::array();
+  for (const auto& module : flow.modules()) {
+    if (const auto* block = dynamic_cast<const ContractiveBlock*>(module.get()))
+      kappa.push_back(block->net()->lipschitz());
+  }
+  file.metadata["kappa"] = json_text(kappa);
+  return file;
+}
+
+int64_t parameter_count(const Flow& flow) {
+  int64_t count = 0;
+  for (const at::Tensor& p : flow.parameters()) count += p.numel();
+  return count;
+}
+
+}  // namespace contraflow::bench
