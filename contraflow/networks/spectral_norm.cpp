@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "contraflow/core/error.h"
+#include "contraflow/networks/small_norm.h"
 
 namespace contraflow {
 namespace {
@@ -149,6 +150,24 @@ NormBounds spectral_norm_bounds(const at::Tensor& weight, const at::Tensor& warm
   bounds.left = gram.is_right ? partner : top.vector;
   bounds.right = gram.is_right ? top.vector : partner;
   return bounds;
+}
+
+NormInterval update_spectral_norm(const at::Tensor& weight, at::Tensor& left, at::Tensor& right,
+                                  NormMethod method, double relative_tolerance) {
+  if (weight.device().is_cpu() && weight.is_contiguous()) {
+    const auto small = [&](const auto* w) {
+      return small_norm_bounds(w, weight.size(0), weight.size(1), left.data_ptr<double>(),
+                               right.data_ptr<double>(), method, relative_tolerance);
+    };
+    std::optional<NormInterval> found;
+    if (weight.scalar_type() == at::kFloat) found = small(weight.const_data_ptr<float>());
+    if (weight.scalar_type() == at::kDouble) found = small(weight.const_data_ptr<double>());
+    if (found) return *found;
+  }
+  const NormBounds bounds = spectral_norm_bounds(weight, right, method, relative_tolerance);
+  left.copy_(bounds.left);
+  right.copy_(bounds.right);
+  return {bounds.lower, bounds.upper};
 }
 
 }  // namespace contraflow
