@@ -1,11 +1,12 @@
 #include "contraflow/core/rng.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
 #include <cmath>
 #include <numbers>
 #include <numeric>
+
+#include "contraflow/core/parallel.h"
 
 namespace contraflow {
 namespace {
@@ -39,7 +40,7 @@ at::Tensor fill(const Rng& rng, at::IntArrayRef sizes, const at::TensorOptions& 
   const int64_t rows = sizes.empty() ? 1 : sizes[0];
   const int64_t columns = rows == 0 ? 0 : out.numel() / rows;
   double* data = out.data_ptr<double>();
-  at::parallel_for(0, rows, 1 + 4096 / (columns + 1), [&](int64_t begin, int64_t end) {
+  parallel_for(0, rows, 1 + 4096 / (columns + 1), [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) {
       double* row = data + r * columns;
       for (int64_t c = 0; c < columns; c += 2) {
