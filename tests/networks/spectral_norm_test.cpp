@@ -45,6 +45,21 @@ INSTANTIATE_TEST_SUITE_P(Methods, ProvenNorm,
                            return test.param == NormMethod::kGram ? "gram" : "cholesky";
                          });
 
+TEST(SpectralNorm, WideMatricesAreBoundedToo) {
+  // Long enough for the Gram matrix to be made of strips, with a last one that is not whole.
+  for (const auto& [o, i] : {std::pair{192, 300}, {300, 211}}) {
+    const at::Tensor w = Rng(1).normal({o, i}, at::kFloat);
+    const double norm = testing::svd_norm(w);
+    const NormBounds cold = spectral_norm_bounds(w, {}, NormMethod::kCholesky);
+    const NormBounds warm = spectral_norm_bounds(w, cold.right, NormMethod::kCholesky);
+    for (const NormBounds& bounds : {cold, warm}) {
+      EXPECT_GE(bounds.upper, norm * (1 - 1e-14));
+      EXPECT_LE(bounds.lower, norm * (1 + 1e-14));
+      EXPECT_LE(bounds.upper, bounds.lower * 1.003);  // one raise of 0.1 %, and the tolerance
+    }
+  }
+}
+
 TEST(SpectralNorm, ZeroAndNonFiniteWeights) {
   EXPECT_EQ(spectral_norm_bounds(at::zeros({3, 4}), {}, NormMethod::kCholesky).upper, 0.0);
   const at::Tensor bad = at::full({2, 2}, std::numeric_limits<double>::quiet_NaN(), at::kDouble);
