@@ -1,11 +1,13 @@
 #include "contraflow/core/rng.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 #include <numeric>
+
+#include "contraflow/core/parallel.h"
 
 namespace contraflow {
 namespace {
@@ -39,7 +41,7 @@ at::Tensor fill(const Rng& rng, at::IntArrayRef sizes, const at::TensorOptions& 
   const int64_t rows = sizes.empty() ? 1 : sizes[0];
   const int64_t columns = rows == 0 ? 0 : out.numel() / rows;
   double* data = out.data_ptr<double>();
-  at::parallel_for(0, rows, 1 + 4096 / (columns + 1), [&](int64_t begin, int64_t end) {
+  parallel_for(0, rows, 1 + 4096 / (columns + 1), [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) {
       double* row = data + r * columns;
       for (int64_t c = 0; c < columns; c += 2) {
@@ -50,6 +52,29 @@ at::Tensor fill(const Rng& rng, at::IntArrayRef sizes, const at::TensorOptions& 
     }
   });
   return out.to(options);
+}
+
+// Column c takes bit c % 32 of word c / 32 % 4 of block c / 128.
+template <class T>
+void fill_signs(const Rng& rng, const at::Tensor& out) {
+  constexpr int64_t kBits = 32, kBlock = 128;
+  const int64_t rows = out.dim() == 0 ? 1 : out.size(0);
+  const int64_t columns = rows == 0 ? 0 : out.numel() / rows;
+  T* data = out.data_ptr<T>();
+  parallel_for(0, rows, 1 + 65536 / (columns + 1), [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) {
+      T* row = data + r * columns;
+      Words words = {};
+      for (int64_t c = 0; c < columns; c += kBits) {
+        if (c % kBlock == 0) {
+          words = rng.words(rng.first_row() + r, static_cast<uint64_t>(c / kBlock));
+        }
+        const uint32_t bits = words[static_cast<size_t>(c % kBlock / kBits)];
+        const int64_t count = std::min(kBits, columns - c);
+        for (int64_t k = 0; k < count; ++k) row[c + k] = static_cast<T>((bits >> k & 1U) * 2) - 1;
+      }
+    }
+  });
 }
 
 std::array<double, 2> uniform_pair(const Words& w) {
@@ -108,9 +133,14 @@ at::Tensor Rng::normal(at::IntArrayRef sizes, const at::TensorOptions& options) 
 }
 
 at::Tensor Rng::rademacher(at::IntArrayRef sizes, const at::TensorOptions& options) const {
-  return fill(*this, sizes, options, [](const Words& w) {
-    return std::array<double, 2>{(w[0] & 1U) != 0 ? 1.0 : -1.0, (w[2] & 1U) != 0 ? 1.0 : -1.0};
-  });
+  const bool direct = c10::typeMetaToScalarType(options.dtype()) == at::kDouble;
+  at::Tensor out = at::empty(sizes, at::TensorOptions().dtype(direct ? at::kDouble : at::kFloat));
+  if (direct) {
+    fill_signs<double>(*this, out);
+  } else {
+    fill_signs<float>(*this, out);
+  }
+  return out.to(options);
 }
 
 at::Tensor Rng::permutation(int64_t count) const {

@@ -1,7 +1,6 @@
 #include "contraflow/data/toy.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
 #include <cmath>
 #include <numbers>
@@ -9,6 +8,7 @@
 #include <vector>
 
 #include "contraflow/core/error.h"
+#include "contraflow/core/parallel.h"
 #include "contraflow/core/text.h"
 #include "contraflow/data/message.h"
 
@@ -150,7 +150,7 @@ template <class T>
 void fill(const ToyDensity& density, const Rng& rng, at::Tensor& out) {
   T* data = out.data_ptr<T>();
   constexpr int64_t kGrain = 512;  // below, starting threads costs more than the rows do
-  at::parallel_for(0, out.size(0), kGrain, [&](int64_t begin, int64_t end) {
+  parallel_for(0, out.size(0), kGrain, [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) {
       const Point p = density.draw(rng, rng.first_row() + r);
       data[2 * r] = static_cast<T>(p[0]);

@@ -72,14 +72,17 @@ at::Tensor Flow::add_log_prob_gradient(const at::Tensor& x, const at::Tensor& we
                      "Give one weight per row.");
   }
   check_same_kind(kWhere, "weight", weight, x);
+  if (const at::Tensor own = first_floating_tensor(*transform_); own.defined())
+    check_same_kind(kWhere, "x", x, own);
   if (base_->is_standard_normal()) {
     if (const auto tail = lower_tail(*transform_, x.detach(), context))
       return run_lowered_loss(*tail, weight);
   }
   const at::AutoGradMode enabled(true);
-  const at::Tensor log_prob = this->log_prob(x, context);
-  const at::Tensor sum = (log_prob * weight).sum();
-  if (sum.requires_grad()) sum.backward();
+  Context direct = context;
+  direct.direct_gradients = true;
+  const at::Tensor log_prob = this->log_prob(x, direct);
+  if (log_prob.requires_grad()) log_prob.backward(weight);
   return log_prob.detach();
 }
 

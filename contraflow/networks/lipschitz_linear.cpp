@@ -66,14 +66,12 @@ void LipschitzLinear::refresh(bool force) {
     b[kDrift] = (weight_ - snapshot_).norm().item<double>() * (1 + 1e-6);
     return;
   }
-  const NormBounds found =
-      spectral_norm_bounds(weight_, right_, options_.norm, options_.norm_tolerance);
+  const NormInterval found =
+      update_spectral_norm(weight_, left_, right_, options_.norm, options_.norm_tolerance);
   b[kLower] = found.lower;
   b[kUpper] = found.upper;
   b[kDrift] = 0;
   b[kCalls] = 0;
-  left_.copy_(found.left);
-  right_.copy_(found.right);
   if (snapshot_.defined()) snapshot_.copy_(weight_.detach());
 }
 

@@ -28,6 +28,12 @@ struct NormBounds {
   at::Tensor right;  ///< unit vector v [i], float64;  u^T W v = lower up to rounding
 };
 
+/// The two ends alone.
+struct NormInterval {
+  double lower = 0;
+  double upper = 0;
+};
+
 /// Bounds of `weight` [o, i] (any floating dtype; computed in float64 on the CPU).
 ///
 /// `warm_right` [i], float64, starts the power iteration (undefined or zero: a fixed start);
@@ -39,5 +45,11 @@ struct NormBounds {
 ///            Delattre et al. 2023 for Gram iteration; docs/numerics.md.
 NormBounds spectral_norm_bounds(const at::Tensor& weight, const at::Tensor& warm_right,
                                 NormMethod method, double relative_tolerance = 1e-3);
+
+/// The same bounds with the singular pair updated in place: `left` [o] and `right` [i], contiguous
+/// float64 on the CPU, hold the pair of an earlier weight (zero: none) and then that of this one.
+/// Small matrices take microseconds; see small_norm.h.
+NormInterval update_spectral_norm(const at::Tensor& weight, at::Tensor& left, at::Tensor& right,
+                                  NormMethod method, double relative_tolerance);
 
 }  // namespace contraflow

@@ -1,7 +1,6 @@
 #include "contraflow/solvers/fixed_point.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "contraflow/core/error.h"
+#include "contraflow/core/parallel.h"
 #include "contraflow/solvers/anderson.h"
 
 namespace contraflow {
@@ -168,7 +168,7 @@ void iterate(const FixedPointMap& f, const at::TensorOptions& like, Rows& rows, 
   const auto* g = image.data_ptr<double>();
   const int64_t d = trial.size(1);
   const auto count = static_cast<int64_t>(active.numbers.size());
-  at::parallel_for(0, count, 1024, [&](int64_t begin, int64_t end) {
+  parallel_for(0, count, 1024, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) rows.advance(active.numbers[i], t + i * d, g + i * d);
   });
   std::vector<int64_t> kept;

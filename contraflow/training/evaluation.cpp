@@ -12,8 +12,26 @@
 namespace contraflow {
 namespace {
 
-at::Tensor contiguous_double(const at::Tensor& t) {
-  return t.detach().to(at::TensorOptions().dtype(at::kDouble).device(at::kCPU)).contiguous();
+at::Tensor on_cpu(const at::Tensor& t) { return t.detach().to(at::kCPU).contiguous(); }
+
+// `weight(i)` of value i.
+template <class T, class Weight>
+MeanWithError mean_with_error(const T* v, int64_t n, Weight weight) {
+  double sum = 0.0, weight_sum = 0.0;
+  for (int64_t i = 0; i < n; ++i) {
+    sum += weight(i) * static_cast<double>(v[i]);
+    weight_sum += weight(i);
+  }
+  const double mean = sum / weight_sum;
+  double squares = 0.0;
+  for (int64_t i = 0; i < n; ++i) {
+    const double part = weight(i) * (static_cast<double>(v[i]) - mean);
+    squares += part * part;
+  }
+  const auto count = static_cast<double>(n);
+  const double unknown = std::numeric_limits<double>::quiet_NaN();
+  const double error = n < 2 ? unknown : std::sqrt(count / (count - 1.0) * squares) / weight_sum;
+  return {mean, error, n};
 }
 
 at::TensorOptions kind_of(const Flow& flow, const at::Tensor& fallback) {
@@ -26,27 +44,16 @@ at::TensorOptions kind_of(const Flow& flow, const at::Tensor& fallback) {
 // A plain loop: for a batch of some hundred rows it takes a microsecond, tensor operations some
 // thirty.
 MeanWithError weighted_mean(const at::Tensor& value_b, const at::Tensor& weight_b) {
-  const at::Tensor values = contiguous_double(value_b);
-  const at::Tensor weights = weight_b.defined() ? contiguous_double(weight_b) : at::Tensor();
-  const double* v = values.const_data_ptr<double>();
-  const double* w = weights.defined() ? weights.const_data_ptr<double>() : nullptr;
-  const int64_t n = values.numel();
-  double sum = 0.0, weight_sum = 0.0;
-  for (int64_t i = 0; i < n; ++i) {
-    const double weight = w == nullptr ? 1.0 : w[i];
-    sum += weight * v[i];
-    weight_sum += weight;
-  }
-  const double mean = sum / weight_sum;
-  double squares = 0.0;
-  for (int64_t i = 0; i < n; ++i) {
-    const double part = (w == nullptr ? 1.0 : w[i]) * (v[i] - mean);
-    squares += part * part;
-  }
-  const auto count = static_cast<double>(n);
-  const double unknown = std::numeric_limits<double>::quiet_NaN();
-  const double error = n < 2 ? unknown : std::sqrt(count / (count - 1.0) * squares) / weight_sum;
-  return {mean, error, n};
+  const at::Tensor values = on_cpu(value_b);
+  const at::Tensor weights =
+      weight_b.defined() ? on_cpu(weight_b).to(at::kDouble) : at::ones({}, at::kDouble);
+  const double* w = weights.const_data_ptr<double>();
+  const int64_t step = weight_b.defined() ? 1 : 0;
+  const auto run = [&](const auto* v) {
+    return mean_with_error(v, values.numel(), [w, step](int64_t i) { return w[i * step]; });
+  };
+  return values.scalar_type() == at::kFloat ? run(values.const_data_ptr<float>())
+                                            : run(values.const_data_ptr<double>());
 }
 
 data::Batch batch_to(const data::Batch& batch, const at::TensorOptions& options) {

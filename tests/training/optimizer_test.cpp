@@ -1,10 +1,14 @@
 #include "contraflow/training/optimizer.h"
 
+#include <ATen/Parallel.h>
+
 #include <cmath>
 #include <fstream>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "contraflow/core/options.h"
+#include "contraflow/core/rng.h"
 #include "tests/support/tensors.h"
 
 namespace contraflow {
@@ -76,6 +80,61 @@ TEST(Adam, LeavesThePaddingZero) {
   EXPECT_EQ(flat.values()[0].slice(0, 3).abs().sum().item<float>(), 0.0F);
 }
 
+// The definition in tensor operations, float64.
+void composed_step(at::Tensor& p, const at::Tensor& g, at::Tensor& m, at::Tensor& v, int64_t t,
+                   double rate, const AdamOptions& o) {
+  const at::Tensor gradient = o.decoupled ? g : g + o.weight_decay * p;
+  if (o.decoupled) p = p * (1 - rate * o.weight_decay);
+  m = o.beta1 * m + (1 - o.beta1) * gradient;
+  v = o.beta2 * v + (1 - o.beta2) * gradient.square();
+  const auto n = static_cast<double>(t);
+  const at::Tensor root = (v / (1 - std::pow(o.beta2, n))).sqrt() + o.epsilon;
+  p = p - rate * (m / (1 - std::pow(o.beta1, n))) / root;
+}
+
+TEST(Adam, AgreesWithTheComposedFormInBothTypesAtAwkwardLengths) {
+  for (const at::ScalarType type : {at::kFloat, at::kDouble}) {
+    for (const bool decoupled : {true, false}) {
+      const AdamOptions o{.weight_decay = 0.1, .decoupled = decoupled};
+      for (const int64_t count : {1, 7, 64, 4099, 100'003}) {
+        Vector module(Rng(1).normal({count}, type));
+        FlatParameters flat(module);
+        Adam adam(flat, o);
+        at::Tensor p = module.p.detach().to(at::kDouble).clone(), m = at::zeros_like(p), v = m;
+        for (int64_t t = 1; t <= 3; ++t) {
+          module.p.mutable_grad().copy_(
+              Rng(2).fork(static_cast<uint64_t>(t)).normal({count}, type));
+          adam.step(0.01);
+          composed_step(p, module.p.grad().to(at::kDouble), m, v, t, 0.01, o);
+        }
+        // Some ten roundings of numbers up to 5.
+        const double tolerance = type == at::kFloat ? 1e-5 : kRounding;
+        EXPECT_TRUE(near(module.p.detach().to(at::kDouble), p, tolerance)) << type << count;
+      }
+    }
+  }
+}
+
+TEST(Adam, AndTheGradientNormGiveTheSameBitsForAnyNumberOfThreads) {
+  const int before = at::get_num_threads();
+  const auto run = [](int threads) {
+    at::set_num_threads(threads);
+    Vector module(Rng(1).normal({300'001}, at::kFloat));
+    FlatParameters flat(module);
+    Adam adam(flat, {});
+    module.p.mutable_grad().copy_(Rng(2).normal({300'001}, at::kFloat));
+    adam.step(0.01);
+    return std::pair{module.p.detach().clone(), gradient_norm(flat)};
+  };
+  const auto [one, one_norm] = run(1);
+  for (const int threads : {2, 3}) {
+    const auto [more, norm] = run(threads);
+    EXPECT_TRUE(more.equal(one)) << threads;
+    EXPECT_EQ(norm, one_norm) << threads;
+  }
+  at::set_num_threads(before);
+}
+
 TEST(Schedule, WarmsUpThenFallsToTheFinalFraction) {
   const ScheduleOptions cosine{.kind = Schedule::kCosine, .warmup_steps = 4, .final_fraction = 0.1};
   EXPECT_DOUBLE_EQ(schedule_factor(cosine, 0, 105), 0.25);
@@ -96,6 +155,26 @@ TEST(Gradient, NormSurvivesSquaresThatOverflowFloat32) {
   EXPECT_NEAR(gradient_norm(flat) / 5e25, 1.0, 1e-6);
   module.p.mutable_grad()[0].fill_(std::nan(""));
   EXPECT_FALSE(std::isfinite(gradient_norm(flat)));
+}
+
+TEST(Gradient, NormSurvivesSquaresThatOverflowFloat64) {
+  Vector module(at::zeros({2}, at::kDouble));
+  FlatParameters flat(module);
+  module.p.mutable_grad().copy_(at::tensor({3e200, 4e200}, at::kDouble));
+  EXPECT_NEAR(gradient_norm(flat) / 5e200, 1.0, kRounding);
+  module.p.mutable_grad()[0].fill_(-std::numeric_limits<double>::infinity());
+  EXPECT_FALSE(std::isfinite(gradient_norm(flat)));
+}
+
+TEST(Gradient, NormIsThatOfAllElements) {
+  for (const int64_t count : {1, 15, 4096, 4097, 100'003}) {
+    Vector module(at::zeros({count}, at::kFloat));
+    FlatParameters flat(module);
+    const at::Tensor g = Rng(3).normal({count}, at::kFloat);
+    module.p.mutable_grad().copy_(g);
+    const double expected = g.to(at::kDouble).norm().item<double>();
+    EXPECT_NEAR(gradient_norm(flat) / expected, 1.0, 1e-12) << count;  // sums of 1e5 terms
+  }
 }
 
 TEST(Gradient, ClippingScalesOnlyWhatIsLonger) {

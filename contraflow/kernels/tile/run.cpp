@@ -6,9 +6,9 @@
 #include <hwy/foreach_target.h>
 // clang-format on
 
-#include <ATen/Parallel.h>
 #include <hwy/aligned_allocator.h>
 
+#include "contraflow/core/parallel.h"
 #include "contraflow/kernels/tile/compiled_targets.h"
 #include "contraflow/kernels/tile/flow-inl.h"
 #include "contraflow/kernels/tile/workspace.h"
@@ -73,7 +73,7 @@ Packed<T> lay_out(const TileProgram& program, Arena& arena) {
 
 template <class T>
 void pack_weights(const TileProgram& program, const Packed<T>& packed) {
-  at::parallel_for(
+  parallel_for(
       0, static_cast<int64_t>(program.steps.size()), 4, [&](int64_t begin, int64_t end) {
         for (int64_t k = begin; k < end; ++k) {
           const auto* block = std::get_if<TileBlock>(&program.steps[static_cast<size_t>(k)]);
@@ -166,7 +166,7 @@ template <class T>
 void reduce_gradients(const TileCall<T>& call, const Packed<T>& packed, const T* chunks,
                       int64_t count) {
   const auto& steps = call.program->steps;
-  at::parallel_for(0, static_cast<int64_t>(steps.size()), 4, [&](int64_t begin, int64_t end) {
+  parallel_for(0, static_cast<int64_t>(steps.size()), 4, [&](int64_t begin, int64_t end) {
     for (int64_t at = begin; at < end; ++at) {
       const auto k = static_cast<size_t>(at);
       const auto* block = std::get_if<TileBlock>(&steps[k]);
@@ -226,7 +226,7 @@ void run(TileCall<T>& call) {
     sums = arena.take<T>(chunks * gradient_size);
   }
   std::vector<TileSolveStatus> status(static_cast<size_t>(chunks));
-  at::parallel_for(0, chunks, 1, [&](int64_t begin, int64_t end) {
+  parallel_for(0, chunks, 1, [&](int64_t begin, int64_t end) {
     Arena arena(thread_workspace(Workspace::kTile, bytes));
     FlowWorker<T> worker(plan, arena);
     for (int64_t c = begin; c < end; ++c) {
