@@ -2,6 +2,9 @@
 
 #include <ATen/Dispatch.h>
 
+#include <algorithm>
+#include <array>
+
 #include "contraflow/networks/activation_layer.h"
 #include "contraflow/networks/dense_concat.h"
 #include "contraflow/networks/lipschitz_linear.h"
@@ -24,17 +27,26 @@ struct LinearTask {
     const double s = layer->scale();
     std::vector<double> by_input(static_cast<size_t>(inputs), 0.0);
     double along = 0.0;
-    for (int64_t i = 0; i < inputs; ++i) {
-      const double m = multipliers.empty() ? 1.0 : multipliers[static_cast<size_t>(i)];
-      const T factor = static_cast<T>(s * m);
-      double sum = 0.0;
-      for (int64_t o = 0; o < outputs; ++o) {
-        const T value = g[i * outputs + o];
-        sum += static_cast<double>(value * w[o * inputs + i]);
-        weight_bar[o * inputs + i] += factor * value;
+    constexpr int64_t kStrip = 16;  // g and W lie transposed: a strip of inputs keeps both in cache
+    for (int64_t first = 0; first < inputs; first += kStrip) {
+      const int64_t count = std::min(kStrip, inputs - first);
+      std::array<double, kStrip> sum{}, m{};
+      std::array<T, kStrip> factor{};
+      for (int64_t i = 0; i < count; ++i) {
+        m[i] = multipliers.empty() ? 1.0 : multipliers[static_cast<size_t>(first + i)];
+        factor[i] = static_cast<T>(s * m[i]);
       }
-      along += m * sum;
-      by_input[static_cast<size_t>(i)] = m * s * sum;
+      for (int64_t o = 0; o < outputs; ++o) {
+        for (int64_t i = 0; i < count; ++i) {
+          const T value = g[(first + i) * outputs + o];
+          sum[i] += static_cast<double>(value * w[o * inputs + first + i]);
+          weight_bar[o * inputs + first + i] += factor[i] * value;
+        }
+      }
+      for (int64_t i = 0; i < count; ++i) {
+        along += m[i] * sum[i];
+        by_input[static_cast<size_t>(first + i)] = m[i] * s * sum[i];
+      }
     }
     if (s < 1.0) layer->add_norm_gradient(-s * along, weight_bar);
     for (int64_t o = 0; o < outputs; ++o) bias_bar[o] += g[inputs * outputs + o];

@@ -66,11 +66,14 @@ bool lower_relation(const BlockRelation& relation, const Rng& rng, TileLowering&
   const TileLowering::Mark mark = to.mark();
   const BlockForm& f = relation.form;
   kernels::TileBlock block;
+  to.block_tasks.push_back(to.tasks.size());
   NetLowering net(relation.net->dim(), to.program.gradient_size, to.tasks, to.parameters);
   const bool lowered = relation.net->lower(net) && net.finish(block.net);
-  const bool one_type = std::all_of(
-      to.parameters.begin() + static_cast<std::ptrdiff_t>(mark.parameters), to.parameters.end(),
-      [&](const at::Tensor& p) { return p.scalar_type() == c10::typeMetaToScalarType(to.options.dtype()); });
+  const bool one_type =
+      std::all_of(to.parameters.begin() + static_cast<std::ptrdiff_t>(mark.parameters),
+                  to.parameters.end(), [&](const at::Tensor& p) {
+                    return p.scalar_type() == c10::typeMetaToScalarType(to.options.dtype());
+                  });
   if (!lowered || !one_type) {
     to.reset(mark);
     return false;

@@ -24,7 +24,8 @@ struct TileLowering {
   kernels::TileProgram program;
   std::vector<at::Tensor> parameters;  ///< one per gradient slot
   std::vector<GradientTask> tasks;
-  std::vector<at::Tensor> kept;  ///< tensors that the program points into
+  std::vector<size_t> block_tasks;  ///< where each block's tasks begin: blocks are independent
+  std::vector<at::Tensor> kept;     ///< tensors that the program points into
   std::vector<std::shared_ptr<const void>> owners;
   int64_t blocks = 0;
   bool solves = false;
@@ -35,7 +36,7 @@ struct TileLowering {
 
   /// What a failed attempt has to take back.
   struct Mark {
-    size_t steps, parameters, tasks, kept, owners;
+    size_t steps, parameters, tasks, block_tasks, kept, owners;
     int64_t gradient_size, blocks;
     bool solves, biased;
   };

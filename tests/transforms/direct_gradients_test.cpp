@@ -56,7 +56,9 @@ TEST(DirectGradients, AreThoseOfAutogradBitForBit) {
       const Gradients wanted = gradients_of(*transform, false, condition);
       const Gradients direct = gradients_of(*transform, true, condition);
       EXPECT_TRUE(direct.x.equal(wanted.x));
-      if (condition > 0) EXPECT_TRUE(direct.condition.equal(wanted.condition));
+      if (condition > 0) {
+        EXPECT_TRUE(direct.condition.equal(wanted.condition));
+      }
       ASSERT_EQ(direct.parameters.size(), wanted.parameters.size());
       EXPECT_FALSE(direct.parameters[1].defined());
       for (size_t i = 0; i < direct.parameters.size(); ++i) {

@@ -73,19 +73,17 @@ Packed<T> lay_out(const TileProgram& program, Arena& arena) {
 
 template <class T>
 void pack_weights(const TileProgram& program, const Packed<T>& packed) {
-  parallel_for(
-      0, static_cast<int64_t>(program.steps.size()), 4, [&](int64_t begin, int64_t end) {
-        for (int64_t k = begin; k < end; ++k) {
-          const auto* block = std::get_if<TileBlock>(&program.steps[static_cast<size_t>(k)]);
-          if (block == nullptr) continue;
-          for (size_t l = 0; l < block->net.layers.size(); ++l) {
-            const PackedLayer<T>& to = packed.layers[static_cast<size_t>(k)][l];
-            if (to.forward == nullptr) continue;
-            pack_layer(block->net.layers[l], const_cast<T*>(to.forward),
-                       const_cast<T*>(to.backward));
-          }
-        }
-      });
+  parallel_for(0, static_cast<int64_t>(program.steps.size()), 4, [&](int64_t begin, int64_t end) {
+    for (int64_t k = begin; k < end; ++k) {
+      const auto* block = std::get_if<TileBlock>(&program.steps[static_cast<size_t>(k)]);
+      if (block == nullptr) continue;
+      for (size_t l = 0; l < block->net.layers.size(); ++l) {
+        const PackedLayer<T>& to = packed.layers[static_cast<size_t>(k)][l];
+        if (to.forward == nullptr) continue;
+        pack_layer(block->net.layers[l], const_cast<T*>(to.forward), const_cast<T*>(to.backward));
+      }
+    }
+  });
 }
 
 template <class T>
@@ -95,8 +93,18 @@ int64_t worker_bytes(const FlowPlan<T>& plan) {
   return arena.used();
 }
 
-// Tiles as large as the cache allows, all tapes kept if they fit; at least eight tiles where the
-// batch has them, so that threads share the work evenly.
+// Vectors of samples below which the products of a chain of single vectors wait for weights.
+template <class T>
+int64_t fewest_vectors(const TileProgram& program) {
+  for (const TileStep& step : program.steps) {
+    const auto* block = std::get_if<TileBlock>(&step);
+    if (block != nullptr && !block->exact) return 2;
+  }
+  return 1;  // exact: the tangents are columns enough
+}
+
+// Tiles as large as the budget allows; at least eight of them where the batch has them, so that
+// threads share the work evenly. All tapes are kept where they fit the second-level cache.
 template <class T>
 void choose_tile(FlowPlan<T>& plan) {
   const TileCall<T>& call = *plan.call;
@@ -104,15 +112,16 @@ void choose_tile(FlowPlan<T>& plan) {
   constexpr int64_t kTiles = 8;
   const int64_t wanted = std::clamp<int64_t>(
       (call.batch + kTiles * lanes<T>() - 1) / (kTiles * lanes<T>()), 1, kMostTileVectors);
-  plan.vectors = wanted;
-  plan.keep_tapes = call.mode == TileMode::kLoss;
-  if (plan.keep_tapes && worker_bytes(plan) > kKeepFactor * budget) {
-    plan.vectors = 1;
-    plan.keep_tapes = worker_bytes(plan) <= kKeepFactor * budget;
-    plan.vectors = wanted;
+  const int64_t fewest = std::min(wanted, fewest_vectors<T>(*call.program));
+  if (call.mode == TileMode::kLoss) {
+    plan.keep_tapes = true;
+    for (plan.vectors = wanted; plan.vectors >= fewest; --plan.vectors) {
+      if (worker_bytes(plan) <= std::min(budget, kKeptTapesBytes)) return;
+    }
+    plan.keep_tapes = false;
   }
-  const int64_t limit = plan.keep_tapes ? kKeepFactor * budget : budget;
-  while (plan.vectors > 1 && worker_bytes(plan) > limit) --plan.vectors;
+  plan.vectors = wanted;
+  while (plan.vectors > fewest && worker_bytes(plan) > budget) --plan.vectors;
 }
 
 template <class T>
@@ -138,9 +147,17 @@ FlowPlan<T> make_plan(const TileCall<T>& call, const Packed<T>& packed) {
 template <class T>
 void add_chunks(const T* chunks, int64_t count, int64_t chunk_size, int64_t from, int64_t length,
                 T* out) {
-  for (int64_t i = 0; i < length; ++i) {
-    T sum = chunks[from + i];
-    for (int64_t c = 1; c < count; ++c) sum += chunks[c * chunk_size + from + i];
+  const Tag<T> d;
+  const T* first = chunks + from;
+  int64_t i = 0;
+  for (; i + lanes<T>() <= length; i += lanes<T>()) {
+    Vec<T> sum = hn::LoadU(d, first + i);
+    for (int64_t c = 1; c < count; ++c) sum = sum + hn::LoadU(d, first + c * chunk_size + i);
+    hn::StoreU(hn::LoadU(d, out + i) + sum, d, out + i);
+  }
+  for (; i < length; ++i) {
+    T sum = first[i];
+    for (int64_t c = 1; c < count; ++c) sum += first[c * chunk_size + i];
     out[i] += sum;
   }
 }

@@ -5,11 +5,11 @@
 
 namespace contraflow::kernels {
 
-/// Memory of one tile and thread: what a second-level cache holds beside the weights.
-inline constexpr int64_t kTileWorkspaceBytes = int64_t{1} << 20;
-/// Every block's tape is kept until the backward half while a tile stays within this many times
-/// that: re-reading the third-level cache costs less than computing again.
-inline constexpr int64_t kKeepFactor = 2;
+/// Memory of one tile and thread. A wider network gets fewer samples to a tile, not more memory.
+inline constexpr int64_t kTileWorkspaceBytes = (int64_t{9} << 20) / 2;
+/// Every block's tape is kept until the backward half while a tile stays within this, about a
+/// second-level cache; beyond it computing again is as fast as reading back.
+inline constexpr int64_t kKeptTapesBytes = int64_t{2} << 20;
 
 enum class Workspace { kWeights, kGradients, kTile, kCount };
 
