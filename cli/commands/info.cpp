@@ -1,5 +1,6 @@
 #include <nlohmann/json.hpp>
 
+#include "cli/block_laws.h"
 #include "cli/commands/common.h"
 #include "cli/estimator_cost.h"
 #include "cli/model_file.h"
@@ -17,9 +18,9 @@ constexpr const char* kExamples =
     "  contraflow info runs/checkerboard\n"
     "  contraflow info runs/digits/checkpoint.safetensors --json\n\n"
     "A summary of the model in a checkpoint: its blocks and parameters, what its log-determinant\n"
-    "estimators cost and whether their variance is finite for the certified bound, its data and "
-    "how\n"
-    "far it was trained. The training data are not needed.\n";
+    "estimators cost and whether their variance is finite for the certified bound, the law of "
+    "each\n"
+    "block's roulette, its data and how far it was trained. The training data are not needed.\n";
 
 /// Members of one kind in a row, such as ten monotone blocks.
 struct Stretch {
@@ -107,6 +108,7 @@ Json result_json(const ModelFile& model) {
     out["kappa_proven"] = estimators->proven;
     out["train_log_det"] = estimator_json(estimators->train);
     out["eval_log_det"] = estimator_json(estimators->evaluate);
+    out["roulette"] = block_laws_json(block_laws(*model.flow));
   }
   out["data"] = options_to_json(model.columns);
   out["data_name"] = model.config.data.name;
@@ -172,7 +174,8 @@ std::string result_text(const ModelFile& model) {
                                 " nats at step " + format_count(best->step));
   }
   facts.add("weights in use", enum_name(model.weights));
-  return facts.str();
+  const std::string laws = block_laws_text(block_laws(*model.flow));
+  return facts.str() + (laws.empty() ? "" : "\n" + laws);
 }
 
 int run_info(const std::string& run, const Console& console) {

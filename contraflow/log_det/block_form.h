@@ -1,6 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
 
 namespace contraflow {
 
@@ -19,6 +21,12 @@ struct BlockForm {
   bool admissible(double kappa) const {
     return std::abs(b) * kappa < std::abs(a) && std::abs(d) * kappa < std::abs(c);
   }
+  /// The same relation with K = J - shift I in the place of J: C I + D J = (C + D shift) I + D K.
+  BlockForm shifted(double shift) const { return {a + b * shift, b, c + d * shift, d}; }
+  /// Ratio of the power series for an operator of at most this norm: it converges below 1.
+  double series_ratio(double norm) const {
+    return norm * std::max(std::abs(d / c), std::abs(b / a));
+  }
   double determinant() const { return a * d - b * c; }
   bool explicit_forward() const { return b == 0; }
   /// Lipschitz constant of the map x -> y for Lip(G) <= kappa.
@@ -29,5 +37,16 @@ struct BlockForm {
 /// and of its differential  sum_k neumann(k) tr(J^k dJ).
 /// series(k) = (-1)^(k+1)/k [(D/C)^k - (B/A)^k];  neumann(k) = (k+1) series(k+1).
 double series_coefficient(const BlockForm& form, int power);
+
+/// The power of J in the j-th non-zero term (1-based): odd powers only for |D/C| = |B/A| of
+/// opposite sign (monotone).
+int power_of_term(const BlockForm& form, int64_t term);
+
+/// Bound on the ratio of one non-zero term of the series to the one before, for |J| <= norm.
+double term_ratio(const BlockForm& form, double norm);
+
+/// The shift closest to `wanted`, on its side of 0, for which the series of the shifted form
+/// provably converges, |J - c I| <= kappa + |c|, at half of the unshifted distance from 1 at least.
+double admissible_shift(const BlockForm& form, double kappa, double wanted);
 
 }  // namespace contraflow

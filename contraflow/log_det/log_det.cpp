@@ -12,6 +12,7 @@ struct Dispatch {
   double kappa;
   const Rng& rng;
   bool with_gradient;
+  const TermLaw* law;
 
   LogDetEstimate operator()(const ExactLogDet& /*options*/) const {
     return exact_log_det(form, point, with_gradient);
@@ -20,15 +21,18 @@ struct Dispatch {
     return truncated_log_det(form, point, kappa, options, rng, with_gradient);
   }
   LogDetEstimate operator()(const RussianRoulette& options) const {
-    return roulette_log_det(form, point, options, rng, with_gradient);
+    if (law != nullptr) return roulette_log_det(form, point, options, *law, rng, with_gradient);
+    const TermLaw own = term_law(options, form, kappa);
+    return roulette_log_det(form, point, options, own, rng, with_gradient);
   }
 };
 
 }  // namespace
 
 LogDetEstimate estimate_log_det(const BlockForm& form, const NetPoint& point, double kappa,
-                                const LogDetOptions& options, const Rng& rng, bool with_gradient) {
-  return std::visit(Dispatch{form, point, kappa, rng, with_gradient}, options);
+                                const LogDetOptions& options, const Rng& rng, bool with_gradient,
+                                const TermLaw* law) {
+  return std::visit(Dispatch{form, point, kappa, rng, with_gradient, law}, options);
 }
 
 }  // namespace contraflow

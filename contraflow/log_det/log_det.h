@@ -5,6 +5,7 @@
 #include "contraflow/core/rng.h"
 #include "contraflow/log_det/block_form.h"
 #include "contraflow/log_det/options.h"
+#include "contraflow/log_det/roulette.h"
 #include "contraflow/networks/contractive_net.h"
 
 namespace contraflow {
@@ -29,10 +30,13 @@ struct LogDetEstimate {
 /// Neumann    one chain gives both the value and the gradient's weights: the k-th vector of the
 /// chain
 ///            enters the value with series(k) and u with (k+1) series(k+1).
+/// Law        roulette draws by `law`; null = that of the options (optimal: the one before
+///            calibration), see term_law().
 /// Random     rng, rows as in Rng. Probes and roulette draw from separate forks.
 /// Source     Chen et al. 2019, theorems 1 and 2; DESIGN sections 1 and 2.
 LogDetEstimate estimate_log_det(const BlockForm& form, const NetPoint& point, double kappa,
-                                const LogDetOptions& options, const Rng& rng, bool with_gradient);
+                                const LogDetOptions& options, const Rng& rng, bool with_gradient,
+                                const TermLaw* law = nullptr);
 
 /// J [b, d, d] by JVP columns, in chunks that keep the products small.
 at::Tensor jacobian(const NetPoint& point);

@@ -17,13 +17,13 @@ struct EnumNames<ProbeKind> {
                                      std::pair{"sphere", ProbeKind::kSphere}};
 };
 
-enum class RouletteLaw { kGeometric, kPoisson, kGiven };
+enum class RouletteLaw { kGeometric, kPoisson, kGiven, kOptimal };
 
 template <>
 struct EnumNames<RouletteLaw> {
-  static constexpr std::array values{std::pair{"geometric", RouletteLaw::kGeometric},
-                                     std::pair{"poisson", RouletteLaw::kPoisson},
-                                     std::pair{"given", RouletteLaw::kGiven}};
+  static constexpr std::array values{
+      std::pair{"geometric", RouletteLaw::kGeometric}, std::pair{"poisson", RouletteLaw::kPoisson},
+      std::pair{"given", RouletteLaw::kGiven}, std::pair{"optimal", RouletteLaw::kOptimal}};
 };
 
 /// The whole Jacobian, then LU: no randomness, no bias. Cost: d JVPs and O(d^3) a sample.
@@ -42,7 +42,8 @@ struct TruncatedSeries {
 /// Russian roulette over the series (Residual Flows, theorems 1 and 2): unbiased.
 struct RussianRoulette {
   static constexpr const char* kKind = "roulette";
-  /// Terms that are always computed.
+  /// Terms that are always computed. optimal: only before the first calibration, after which the
+  /// measurement decides about every term.
   int64_t exact_terms = 2;
   RouletteLaw law = RouletteLaw::kGeometric;
   /// geometric: chance to stop after each term; the m-th random term survives with (1 - p)^(m - 1).
@@ -52,6 +53,9 @@ struct RussianRoulette {
   /// given: survival probabilities of the random terms, non-increasing, in (0, 1]; the last ratio
   /// continues geometrically.
   std::vector<double> survival = {};
+  /// optimal: calls of prepare() (training steps) from one measurement of the block's series to the
+  /// next; shorter at the start: 10, 20, 40, ...
+  int64_t calibrate_every = 250;
   int64_t probes = 1;
   ProbeKind probe = ProbeKind::kRademacher;
 };
@@ -70,12 +74,16 @@ void visit(TruncatedSeries& o, Field&& field) {
 
 template <class Field>
 void visit(RussianRoulette& o, Field&& field) {
-  field("exact_terms", o.exact_terms, non_negative(), "Terms that are always computed.");
-  field("law", o.law, "Law of the number of further terms.");
+  field("exact_terms", o.exact_terms, non_negative(),
+        "Terms that are always computed (optimal: before it has measured).");
+  field("law", o.law,
+        "Law of the number of further terms; optimal: measured, least cost times variance.");
   field("geometric_p", o.geometric_p, open_interval(0.0, 1.0),
         "Geometric: chance to stop after each term.");
   field("poisson_mean", o.poisson_mean, positive(), "Poisson: mean number of random terms.");
   field("survival", o.survival, "Given: survival probability of each random term, non-increasing.");
+  field("calibrate_every", o.calibrate_every, at_least(1),
+        "Optimal: training steps from one measurement of the series to the next.");
   field("probes", o.probes, at_least(1), "Random probes averaged in each trace.");
   field("probe", o.probe, "Law of the probes.");
 }

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "contraflow/core/error.h"
@@ -9,8 +10,8 @@
 namespace contraflow {
 namespace {
 
-// Beyond this a survival probability is below anything a 53-bit uniform can meet.
-constexpr int64_t kMostTerms = 4096;
+constexpr size_t kMostTerms = 4096;
+constexpr double kNeverDrawn = 0x1p-53;  // below anything a 53-bit uniform can meet
 
 double poisson_survival(double mean, int64_t count) {  // P(N >= count)
   // The upper tail summed directly: 1 - CDF loses all digits far out.
@@ -26,13 +27,34 @@ double poisson_survival(double mean, int64_t count) {  // P(N >= count)
   return std::min(1.0, sum);
 }
 
-double given_survival(const std::vector<double>& survival, int64_t m) {
-  const auto last = static_cast<int64_t>(survival.size());
-  if (m <= last) return survival[static_cast<size_t>(m - 1)];
-  const double before = last >= 2 ? survival[static_cast<size_t>(last - 2)] : 1.0;
-  // A flat end would never stop; halving then keeps the expected cost finite.
-  const double ratio = survival.back() < before ? survival.back() / before : 0.5;
-  return survival.back() * std::pow(ratio, static_cast<double>(m - last));
+// A flat end would never stop; halving then keeps the expected cost finite.
+double last_ratio(const std::vector<double>& survival) {
+  const size_t n = survival.size();
+  const double before = n >= 2 ? survival[n - 2] : 1.0;
+  return survival.back() < before ? survival.back() / before : 0.5;
+}
+
+std::vector<double> poisson_table(std::vector<double> head, double mean) {
+  for (int64_t m = 1; head.size() < kMostTerms; ++m) {
+    head.push_back(poisson_survival(mean, m));
+    if (head.back() < kNeverDrawn) break;
+  }
+  return head;
+}
+
+// Ratio of survival probabilities far out; 0 for Poisson, which falls faster than any power.
+double survival_ratio(const RussianRoulette& options, const BlockForm& form, double kappa) {
+  switch (options.law) {
+    case RouletteLaw::kGeometric:
+      return 1 - options.geometric_p;
+    case RouletteLaw::kPoisson:
+      return 0.0;
+    case RouletteLaw::kGiven:
+      return last_ratio(options.survival);
+    case RouletteLaw::kOptimal:
+      break;
+  }
+  return std::max(term_ratio(form, kappa), 0.5);  // nets of constant 0: still positive
 }
 
 }  // namespace
@@ -53,49 +75,60 @@ void validate(const RussianRoulette& options) {
   }
 }
 
-double survival_probability(const RussianRoulette& options, int64_t term) {
-  const int64_t m = term - options.exact_terms;
-  if (m <= 0) return 1.0;
-  switch (options.law) {
-    case RouletteLaw::kGeometric:
-      return std::pow(1 - options.geometric_p, static_cast<double>(m - 1));
-    case RouletteLaw::kPoisson:
-      return poisson_survival(options.poisson_mean, m);
-    case RouletteLaw::kGiven:
-      return given_survival(options.survival, m);
+std::vector<double> extend_survival(std::vector<double> head, double ratio) {
+  while (head.size() < kMostTerms && head.back() >= kNeverDrawn) {
+    head.push_back(head.back() * ratio);
   }
-  return 0.0;
+  return head;
 }
 
-at::Tensor draw_term_counts(const RussianRoulette& options, int64_t rows, const Rng& rng) {
+TermLaw term_law(const RussianRoulette& options, const BlockForm& form, double kappa) {
+  std::vector<double> head(static_cast<size_t>(options.exact_terms), 1.0);
+  if (options.law == RouletteLaw::kPoisson) {
+    return {0.0, poisson_table(std::move(head), options.poisson_mean)};
+  }
+  if (options.law == RouletteLaw::kGiven) {
+    head.insert(head.end(), options.survival.begin(), options.survival.end());
+  } else {
+    head.push_back(1.0);  // the first random term
+  }
+  return {0.0, extend_survival(std::move(head), survival_ratio(options, form, kappa))};
+}
+
+std::optional<std::string> infinite_variance(const RussianRoulette& options, const BlockForm& form,
+                                             double kappa) {
+  const double squared = std::pow(term_ratio(form, kappa), 2);
+  const double survival = survival_ratio(options, form, kappa);
+  if (squared < survival || kappa == 0) return std::nullopt;
+  if (options.law == RouletteLaw::kPoisson) {
+    return "the variance is infinite: Poisson survival falls faster than any power";
+  }
+  return c10::str("the variance is not known to be finite: the squared ratio of terms ", squared,
+                  " is not below the survival ratio ", survival);
+}
+
+at::Tensor draw_term_counts(const std::vector<double>& survival, int64_t rows, const Rng& rng) {
   constexpr double kGolden = 0.6180339887498949;
   // One shift for the whole batch, whichever rows of it are computed here.
   const double shift = rng.rows_from(0).uniform_at(0, 0);
-  std::vector<double> survival;
-  const auto probability = [&](int64_t j) {
-    while (static_cast<int64_t>(survival.size()) < j) {
-      survival.push_back(survival_probability(options, static_cast<int64_t>(survival.size()) + 1));
-    }
-    return survival[static_cast<size_t>(j - 1)];
-  };
   at::Tensor counts = at::empty({rows}, at::kLong);
   auto* out = counts.data_ptr<int64_t>();
   for (int64_t r = 0; r < rows; ++r) {
     const double position = shift + static_cast<double>(rng.first_row() + r) * kGolden;
     const double u = position - std::floor(position);
-    int64_t count = 0;
-    while (count < kMostTerms && u < probability(count + 1)) ++count;
-    out[r] = count;
+    size_t count = 0;
+    while (count < survival.size() && u < survival[count]) ++count;
+    out[r] = static_cast<int64_t>(count);
   }
   return counts;
 }
 
-double roulette_variance(const RussianRoulette& options, const std::vector<double>& terms) {
+double roulette_variance(const std::vector<double>& survival, const std::vector<double>& terms) {
   double tail = 0;  // T_{j+1}
   double sum = 0;
-  for (auto j = static_cast<int64_t>(terms.size()); j >= 1; --j) {
-    const double here = tail + terms[static_cast<size_t>(j - 1)];
-    sum += (here * here - tail * tail) / survival_probability(options, j);
+  for (size_t j = std::min(terms.size(), survival.size()); j-- > 0;) {
+    const double here = tail + terms[j];
+    sum += (here * here - tail * tail) / survival[j];
     tail = here;
   }
   return sum - tail * tail;

@@ -1,15 +1,37 @@
 #pragma once
 
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "contraflow/core/rng.h"
+#include "contraflow/log_det/block_form.h"
 #include "contraflow/log_det/options.h"
 
 namespace contraflow {
 
-/// Probability that term j (1-based, counting non-zero terms only) is computed: 1 for the exact
-/// terms, then P(N >= j - exact_terms). Non-increasing.
-double survival_probability(const RussianRoulette& options, int64_t term);
+/// The roulette that is in force, as plain numbers: the series of form.shifted(shift) in powers of
+/// K = J - shift I, coefficients series_coefficient(form.shifted(shift), power), term j kept with
+/// probability survival[j - 1] and then divided by it.
+struct TermLaw {
+  double shift = 0.0;
+  /// P_1 >= P_2 >= ... > 0 of the non-zero terms, down to below 2^-53, which no draw meets.
+  std::vector<double> survival = {};
+};
+
+/// `head` continued geometrically by `ratio` in (0, 1) to below 2^-53 (4,096 terms at most).
+std::vector<double> extend_survival(std::vector<double> head, double ratio);
+
+/// The law of the options. `optimal` knows nothing before it is calibrated: then it is geometric
+/// with the certified ratio rho of the terms for kappa as survival ratio, behind `exact_terms`:
+/// rho > rho^2, so the variance is finite.
+TermLaw term_law(const RussianRoulette& options, const BlockForm& form, double kappa);
+
+/// Why the variance of the law may be infinite for Lip(G) <= kappa, one line; nullopt where kappa
+/// proves it finite. Poisson: for every kappa > 0. Others: from squared ratio of terms >= ratio of
+/// survival probabilities on.
+std::optional<std::string> infinite_variance(const RussianRoulette& options, const BlockForm& form,
+                                             double kappa);
 
 /// Terms that each of `rows` samples computes, int64 on the CPU.
 ///
@@ -17,10 +39,10 @@ double survival_probability(const RussianRoulette& options, int64_t term);
 /// when u_r < P_j. Each u_r is uniform, so each row is unbiased on its own; over a batch the u_r
 /// are spread evenly, so the number of rows per term is within O(log B) of B P_j, and a split batch
 /// draws what the whole would have. (docs/decisions/0003-stratified-roulette.md)
-at::Tensor draw_term_counts(const RussianRoulette& options, int64_t rows, const Rng& rng);
+at::Tensor draw_term_counts(const std::vector<double>& survival, int64_t rows, const Rng& rng);
 
 /// Variance of sum_j t_j 1{j <= N} / P_j for fixed terms t:  sum_j (T_j^2 - T_{j+1}^2) / P_j -
 /// T_1^2, T_j the tail sums.
-double roulette_variance(const RussianRoulette& options, const std::vector<double>& terms);
+double roulette_variance(const std::vector<double>& survival, const std::vector<double>& terms);
 
 }  // namespace contraflow

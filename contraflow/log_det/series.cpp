@@ -3,14 +3,12 @@
 #include <ATen/ATen.h>
 
 #include <array>
+#include <bit>
 #include <cmath>
-
-#include "contraflow/log_det/roulette.h"
+#include <cstdint>
 
 namespace contraflow {
 namespace {
-
-bool odd_powers_only(const BlockForm& form) { return form.d * form.a == -form.b * form.c; }
 
 at::Tensor constant_part(const BlockForm& form, const at::Tensor& like) {
   const double value = static_cast<double>(like.size(1)) * std::log(std::abs(form.c / form.a));
@@ -22,11 +20,14 @@ at::Tensor mean_dot(const at::Tensor& a_pbd, const at::Tensor& b_pbd) {
   return (a_pbd * b_pbd).sum(-1).mean(0);
 }
 
-// The chain (J^T)^k v over a batch whose rows drop out from the end, and the sums it feeds.
+// The chain (K^T)^k v, K = J - shift I, over a batch whose rows drop out from the end, and the sums
+// it feeds. `form` is the shifted one.
 class Chain {
  public:
-  Chain(const BlockForm& form, const NetPoint& point, at::Tensor v, bool with_gradient)
+  Chain(const BlockForm& form, double shift, const NetPoint& point, at::Tensor v,
+        bool with_gradient)
       : form_(form),
+        shift_(shift),
         point_(point),
         v_(std::move(v)),
         vector_(v_),
@@ -34,12 +35,12 @@ class Chain {
     if (with_gradient) u_ = at::zeros_like(v_);
   }
 
-  // Adds the term of J^power for the first `rows` rows, each times `weight`. Powers only grow, rows
+  // Adds the term of K^power for the first `rows` rows, each times `weight`. Powers only grow, rows
   // only shrink.
   void add(int power, int64_t rows, double weight) {
     advance(power - 1, rows);
     const double coefficient = series_coefficient(form_, power) * weight;
-    // vector_ is (J^T)^(power-1) v: the gradient's weight of this term.
+    // vector_ is (K^T)^(power-1) v: the gradient's weight of this term.
     if (u_.defined()) u_.narrow(1, 0, rows).add_(vector_, coefficient * power);
     advance(power, rows);
     value_.narrow(0, 0, rows).add_(mean_dot(vector_, v_.narrow(1, 0, rows)), coefficient);
@@ -56,10 +57,12 @@ class Chain {
       vector_ = vector_.narrow(1, 0, rows);
       narrowed_ = point_.narrow(rows);
     }
-    for (; power_ < power; ++power_) vector_ = (narrowed_ ? *narrowed_ : point_).vjp(vector_);
+    const NetPoint& point = narrowed_ ? *narrowed_ : point_;
+    for (; power_ < power; ++power_) vector_ = shifted_vjp(point, vector_, shift_);
   }
 
   BlockForm form_;
+  double shift_;
   const NetPoint& point_;
   std::unique_ptr<NetPoint> narrowed_;
   at::Tensor v_, vector_, value_, u_;
@@ -75,14 +78,42 @@ at::Tensor tail_bound(const BlockForm& form, const Chain& chain, const at::Tenso
   return (norm(v) * norm(chain.vector())).mean(0) * tail_bound_factor(form, power, kappa);
 }
 
+// Row r, probe q is diag(signs of its group) times column n = r * probes + q of a Hadamard matrix
+// of order >= dim (Sylvester's: entry (-1)^popcount(i & n)); a group is one pass through the
+// columns.
+at::Tensor hadamard_probes(int64_t probes, int64_t batch, int64_t dim,
+                           const at::TensorOptions& options, const Rng& rng) {
+  const auto order = static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(dim)));
+  const int64_t first = rng.first_row() * probes;
+  const int64_t first_group = first / order;
+  const int64_t groups = (first + batch * probes - 1) / order - first_group + 1;
+  const at::Tensor signs = rng.rows_from(first_group).rademacher({groups, dim}, at::kDouble);
+  at::Tensor out = at::empty({batch, probes, dim}, at::kDouble);
+  const auto* s = signs.data_ptr<double>();
+  auto* v = out.data_ptr<double>();
+  for (int64_t n = first; n < first + batch * probes; ++n, v += dim) {
+    const double* own = s + (n / order - first_group) * dim;
+    for (int64_t i = 0; i < dim; ++i) {
+      v[i] = std::popcount(static_cast<uint64_t>(i & n)) % 2 == 0 ? own[i] : -own[i];
+    }
+  }
+  return out.to(options);
+}
+
 }  // namespace
+
+at::Tensor shifted_vjp(const NetPoint& point, const at::Tensor& u, double shift) {
+  const at::Tensor out = point.vjp(u);
+  return shift == 0 ? out : at::sub(out, u, shift);
+}
 
 at::Tensor draw_probes(ProbeKind kind, int64_t probes, int64_t batch, int64_t dim,
                        const at::TensorOptions& options, const Rng& rng) {
+  if (kind == ProbeKind::kRademacher) {
+    return hadamard_probes(probes, batch, dim, options, rng).transpose(0, 1).contiguous();
+  }
   // Rows are samples, so that a split batch draws the same probes.
-  const std::array<int64_t, 3> sizes{batch, probes, dim};
-  at::Tensor v =
-      kind == ProbeKind::kRademacher ? rng.rademacher(sizes, options) : rng.normal(sizes, options);
+  at::Tensor v = rng.normal(std::array<int64_t, 3>{batch, probes, dim}, options);
   if (kind == ProbeKind::kSphere) {
     v = v * (std::sqrt(static_cast<double>(dim)) /
              at::linalg_vector_norm(v, 2, at::IntArrayRef{-1}, true));
@@ -100,17 +131,13 @@ double tail_bound_factor(const BlockForm& form, int power, double kappa) {
   return factor;
 }
 
-int power_of_term(const BlockForm& form, int64_t term) {
-  return static_cast<int>(odd_powers_only(form) ? 2 * term - 1 : term);
-}
-
 LogDetEstimate truncated_log_det(const BlockForm& form, const NetPoint& point, double kappa,
                                  const TruncatedSeries& options, const Rng& rng,
                                  bool with_gradient) {
   const at::Tensor& like = point.value();
   const at::Tensor v = draw_probes(options.probe, options.probes, like.size(0), like.size(1),
                                    like.options(), rng.fork("probes"));
-  Chain chain(form, point, v, with_gradient);
+  Chain chain(form, 0.0, point, v, with_gradient);
   for (int64_t j = 1; j <= options.terms; ++j) chain.add(power_of_term(form, j), like.size(0), 1.0);
   LogDetEstimate out;
   out.value = constant_part(form, like) + chain.value();
@@ -121,11 +148,12 @@ LogDetEstimate truncated_log_det(const BlockForm& form, const NetPoint& point, d
 }
 
 LogDetEstimate roulette_log_det(const BlockForm& form, const NetPoint& point,
-                                const RussianRoulette& options, const Rng& rng,
+                                const RussianRoulette& options, const TermLaw& law, const Rng& rng,
                                 bool with_gradient) {
+  const BlockForm shifted = form.shifted(law.shift);
   const at::Tensor& like = point.value();
   const int64_t b = like.size(0);
-  const at::Tensor counts = draw_term_counts(options, b, rng.fork("roulette"));
+  const at::Tensor counts = draw_term_counts(law.survival, b, rng.fork("roulette"));
   // Rows with the most terms come first, so that those still in play are a prefix.
   const at::Tensor order = counts.argsort(/*stable=*/true, /*dim=*/0, /*descending=*/true);
   const at::Tensor sorted = counts.index_select(0, order);
@@ -134,17 +162,17 @@ LogDetEstimate roulette_log_det(const BlockForm& form, const NetPoint& point,
                                    rng.fork("probes"))
                            .index_select(1, rows);
   const std::unique_ptr<NetPoint> permuted = point.select(rows);
-  Chain chain(form, *permuted, v, with_gradient);
+  Chain chain(shifted, law.shift, *permuted, v, with_gradient);
   const auto* n = sorted.data_ptr<int64_t>();
   int64_t active = b;
   for (int64_t j = 1;; ++j) {
     while (active > 0 && n[active - 1] < j) --active;
     if (active == 0) break;
-    chain.add(power_of_term(form, j), active, 1.0 / survival_probability(options, j));
+    chain.add(power_of_term(shifted, j), active, 1.0 / law.survival[static_cast<size_t>(j - 1)]);
   }
   const at::Tensor back = rows.argsort();
   LogDetEstimate out;
-  out.value = constant_part(form, like) + chain.value().index_select(0, back);
+  out.value = constant_part(shifted, like) + chain.value().index_select(0, back);
   if (with_gradient) {
     out.u = chain.u().index_select(1, back);
     out.t = v.index_select(1, back);

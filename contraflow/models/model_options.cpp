@@ -19,7 +19,7 @@ constexpr int64_t kMostExactEvaluation = 64;
 LogDetOptions training_estimator(const ModelOptions& o, int64_t dim) {
   if (o.train_log_det) return *o.train_log_det;
   if (dim <= kMostExactTraining) return ExactLogDet{};
-  return RussianRoulette{};
+  return RussianRoulette{.law = RouletteLaw::kOptimal};
 }
 
 LogDetOptions evaluation_estimator(const ModelOptions& o, int64_t dim) {

@@ -50,7 +50,7 @@ struct ModelOptions {
   /// `logit`.
   double logit_alpha = 0.05;
   bool logit = false;
-  /// Unset: exact up to 16 features, else roulette with the preset's settings.
+  /// Unset: exact up to 16 features, else roulette of the optimal law.
   std::optional<LogDetOptions> train_log_det = std::nullopt;
   /// Unset: exact up to 64 features, else roulette with 20 exact terms.
   std::optional<LogDetOptions> eval_log_det = std::nullopt;

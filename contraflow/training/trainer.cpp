@@ -9,9 +9,11 @@
 
 #include "contraflow/core/check.h"
 #include "contraflow/core/error.h"
+#include "contraflow/core/log.h"
 #include "contraflow/training/ema.h"
 #include "contraflow/training/evaluation.h"
 #include "contraflow/training/non_finite.h"
+#include "contraflow/transforms/contractive_block.h"
 
 namespace contraflow {
 namespace {
@@ -70,6 +72,24 @@ Flow& in_dtype(Flow& flow, at::ScalarType dtype) {
   return flow;
 }
 
+// One line for all blocks: they are alike in most flows.
+void warn_of_infinite_variance(const Flow& flow) {
+  std::string first;
+  int64_t count = 0;
+  for (const auto& module : flow.modules(/*include_self=*/false)) {
+    const auto* block = dynamic_cast<const ContractiveBlock*>(module.get());
+    if (block == nullptr) continue;
+    const auto warning = block->variance_warning(Phase::kTrain);
+    if (!warning) continue;
+    if (count++ == 0) first = *warning;
+  }
+  if (count == 0) return;
+  log(LogLevel::kWarning,
+      c10::str("[fit] train_log_det: expected a roulette of finite variance, got ", count,
+               count == 1 ? " block" : " blocks", " where ", first,
+               ". Use law = \"optimal\", a smaller geometric_p, or a smaller net.lipschitz."));
+}
+
 class Session {
  public:
   Session(Flow& flow, const data::Splits& splits, const TrainingOptions& options,
@@ -93,6 +113,7 @@ class Session {
     } else {
       initialise();
     }
+    warn_of_infinite_variance(flow);
     first_step_ = counters_.step;
   }
 

@@ -11,12 +11,6 @@
 namespace contraflow {
 namespace {
 
-kernels::SeriesTerm series_term(const BlockForm& form, int64_t term, double weight) {
-  const int power = power_of_term(form, term);
-  const double coefficient = series_coefficient(form, power) * weight;
-  return {power, coefficient, coefficient * power};
-}
-
 // What each estimator asks of the tile kernels; see estimate_log_det().
 struct LowerLogDet {
   const BlockRelation& relation;
@@ -27,36 +21,42 @@ struct LowerLogDet {
   void operator()(const ExactLogDet& /*options*/) const { block.exact = true; }
 
   void operator()(const TruncatedSeries& options) const {
-    add_probes(options.probe, options.probes);
-    for (int64_t j = 1; j <= options.terms; ++j)
-      block.series.terms.push_back(series_term(relation.form, j, 1.0));
+    begin_series(relation.form, options.probe, options.probes);
+    for (int64_t j = 1; j <= options.terms; ++j) add_term(relation.form, j, 1.0);
     block.series.tail_factor = tail_bound_factor(
         relation.form, power_of_term(relation.form, options.terms), relation.net->lipschitz());
     to.biased = true;
   }
 
   void operator()(const RussianRoulette& options) const {
-    add_probes(options.probe, options.probes);
-    const at::Tensor counts = draw_term_counts(options, to.batch, rng.fork("roulette"));
+    const TermLaw law =
+        relation.law ? *relation.law : term_law(options, relation.form, relation.net->lipschitz());
+    const BlockForm shifted = relation.form.shifted(law.shift);
+    begin_series(shifted, options.probe, options.probes);
+    block.series.shift = law.shift;
+    const at::Tensor counts = draw_term_counts(law.survival, to.batch, rng.fork("roulette"));
     const auto most = counts.max().item<int64_t>();
-    for (int64_t j = 1; j <= most; ++j) {
-      block.series.terms.push_back(
-          series_term(relation.form, j, 1.0 / survival_probability(options, j)));
-    }
+    for (int64_t j = 1; j <= most; ++j)
+      add_term(shifted, j, 1.0 / law.survival[static_cast<size_t>(j - 1)]);
     block.series.counts = counts.const_data_ptr<int64_t>();
     to.kept.push_back(counts);
   }
 
-  void add_probes(ProbeKind kind, int64_t count) const {
-    const BlockForm& f = relation.form;
+  void begin_series(const BlockForm& form, ProbeKind kind, int64_t probes) const {
+    const int64_t dim = relation.net->dim();
     block.exact = false;
-    block.series.probe_count = count;
-    block.series.constant =
-        static_cast<double>(relation.net->dim()) * std::log(std::abs(f.c / f.a));
-    const at::Tensor probes =
-        draw_probes(kind, count, to.batch, relation.net->dim(), to.options, rng.fork("probes"));
-    block.series.probes = probes.const_data_ptr();
-    to.kept.push_back(probes);
+    block.series.probe_count = probes;
+    block.series.constant = static_cast<double>(dim) * std::log(std::abs(form.c / form.a));
+    const at::Tensor drawn =
+        draw_probes(kind, probes, to.batch, dim, to.options, rng.fork("probes"));
+    block.series.probes = drawn.const_data_ptr();
+    to.kept.push_back(drawn);
+  }
+
+  void add_term(const BlockForm& form, int64_t term, double weight) const {
+    const int power = power_of_term(form, term);
+    const double coefficient = series_coefficient(form, power) * weight;
+    block.series.terms.push_back({power, coefficient, coefficient * power});
   }
 };
 

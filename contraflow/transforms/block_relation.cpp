@@ -89,6 +89,12 @@ at::Tensor sum_defined(const at::Tensor& a, const at::Tensor& b) {
 
 }  // namespace
 
+at::Tensor hidden_point(const BlockRelation& relation, const at::Tensor& x,
+                        const at::Tensor& condition) {
+  const at::NoGradGuard guard;
+  return solve_hidden(relation, x.detach(), condition).w;
+}
+
 RelationResult evaluate_relation(const BlockRelation& relation, const at::Tensor& x,
                                  const at::Tensor& condition, const Rng& rng, bool with_gradient) {
   at::NoGradGuard guard;
@@ -103,8 +109,8 @@ RelationResult evaluate_relation(const BlockRelation& relation, const at::Tensor
     out.y = at::add(out.w * (-f.determinant() / f.b), x.detach(), f.d / f.b);
     out.error_bound = hidden.error_bound * std::abs(f.determinant() / f.b);
   }
-  out.log_det =
-      estimate_log_det(f, *point, relation.net->lipschitz(), relation.log_det, rng, with_gradient);
+  out.log_det = estimate_log_det(f, *point, relation.net->lipschitz(), relation.log_det, rng,
+                                 with_gradient, relation.law ? &*relation.law : nullptr);
   return out;
 }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "contraflow/log_det/log_det.h"
 #include "contraflow/networks/contractive_net.h"
 #include "contraflow/solvers/fixed_point.h"
@@ -15,6 +17,8 @@ struct BlockRelation {
   SolverOptions solver;
   double tolerance;           ///< Euclidean error of y
   double backward_tolerance;  ///< relative, of the transposed solve
+  /// Roulette: the law in force; unset = that of the options.
+  std::optional<TermLaw> law = std::nullopt;
 };
 
 struct RelationResult {
@@ -23,6 +27,10 @@ struct RelationResult {
   at::Tensor error_bound;  ///< [b], of y; undefined when explicit
   LogDetEstimate log_det;
 };
+
+/// w with  A w + B G(w) = x, to the relation's tolerance. No autograd. Throws ConvergenceError.
+at::Tensor hidden_point(const BlockRelation& relation, const at::Tensor& x,
+                        const at::Tensor& condition);
 
 /// y and log|det dy/dx|. No autograd. Throws ConvergenceError.
 RelationResult evaluate_relation(const BlockRelation& relation, const at::Tensor& x,

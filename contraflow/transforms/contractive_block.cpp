@@ -136,12 +136,51 @@ void validate(const ContractiveBlockOptions& options) {
 }
 
 ContractiveBlock::ContractiveBlock(const ContractiveBlockOptions& options)
-    : ContractiveBlock(options, own_net(options)) {}
+    : ContractiveBlock(options, own_net(options)) {
+  declared_lipschitz_ = options.net.lipschitz;
+}
 
 ContractiveBlock::ContractiveBlock(const ContractiveBlockOptions& options, ContractiveNetPtr net)
     : options_(options), form_(block_form(options)), net_(std::move(net)) {
   validate(options_);
   register_module("net", net_);
+  train_law_ = law_state(options_.train_log_det, "train_law", RouletteGoal::kGradient);
+  eval_law_ = law_state(options_.eval_log_det, "eval_law", RouletteGoal::kValue);
+}
+
+std::shared_ptr<LawState> ContractiveBlock::law_state(const LogDetOptions& options,
+                                                      const char* name, RouletteGoal goal) {
+  const auto* roulette = std::get_if<RussianRoulette>(&options);
+  if (roulette == nullptr || roulette->law != RouletteLaw::kOptimal) return nullptr;
+  return register_module(name, std::make_shared<LawState>(*roulette, goal));
+}
+
+std::optional<TermLaw> ContractiveBlock::term_law(Phase phase) const {
+  const auto* roulette = std::get_if<RussianRoulette>(&log_det(phase));
+  if (roulette == nullptr) return std::nullopt;
+  if (const auto& state = law_state(phase)) return state->law(form_, net_->lipschitz());
+  return contraflow::term_law(*roulette, form_, net_->lipschitz());
+}
+
+std::optional<Calibration> ContractiveBlock::calibration(Phase phase) const {
+  const auto& state = law_state(phase);
+  return state ? state->calibration() : std::nullopt;
+}
+
+std::optional<std::string> ContractiveBlock::variance_warning(Phase phase) const {
+  const auto* roulette = std::get_if<RussianRoulette>(&log_det(phase));
+  if (roulette == nullptr) return std::nullopt;
+  // Training moves the bound in force up to the one that was asked for.
+  return infinite_variance(*roulette, form_, declared_lipschitz_.value_or(net_->lipschitz()));
+}
+
+bool ContractiveBlock::prepare_needs_data() const {
+  return (train_law_ && train_law_->due()) || (eval_law_ && eval_law_->due());
+}
+
+void ContractiveBlock::postpone_measurements() {
+  if (train_law_) train_law_->postpone();
+  if (eval_law_) eval_law_->postpone();
 }
 
 std::optional<double> ContractiveBlock::forward_lipschitz() const {
@@ -152,22 +191,24 @@ std::optional<double> ContractiveBlock::inverse_lipschitz() const {
   return form_.swapped().lipschitz(net_->lipschitz());
 }
 
-BlockRelation ContractiveBlock::relation(const BlockForm& form, const Context& context) const {
-  const bool training = context.phase == Phase::kTrain;
+BlockRelation ContractiveBlock::relation(const BlockForm& form, Phase phase) const {
+  const bool training = phase == Phase::kTrain;
   // Outside training a gradient is asked for by itself, and gets the accuracy of the solve.
   const double backward = training ? options_.backward_tolerance
                                    : std::min(options_.backward_tolerance, options_.tolerance);
   return {form,
           net_,
-          training ? options_.train_log_det : options_.eval_log_det,
+          log_det(phase),
           options_.solver,
           training ? options_.train_tolerance : options_.tolerance,
-          backward};
+          backward,
+          term_law(phase)};
 }
 
 bool ContractiveBlock::lower(TileLowering& to, const Context& context, bool inverse) const {
   if (context.condition.defined()) return false;
-  return lower_relation(relation(inverse ? form_.swapped() : form_, context), context.rng, to);
+  return lower_relation(relation(inverse ? form_.swapped() : form_, context.phase), context.rng,
+                        to);
 }
 
 TransformOutput ContractiveBlock::run(const at::Tensor& x, const Context& context,
@@ -182,7 +223,7 @@ TransformOutput ContractiveBlock::run(const at::Tensor& x, const Context& contex
 
 TransformOutput ContractiveBlock::relate(const BlockForm& form, const at::Tensor& x,
                                          const Context& context) const {
-  const BlockRelation relation = this->relation(form, context);
+  const BlockRelation relation = this->relation(form, context.phase);
   const std::vector<at::Tensor> parameters = net_->parameters();
   const bool graph = needs_graph(x, context.condition, parameters);
   RelationResult result = evaluate_relation(relation, x, context.condition, context.rng, graph);
@@ -209,8 +250,26 @@ TransformOutput ContractiveBlock::do_inverse(const at::Tensor& z, const Context&
   return run(z, context, /*inverse=*/true);
 }
 
-void ContractiveBlock::do_prepare(const at::Tensor& /*x*/, const Context& /*context*/) {
+void ContractiveBlock::do_prepare(const at::Tensor& x, const Context& context) {
   net_->refresh(false);
+  std::unique_ptr<NetPoint> point;
+  for (const auto& state : {train_law_, eval_law_}) {
+    if (!state) continue;
+    if (!state->due()) {
+      state->count();
+      continue;
+    }
+    if (!point) point = measuring_point(x, context.condition);
+    state->update(form_, *point, net_->lipschitz(), context.rng.fork("calibrate"));
+  }
+}
+
+std::unique_ptr<NetPoint> ContractiveBlock::measuring_point(const at::Tensor& x,
+                                                            const at::Tensor& condition) const {
+  const int64_t rows = std::min<int64_t>(x.size(0), kMostMeasuredRows);
+  const at::Tensor own = condition.defined() ? condition.narrow(0, 0, rows) : condition;
+  const at::Tensor w = hidden_point(relation(form_, Phase::kTrain), x.narrow(0, 0, rows), own);
+  return net_->linearize(w, own);
 }
 
 }  // namespace contraflow

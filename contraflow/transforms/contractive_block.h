@@ -1,8 +1,12 @@
 #pragma once
 
+#include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "contraflow/log_det/block_form.h"
+#include "contraflow/log_det/law_state.h"
 #include "contraflow/log_det/options.h"
 #include "contraflow/networks/contractive_net.h"
 #include "contraflow/networks/net_options.h"
@@ -78,7 +82,10 @@ void validate(const ContractiveBlockOptions& options);
 ///            autograd node, which keeps w and the probes only. A second derivative is an error.
 /// Cost       forward: one solve, one network pass, the log-det's products. Backward: one pass, one
 ///            dual reverse, and for implicit forms one transposed solve and one more reverse.
-/// Random     context.rng (probes, roulette).
+/// Random     context.rng (probes, roulette, calibration).
+/// State      prepare() refreshes the norms and, for an optimal roulette, measures the series on
+///            its first 256 rows at the first call and at last every `calibrate_every` calls
+///            (buffers train_law.law, eval_law.law).
 /// Threads    const members may run concurrently; prepare() needs exclusive access.
 /// Throws     ShapeError, DtypeError; ConvergenceError with the worst row and its bound.
 /// Source     Chen et al. 2019 (residual); Lu et al. 2021 (implicit); Ahn et al. 2022 (monotone).
@@ -104,19 +111,43 @@ class ContractiveBlock final : public Transform {
   const ContractiveNetPtr& net() const { return net_; }
   const ContractiveBlockOptions& options() const { return options_; }
 
+  const LogDetOptions& log_det(Phase phase) const {
+    return phase == Phase::kTrain ? options_.train_log_det : options_.eval_log_det;
+  }
+  /// The roulette in force in that phase, of form() and as well of its inverse: the calibrated law,
+  /// or that of the options. Unset where the phase does not use roulette.
+  std::optional<TermLaw> term_law(Phase phase) const;
+  /// What was measured; unset unless the phase uses the optimal law and has been calibrated.
+  std::optional<Calibration> calibration(Phase phase) const;
+
+  /// Why the estimator of that phase may have infinite variance, one line; unset if it has not.
+  std::optional<std::string> variance_warning(Phase phase) const;
+
+  /// True when an optimal law is due to be measured (LawState::due).
+  bool prepare_needs_data() const override;
+  void postpone_measurements() override;
+
  protected:
   TransformOutput do_forward(const at::Tensor& x, const Context& context) const override;
   TransformOutput do_inverse(const at::Tensor& z, const Context& context) const override;
   void do_prepare(const at::Tensor& x, const Context& context) override;
 
  private:
-  BlockRelation relation(const BlockForm& form, const Context& context) const;
   TransformOutput relate(const BlockForm& form, const at::Tensor& x, const Context& context) const;
   TransformOutput run(const at::Tensor& x, const Context& context, bool inverse) const;
+  BlockRelation relation(const BlockForm& form, Phase phase) const;
+  std::unique_ptr<NetPoint> measuring_point(const at::Tensor& x, const at::Tensor& condition) const;
+  std::shared_ptr<LawState> law_state(const LogDetOptions& options, const char* name,
+                                      RouletteGoal goal);
+  const std::shared_ptr<LawState>& law_state(Phase phase) const {
+    return phase == Phase::kTrain ? train_law_ : eval_law_;
+  }
 
   ContractiveBlockOptions options_;
   BlockForm form_;
   ContractiveNetPtr net_;
+  std::optional<double> declared_lipschitz_;        ///< of a network made from the options
+  std::shared_ptr<LawState> train_law_, eval_law_;  ///< null unless the phase's law is optimal
 };
 
 }  // namespace contraflow

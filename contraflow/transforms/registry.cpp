@@ -93,6 +93,8 @@ std::vector<LawSample> block_samples() {
   conditional.condition = 3;
   ContractiveBlockOptions roulette = tight_block(FormKind::kResidual, Activation::kClipSwish, 3);
   roulette.train_log_det = roulette.eval_log_det = RussianRoulette{};
+  ContractiveBlockOptions optimal = tight_block(FormKind::kMonotone, Activation::kClipSwish, 3);
+  optimal.train_log_det = optimal.eval_log_det = RussianRoulette{.law = RouletteLaw::kOptimal};
   ContractiveBlockOptions truncated =
       tight_block(FormKind::kInverseResidual, Activation::kSoftplus, 2);
   truncated.train_log_det = truncated.eval_log_det = TruncatedSeries{};
@@ -106,6 +108,7 @@ std::vector<LawSample> block_samples() {
       law_sample("custom", custom),
       law_sample("conditional", conditional),
       law_sample("roulette", roulette, {}, /*exact_log_det=*/false),
+      law_sample("optimal", optimal, {}, /*exact_log_det=*/false),
       law_sample("truncated", truncated, {}, /*exact_log_det=*/false),
   };
 }

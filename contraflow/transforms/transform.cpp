@@ -59,6 +59,12 @@ void Transform::check_input(const char* where, const char* name, const at::Tenso
   check_condition(where, x, context);
 }
 
+void Transform::postpone_measurements() {
+  for (const auto& child : children()) {
+    if (auto* transform = dynamic_cast<Transform*>(child.get())) transform->postpone_measurements();
+  }
+}
+
 TransformOutput Transform::forward(const at::Tensor& x, const Context& context) const {
   check_input("Transform.forward", "x", x, event_shape(), context);
   return do_forward(x, context);

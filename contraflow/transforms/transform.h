@@ -68,6 +68,9 @@ class Transform : public torch::nn::Module {
   void prepare(const at::Tensor& x, const Context& context = {});
   /// Whether the next prepare() will look at x; a chain then computes the inputs of its members.
   virtual bool prepare_needs_data() const { return false; }
+  /// Puts off what the next prepare() would measure and the transform can do without for a while,
+  /// for a caller that has no data: members of members too. What it cannot do without stays.
+  virtual void postpone_measurements();
 
   /// Shape of one event without the batch axis.
   virtual std::vector<int64_t> event_shape() const = 0;

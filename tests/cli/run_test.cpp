@@ -141,7 +141,23 @@ TEST(CliInfo, SumsUpTheModel) {
   EXPECT_GT(json["parameters"].get<int64_t>(), 0);
   EXPECT_LT(json["kappa"].get<double>(), 1.0);
   EXPECT_EQ(json["train_log_det"]["kind"], "exact");
-  EXPECT_THAT(run({"info", digits_run().string()}).out, HasSubstr("roulette (geometric)"));
+}
+
+TEST(CliInfo, PrintsTheRouletteOfEveryBlock) {
+  const std::string text = run({"info", digits_run().string()}).out;
+  EXPECT_THAT(text, HasSubstr("roulette (optimal)"));
+  EXPECT_THAT(text, HasSubstr("block 1"));
+  const auto laws = run({"info", digits_run().string(), "--json"}).json()["roulette"];
+  ASSERT_FALSE(laws.empty());
+  for (const auto& law : laws) {
+    if (law["phase"] != "training") continue;
+    EXPECT_TRUE(law["calibrated"].get<bool>());
+    EXPECT_GT(law["gain"].get<double>(), 0.5);
+    EXPECT_EQ(law["survival"][0], 1.0);
+    EXPECT_GT(law["expected_passes"].get<double>(), 7.0);
+    EXPECT_GE(law["expected_terms"].get<double>(), 1.0);
+  }
+  EXPECT_TRUE(run({"info", moons_run().string(), "--json"}).json()["roulette"].empty());
 }
 
 TEST(CliConditional, LabelledDataAskForTheirLabel) {

@@ -109,7 +109,10 @@ class GradientLaw {
 
  private:
   /// Brings what depends on the parameters (norm bounds) up to date after one was moved.
-  void refresh() { instance_.transform->prepare({}, instance_.context); }
+  void refresh() {
+    instance_.transform->postpone_measurements();
+    instance_.transform->prepare({}, instance_.context);
+  }
 
   Instance instance_;
   at::Tensor input_;

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "contraflow/log_det/calibration.h"
 #include "contraflow/log_det/exact.h"
 #include "contraflow/log_det/log_det.h"
 #include "contraflow/log_det/roulette.h"
@@ -20,10 +21,14 @@ constexpr double kPlantedFactor = 1.02;
 const BlockForm kResidual{1, 0, 1, 1};
 const BlockForm kMonotone{std::sqrt(0.5), std::sqrt(0.5), std::sqrt(0.5), -std::sqrt(0.5)};
 
+const RussianRoulette kOptimal{.law = RouletteLaw::kOptimal};
+
 struct Case {
   const char* name;
   BlockForm form;
   RussianRoulette options;
+  bool calibrated = false;
+  double shift = 0.0;
 };
 
 // Nets of constant about .5, where every law below has a finite variance but Poisson, whose
@@ -43,6 +48,12 @@ const Case kCases[] = {
      {.exact_terms = 0, .law = RouletteLaw::kGiven, .survival = {1.0, 0.7, 0.5, 0.3}}},
     {"residual_probes", kResidual, {.exact_terms = 1, .probes = 3, .probe = ProbeKind::kGaussian}},
     {"residual_sphere", kResidual, {.exact_terms = 1, .probe = ProbeKind::kSphere}},
+    {"residual_shifted", kResidual, {.exact_terms = 1, .geometric_p = 0.3}, false, 0.15},
+    {"residual_shifted_down", kResidual, {.exact_terms = 1, .geometric_p = 0.3}, false, -0.1},
+    {"monotone_shifted", kMonotone, {.exact_terms = 1, .geometric_p = 0.3}, false, -0.1},
+    {"residual_optimal", kResidual, kOptimal, true},
+    {"monotone_optimal", kMonotone, kOptimal, true},
+    {"residual_optimal_waiting", kResidual, kOptimal},
 };
 
 class Roulette : public ::testing::TestWithParam<Case> {
@@ -58,11 +69,26 @@ class Roulette : public ::testing::TestWithParam<Case> {
                        .init_gain = 3.0};
     net_ = make_net(kDim, 0, options, Rng(5));
     net_->to(at::kDouble);
+    law_ = law();
   }
 
   LogDetEstimate estimate(const BlockForm& form, const at::Tensor& w, const Rng& rng) const {
     const auto point = net_->linearize(w, {});
-    return estimate_log_det(form, *point, net_->lipschitz(), GetParam().options, rng, true);
+    return estimate_log_det(form, *point, net_->lipschitz(), GetParam().options, rng, true, &law_);
+  }
+
+  TermLaw law() const {
+    const Case& c = GetParam();
+    const double kappa = net_->lipschitz();
+    TermLaw out = term_law(c.options, c.form, kappa);
+    if (c.calibrated) {
+      const auto point = net_->linearize(Rng(8).normal({256, kDim}, at::kDouble), {});
+      const auto found =
+          calibrate(c.form, *point, kappa, c.options, RouletteGoal::kGradient, Rng(9));
+      out = *calibrated_law(c.form, kappa, found->shift, found->survival, found->ratio);
+    }
+    if (c.shift != 0) out.shift = admissible_shift(c.form, kappa, c.shift);
+    return out;
   }
 
   LogDetEstimate exact(const at::Tensor& w) const {
@@ -87,6 +113,7 @@ class Roulette : public ::testing::TestWithParam<Case> {
   }
 
   ContractiveNetPtr net_;
+  TermLaw law_;
 };
 
 double z_score(const at::Tensor& draws, double truth) {
@@ -150,7 +177,8 @@ TEST(RouletteVariance, AgreesWithTheFormula) {
   std::vector<double> terms;
   for (int k = 1; k <= 200; ++k)
     terms.push_back(series_coefficient(kResidual, k) * std::pow(slope, k));
-  const double expected = roulette_variance(options, terms);
+  const TermLaw law = term_law(options, kResidual, 0.7);
+  const double expected = roulette_variance(law.survival, terms);
 
   const at::Tensor draws = estimate_log_det(kResidual, *point, 0.7, options, Rng(9), false).value;
   const at::Tensor centred = draws - draws.mean();
@@ -163,18 +191,18 @@ TEST(RouletteVariance, AgreesWithTheFormula) {
 }
 
 TEST(RouletteDraws, SplitBatchDrawsWhatTheWholeDraws) {
-  const RussianRoulette options{};
-  const at::Tensor whole = draw_term_counts(options, 100, Rng(3));
-  const at::Tensor tail = draw_term_counts(options, 40, Rng(3).rows_from(60));
+  const TermLaw law = term_law(RussianRoulette{}, kResidual, 0.9);
+  const at::Tensor whole = draw_term_counts(law.survival, 100, Rng(3));
+  const at::Tensor tail = draw_term_counts(law.survival, 40, Rng(3).rows_from(60));
   EXPECT_TRUE(at::equal(whole.slice(0, 60), tail));
 }
 
 TEST(RouletteDraws, RowsPerTermAreSpreadEvenly) {
   constexpr int64_t kRows = 512;
-  const RussianRoulette options{.exact_terms = 1};
-  const at::Tensor counts = draw_term_counts(options, kRows, Rng(8));
+  const TermLaw law = term_law(RussianRoulette{.exact_terms = 1}, kResidual, 0.9);
+  const at::Tensor counts = draw_term_counts(law.survival, kRows, Rng(8));
   for (int64_t j = 1; j <= 8; ++j) {
-    const double expected = kRows * survival_probability(options, j);
+    const double expected = kRows * law.survival[static_cast<size_t>(j - 1)];
     const double rows = (counts >= j).sum().item<double>();
     EXPECT_NEAR(rows, expected, std::log2(kRows)) << "term " << j;  // independent draws: up to 23
   }

@@ -3,6 +3,7 @@
 
 #include "contraflow/training/checkpoint.h"
 #include "contraflow/training/trainer.h"
+#include "contraflow/transforms/contractive_block.h"
 #include "tests/support/tensors.h"
 #include "tests/training/same_bits.h"
 #include "tests/training/training_support.h"
@@ -56,6 +57,33 @@ TEST(Resume, AnInterruptedRunEndsBitForBitLikeAnUninterruptedOne) {
     EXPECT_EQ(report.step, stop);
   }
   EXPECT_EQ(run_until(parts.path(), options, 1000, b).status, TrainStatus::kCompleted);
+  EXPECT_EQ(read_bytes(whole.path() / "checkpoint.safetensors"),
+            read_bytes(parts.path() / "checkpoint.safetensors"));
+  EXPECT_EQ(metrics_of(whole.path()), metrics_of(parts.path()));
+  EXPECT_TRUE(same_bits(state_of(*a), state_of(*b)));
+}
+
+/// A block whose roulette is measured at steps 0, 7, 14, ..., around a change of dtype.
+FlowPtr calibrated_flow() {
+  const RussianRoulette optimal{.law = RouletteLaw::kOptimal, .calibrate_every = 7};
+  ContractiveBlockOptions options{.dim = 2, .form = FormKind::kMonotone};
+  options.net.depth = 2;
+  options.net.growth = 4;
+  options.train_log_det = options.eval_log_det = optimal;
+  const auto chain = std::make_shared<Chain>(
+      std::vector<TransformPtr>{std::make_shared<ActNorm>(ActNormOptions{.dim = 2}),
+                                std::make_shared<ContractiveBlock>(options)});
+  return std::make_shared<Flow>(chain,
+                                std::make_shared<DiagonalNormal>(DiagonalNormalOptions{.dim = 2}));
+}
+
+TEST(Resume, ACalibratedRouletteGoesOnBitForBit) {
+  const TemporaryFolder whole, parts;
+  const FlowPtr a = calibrated_flow(), b = calibrated_flow();
+  run_until(whole.path(), small_options(), 1000, a);
+  for (int64_t stop : {6, 7, 8, 23})
+    run_until(parts.path(), small_options(), stop, calibrated_flow());
+  run_until(parts.path(), small_options(), 1000, b);
   EXPECT_EQ(read_bytes(whole.path() / "checkpoint.safetensors"),
             read_bytes(parts.path() / "checkpoint.safetensors"));
   EXPECT_EQ(metrics_of(whole.path()), metrics_of(parts.path()));
