@@ -66,10 +66,11 @@ double NetLowering::Shares::sum(int64_t begin, int64_t end) const {
 }
 
 NetLowering::NetLowering(int64_t dim, int64_t gradient_begin, std::vector<GradientTask>& tasks,
-                         std::vector<at::Tensor>& parameters)
+                         std::vector<GradientTask>& late_tasks, std::vector<at::Tensor>& parameters)
     : gradient_end_(gradient_begin),
       shares_(std::make_shared<std::vector<Shares>>()),
       tasks_(tasks),
+      late_tasks_(late_tasks),
       parameters_(parameters) {
   net_.dim = dim;
   net_.features = dim;
@@ -202,8 +203,6 @@ bool NetLowering::finish(kernels::TileNet& net) {
                                                   layer.in_begin < later.in_begin + later.inputs);
     }
   }
-  for (GradientTask& task : late_tasks_) tasks_.push_back(std::move(task));
-  late_tasks_.clear();
   net = std::move(net_);
   return true;
 }

@@ -27,9 +27,10 @@ using GradientTask = std::function<void(const LoweredGradients&)>;
 /// the columns of later linear layers (their gradients are sums over those columns).
 class NetLowering {
  public:
-  /// Appends to `tasks` and `parameters`; the program's gradients begin at `gradient_begin`.
+  /// Appends to `tasks`, which are independent of each other, to `late_tasks`, which run after all
+  /// of those, and to `parameters`; the program's gradients begin at `gradient_begin`.
   NetLowering(int64_t dim, int64_t gradient_begin, std::vector<GradientTask>& tasks,
-              std::vector<at::Tensor>& parameters);
+              std::vector<GradientTask>& late_tasks, std::vector<at::Tensor>& parameters);
 
   bool add_linear(const class LipschitzLinear& layer);
   bool add_activation(const class ActivationLayer& layer);
@@ -65,7 +66,7 @@ class NetLowering {
   };
   std::shared_ptr<std::vector<Shares>> shares_;
   std::vector<GradientTask>& tasks_;
-  std::vector<GradientTask> late_tasks_;
+  std::vector<GradientTask>& late_tasks_;
   std::vector<at::Tensor>& parameters_;
 };
 

@@ -1,8 +1,12 @@
 #include "contraflow/networks/sequential.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
+#include <algorithm>
 #include <string>
+
+#include "contraflow/core/parallel.h"
 
 namespace contraflow {
 
@@ -62,7 +66,16 @@ bool Sequential::lower(NetLowering& to) const {
 }
 
 void Sequential::refresh(bool force) {
-  for (const LayerPtr& layer : layers_) layer->refresh(force);
+  // Large layers share the threads, each on one: the bits do not depend on their number.
+  constexpr int64_t kLarge = 64 * 64;
+  const bool large = std::any_of(layers_.begin(), layers_.end(), [](const LayerPtr& layer) {
+    return layer->inputs() * layer->outputs() > kLarge;
+  });
+  const auto count = static_cast<int64_t>(layers_.size());
+  parallel_for(0, count, large ? 1 : count, [&](int64_t begin, int64_t end) {
+    const at::NoGradGuard guard;
+    for (int64_t k = begin; k < end; ++k) layers_[static_cast<size_t>(k)]->refresh(force);
+  });
 }
 
 }  // namespace contraflow

@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "contraflow/core/error.h"
+#include "contraflow/networks/lanczos.h"
 #include "contraflow/networks/small_norm.h"
 
 namespace contraflow {
@@ -64,34 +66,14 @@ bool proves(const ScaledGram& gram, double c) {
   return info.item<int>() == 0;
 }
 
-struct PowerResult {
-  at::Tensor vector;  // unit, [n]
-  double value;       // Rayleigh quotient
-  bool converged;
-};
-
-// The residual ||G x - value x|| bounds the distance of `value` to the nearest eigenvalue.
-PowerResult power_iteration(const at::Tensor& g, at::Tensor x, double tolerance,
-                            int max_iterations) {
-  double value = 0;
-  for (int k = 0; k < max_iterations; ++k) {
-    const at::Tensor y = g.mv(x);
-    value = x.dot(y).item<double>();
-    const double length = y.norm().item<double>();
-    if (length == 0) return {x, 0, true};
-    const double residual = std::sqrt(std::max(0.0, length * length - value * value));
-    x = y / length;
-    if (residual <= tolerance * value) return {x, value, true};
-  }
-  return {x, value, false};
-}
+using Top = Lanczos::Top;
 
 // The exact top eigenvector by a symmetric eigensolver: for the first call and for clustered
 // spectra.
-PowerResult eigen_solve(const at::Tensor& g) {
+Top eigen_solve(const at::Tensor& g) {
   const auto [values, vectors] = at::linalg_eigh(g);
   at::Tensor x = vectors.select(1, vectors.size(1) - 1).contiguous();
-  return {x, x.dot(g.mv(x)).item<double>() / x.dot(x).item<double>(), true};
+  return {x, x.dot(g.mv(x)).item<double>() / x.dot(x).item<double>()};
 }
 
 // sigma <= ||G^(2^t)||_F^(1/2^(t+1)), in logarithms; slack rank^(2^-(t+1)) - 1.
@@ -112,16 +94,39 @@ double gram_upper(const ScaledGram& gram) {
   return lambda * (1 + 8 * kEps * (n + static_cast<double>(gram.terms)) * n);
 }
 
-// A warm guess is tried as it is; one that fails (the iteration sat on a lower eigenvalue, or the
-// spectrum is clustered) is replaced by the eigensolver's and proven with the next raises.
-double prove_by_cholesky(const ScaledGram& gram, PowerResult& top, double raise) {
-  const auto candidate = [&](double step) { return top.value * (1 + step) * (1 + step); };
-  if (proves(gram, candidate(raise))) return candidate(raise);
+double raised(double value, double step) { return value * (1 + step) * (1 + step); }
+
+// Lanczos from a warm vector: its value, raised, is proven, or more steps are taken.
+std::optional<double> prove_warm(const ScaledGram& gram, Lanczos& lanczos, Top& top, double raise) {
+  for (const int64_t steps : {8, 20, 48}) {
+    if (steps > 8 && lanczos.steps() < steps / 2) break;  // the space was exhausted before
+    lanczos.extend_to(steps);
+    top = lanczos.top();
+    if (proves(gram, raised(top.value, raise))) return raised(top.value, raise);
+  }
+  return std::nullopt;
+}
+
+// The eigensolver's value, proven with growing raises.
+double prove_exact(const ScaledGram& gram, Top& top, double raise) {
   top = eigen_solve(gram.matrix);
   for (double step = raise; step < 0.01; step *= 2) {
-    if (proves(gram, candidate(step))) return candidate(step);
+    if (proves(gram, raised(top.value, step))) return raised(top.value, step);
   }
   return gram_upper(gram);
+}
+
+// The top vector without a proof, to the tolerance where few steps reach it.
+Top warm_top(Lanczos& lanczos, double tolerance) {
+  lanczos.extend_to(8);
+  Top top = lanczos.top();
+  for (const int64_t steps : {16, 32, 64}) {
+    const double before = top.value;
+    lanczos.extend_to(steps);
+    top = lanczos.top();
+    if (top.value - before <= tolerance * top.value) break;
+  }
+  return top;
 }
 
 }  // namespace
@@ -137,26 +142,29 @@ NormBounds spectral_norm_bounds(const at::Tensor& weight, const at::Tensor& warm
   if (largest == 0)
     return {0, 0, at::zeros({w.size(0)}, at::kDouble), at::zeros({w.size(1)}, at::kDouble)};
 
-  constexpr int kWarmIterations = 30;
   const ScaledGram gram = scaled_gram(w, largest);
   const bool warm = warm_right.defined() && warm_right.abs().sum().item<double>() > 0;
-  PowerResult top{{}, 0, false};
-  if (warm) {
-    at::Tensor start = gram.is_right ? warm_right : w.mv(warm_right);
-    const double length = start.norm().item<double>();
-    if (length > 0)
-      top = power_iteration(gram.matrix, start / length, relative_tolerance, kWarmIterations);
-  }
-  if (!top.converged) top = eigen_solve(gram.matrix);
+  const at::Tensor start = !warm           ? at::Tensor()
+                           : gram.is_right ? warm_right.contiguous()
+                                           : w.mv(warm_right);
+  const bool usable = warm && start.norm().item<double>() > 0;
+  std::optional<Lanczos> lanczos;
+  if (usable) lanczos.emplace(gram.matrix, start);
 
   const auto terms = static_cast<double>(gram.terms + gram.matrix.size(0));
   // An entrywise error of gamma |W|^T|W| moves an eigenvalue by at most gamma times the trace.
   const double slack = 4 * kEps * terms * gram.matrix.diagonal().sum().item<double>();
-  double upper = top.value;
-  if (method == NormMethod::kGram) upper = gram_upper(gram);
+  Top top{{}, 0};
+  std::optional<double> proven;
   if (method == NormMethod::kCholesky) {
-    upper = prove_by_cholesky(gram, top, std::max(relative_tolerance, 1e-9));
+    const double raise = std::max(relative_tolerance, 1e-9);
+    if (lanczos) proven = prove_warm(gram, *lanczos, top, raise);
+    if (!proven) proven = prove_exact(gram, top, raise);
+  } else {
+    top = lanczos ? warm_top(*lanczos, relative_tolerance) : eigen_solve(gram.matrix);
+    if (method == NormMethod::kGram) proven = gram_upper(gram);
   }
+  const double upper = proven.value_or(top.value);
   const at::Tensor other = gram.is_right ? w.mv(top.vector) : w.t().mv(top.vector);
   const double length = other.norm().item<double>();
   const at::Tensor partner = length > 0 ? other / length : other;

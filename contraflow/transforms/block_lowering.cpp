@@ -66,9 +66,12 @@ bool lower_relation(const BlockRelation& relation, const Rng& rng, TileLowering&
   const TileLowering::Mark mark = to.mark();
   const BlockForm& f = relation.form;
   kernels::TileBlock block;
-  to.block_tasks.push_back(to.tasks.size());
-  NetLowering net(relation.net->dim(), to.program.gradient_size, to.tasks, to.parameters);
-  const bool lowered = relation.net->lower(net) && net.finish(block.net);
+  NetLowering net(relation.net->dim(), to.program.gradient_size, to.tasks, to.late_tasks,
+                  to.parameters);
+  constexpr int64_t kMostExact = 64;  // beyond, LU of the whole batch is faster than by lanes
+  const bool fits =
+      !std::holds_alternative<ExactLogDet>(relation.log_det) || relation.net->dim() <= kMostExact;
+  const bool lowered = fits && relation.net->lower(net) && net.finish(block.net);
   const bool one_type =
       std::all_of(to.parameters.begin() + static_cast<std::ptrdiff_t>(mark.parameters),
                   to.parameters.end(), [&](const at::Tensor& p) {

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "contraflow/core/error.h"
+#include "contraflow/core/parallel.h"
 #include "contraflow/transforms/lowering.h"
 
 namespace contraflow {
@@ -173,9 +174,20 @@ bool Chain::prepare_needs_data() const {
   return false;
 }
 
+// No member waits for another's output: they share the threads.
+void Chain::prepare_without_data(const Context& context) {
+  parallel_for(0, static_cast<int64_t>(members_.size()), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t k = begin; k < end; ++k) {
+      const auto member = static_cast<size_t>(k);
+      members_[member]->prepare(at::Tensor(), member_context(member, context));
+    }
+  });
+}
+
 void Chain::do_prepare(const at::Tensor& x, const Context& context) {
   size_t last = members_.size();  // the last member that needs data, if any
   while (last > 0 && !members_[last - 1]->prepare_needs_data()) --last;
+  if (last == 0) return prepare_without_data(context);
   at::Tensor input = x;
   for (size_t k = 0; k < members_.size(); ++k) {
     const Context own = member_context(k, context);

@@ -62,6 +62,7 @@ class Chain final : public Transform {
   TransformOutput do_inverse(const at::Tensor& z, const Context& context) const override;
   void do_prepare(const at::Tensor& x, const Context& context) override;
   TransformOutput run(const at::Tensor& x, const Context& context, bool inverse) const;
+  void prepare_without_data(const Context& context);
   Context member_context(size_t k, const Context& context) const;
 
   std::vector<TransformPtr> members_;

@@ -20,7 +20,7 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-constexpr int64_t kMostFeatures = 64;
+constexpr int64_t kMostFeatures = 1024;
 
 // The kernels' numbers of one run, for backward.
 struct Saved {
@@ -99,16 +99,13 @@ void scatter(const TileLowering& lowering, const at::Tensor& program_gradient, d
   const LoweredGradients gradients{program_gradient.scalar_type(),
                                    program_gradient.const_data_ptr(), log_det_bar,
                                    std::move(slots)};
-  constexpr int64_t kWorthThreads = int64_t{1} << 16;  // numbers that take a thread 50 us
-  const auto groups = std::max<int64_t>(1, static_cast<int64_t>(lowering.block_tasks.size()));
-  const auto begin_of = [&](int64_t k) {
-    if (k == 0) return size_t{0};  // what stands before the first block goes with it
-    return k == groups ? lowering.tasks.size() : lowering.block_tasks[static_cast<size_t>(k)];
-  };
-  const int64_t grain = groups * kWorthThreads / std::max<int64_t>(1, program_gradient.numel());
-  parallel_for(0, groups, std::max<int64_t>(1, grain), [&](int64_t first, int64_t last) {
-    for (size_t t = begin_of(first); t < begin_of(last); ++t) lowering.tasks[t](gradients);
+  constexpr int64_t kWorthThreads = int64_t{1} << 15;  // numbers that take a thread 50 us
+  const auto count = static_cast<int64_t>(lowering.tasks.size());
+  const int64_t grain = count * kWorthThreads / std::max<int64_t>(1, program_gradient.numel());
+  parallel_for(0, count, std::max<int64_t>(1, grain), [&](int64_t first, int64_t last) {
+    for (int64_t t = first; t < last; ++t) lowering.tasks[static_cast<size_t>(t)](gradients);
   });
+  for (const GradientTask& task : lowering.late_tasks) task(gradients);
 }
 
 class TileFunction : public torch::autograd::Function<TileFunction> {
@@ -190,7 +187,7 @@ TileLowering::Mark TileLowering::mark() const {
   return {program.steps.size(),
           parameters.size(),
           tasks.size(),
-          block_tasks.size(),
+          late_tasks.size(),
           kept.size(),
           owners.size(),
           program.gradient_size,
@@ -203,7 +200,7 @@ void TileLowering::reset(const Mark& mark) {
   program.steps.resize(mark.steps, kernels::TileAffine{});
   parameters.resize(mark.parameters);
   tasks.resize(mark.tasks);
-  block_tasks.resize(mark.block_tasks);
+  late_tasks.resize(mark.late_tasks);
   kept.resize(mark.kept);
   owners.resize(mark.owners);
   program.gradient_size = mark.gradient_size;

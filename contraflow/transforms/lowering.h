@@ -24,8 +24,8 @@ struct TileLowering {
   kernels::TileProgram program;
   std::vector<at::Tensor> parameters;  ///< one per gradient slot
   std::vector<GradientTask> tasks;
-  std::vector<size_t> block_tasks;  ///< where each block's tasks begin: blocks are independent
-  std::vector<at::Tensor> kept;     ///< tensors that the program points into
+  std::vector<GradientTask> late_tasks;  ///< small ones that need what tasks left
+  std::vector<at::Tensor> kept;          ///< tensors that the program points into
   std::vector<std::shared_ptr<const void>> owners;
   int64_t blocks = 0;
   bool solves = false;
@@ -36,7 +36,7 @@ struct TileLowering {
 
   /// What a failed attempt has to take back.
   struct Mark {
-    size_t steps, parameters, tasks, block_tasks, kept, owners;
+    size_t steps, parameters, tasks, late_tasks, kept, owners;
     int64_t gradient_size, blocks;
     bool solves, biased;
   };
@@ -47,7 +47,7 @@ struct TileLowering {
 /// The entries of a small floating tensor.
 std::vector<double> to_doubles(const at::Tensor& t);
 
-/// Whether tile kernels can take events of this shape: rows of up to 64 features on the CPU.
+/// Whether tile kernels can take events of this shape: rows of up to 1,024 features on the CPU.
 bool tiles_apply(const at::Tensor& x);
 
 /// Runs the program on x [B, D]: value, log_det, bounds. Differentiable in x and the parameters, by

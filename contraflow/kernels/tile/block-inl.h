@@ -81,11 +81,12 @@ template <class T>
 void BlockScratch<T>::allocate(Arena& arena, const TapeShape& shape, int64_t vectors) {
   const int64_t features = shape.features, z_rows = shape.z_rows, memory = shape.memory;
   const int64_t width = vectors * lanes<T>(), all = (1 + shape.tangents) * width, dim = shape.dim;
-  value.vectors = vectors;
-  value.features = take_panel<T>(arena, features, width);
-  value.z = take_panel<T>(arena, z_rows, width);
   z_bar = take_panel<T>(arena, z_rows, all);
   features_bar = take_panel<T>(arena, features, all);
+  // Solves for a point come before, never during, a dual reverse.
+  value.vectors = vectors;
+  value.features = features_bar;
+  value.z = z_bar;
   vjp.features_bar = take_panel<T>(arena, features, width);
   vjp.z_bar = take_panel<T>(arena, z_rows, width);
   chain = take_panel<T>(arena, dim, width);

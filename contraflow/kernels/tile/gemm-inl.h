@@ -99,20 +99,26 @@ HWY_INLINE void product_rows(Factor<T> w, int64_t depth, Panel<T> in, Panel<T> o
                              int64_t vectors) {
   constexpr int64_t n = lanes<T>();
   constexpr int kWide = kRows == 8 && R <= 4 ? 6 : 3;
-  for (; vectors >= kWide; vectors -= kWide) {
+  const auto take = [&](int64_t count) HWY_ATTR {
+    in.data += count * n;
+    out.data += count * n;
+    vectors -= count;
+  };
+  // One vector alone waits for its weights: four are taken as two and two.
+  while (vectors >= kWide && vectors != kWide + 1) {
     micro<R, kWide, kAdd>(w, depth, in, out);
-    in.data += kWide * n;
-    out.data += kWide * n;
+    take(kWide);
   }
   if constexpr (kWide > 3) {
-    if (vectors >= 3) {
+    if (vectors >= 3 && vectors != 4) {
       micro<R, 3, kAdd>(w, depth, in, out);
-      in.data += 3 * n;
-      out.data += 3 * n;
-      vectors -= 3;
+      take(3);
     }
   }
-  if (vectors == 2) micro<R, 2, kAdd>(w, depth, in, out);
+  while (vectors >= 2) {
+    micro<R, 2, kAdd>(w, depth, in, out);
+    take(2);
+  }
   if (vectors == 1) micro<R, 1, kAdd>(w, depth, in, out);
 }
 

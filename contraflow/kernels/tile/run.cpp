@@ -71,18 +71,41 @@ Packed<T> lay_out(const TileProgram& program, Arena& arena) {
   return out;
 }
 
+struct LayerPlace {
+  size_t step, layer;
+};
+
+// Calls body(place) for every layer of the program, on threads where the weights are worth it.
+template <class Body>
+void for_each_layer(const TileProgram& program, const Body& body) {
+  std::vector<LayerPlace> places;
+  int64_t weights = 1;
+  for (size_t k = 0; k < program.steps.size(); ++k) {
+    const auto* block = std::get_if<TileBlock>(&program.steps[k]);
+    if (block == nullptr) continue;
+    for (size_t l = 0; l < block->net.layers.size(); ++l) {
+      places.push_back({k, l});
+      weights += block->net.layers[l].inputs * block->net.layers[l].outputs;
+    }
+  }
+  constexpr int64_t kWorthThreads = int64_t{1} << 15;
+  const auto count = static_cast<int64_t>(places.size());
+  parallel_for(0, count, std::max<int64_t>(1, count * kWorthThreads / weights),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t p = begin; p < end; ++p) body(places[static_cast<size_t>(p)]);
+               });
+}
+
+const TileLayer& layer_at(const TileProgram& program, LayerPlace place) {
+  return std::get<TileBlock>(program.steps[place.step]).net.layers[place.layer];
+}
+
 template <class T>
 void pack_weights(const TileProgram& program, const Packed<T>& packed) {
-  parallel_for(0, static_cast<int64_t>(program.steps.size()), 4, [&](int64_t begin, int64_t end) {
-    for (int64_t k = begin; k < end; ++k) {
-      const auto* block = std::get_if<TileBlock>(&program.steps[static_cast<size_t>(k)]);
-      if (block == nullptr) continue;
-      for (size_t l = 0; l < block->net.layers.size(); ++l) {
-        const PackedLayer<T>& to = packed.layers[static_cast<size_t>(k)][l];
-        if (to.forward == nullptr) continue;
-        pack_layer(block->net.layers[l], const_cast<T*>(to.forward), const_cast<T*>(to.backward));
-      }
-    }
+  for_each_layer(program, [&](LayerPlace place) {
+    const PackedLayer<T>& to = packed.layers[place.step][place.layer];
+    if (to.forward == nullptr) return;
+    pack_layer(layer_at(program, place), const_cast<T*>(to.forward), const_cast<T*>(to.backward));
   });
 }
 
@@ -93,26 +116,24 @@ int64_t worker_bytes(const FlowPlan<T>& plan) {
   return arena.used();
 }
 
-// Vectors of samples below which the products of a chain of single vectors wait for weights.
-template <class T>
-int64_t fewest_vectors(const TileProgram& program) {
-  for (const TileStep& step : program.steps) {
+bool has_series(const TileProgram& program) {
+  return std::any_of(program.steps.begin(), program.steps.end(), [](const TileStep& step) {
     const auto* block = std::get_if<TileBlock>(&step);
-    if (block != nullptr && !block->exact) return 2;
-  }
-  return 1;  // exact: the tangents are columns enough
+    return block != nullptr && !block->exact;
+  });
 }
 
-// Tiles as large as the budget allows; at least eight of them where the batch has them, so that
-// threads share the work evenly. All tapes are kept where they fit the second-level cache.
+// Tiles as large as the budget allows, but so many of them, where the batch has them, that threads
+// share the work evenly. All tapes are kept where they fit the second-level cache.
 template <class T>
 void choose_tile(FlowPlan<T>& plan) {
   const TileCall<T>& call = *plan.call;
   const int64_t budget = call.workspace_bytes > 0 ? call.workspace_bytes : kTileWorkspaceBytes;
-  constexpr int64_t kTiles = 8;
-  const int64_t wanted = std::clamp<int64_t>(
-      (call.batch + kTiles * lanes<T>() - 1) / (kTiles * lanes<T>()), 1, kMostTileVectors);
-  const int64_t fewest = std::min(wanted, fewest_vectors<T>(*call.program));
+  // The long chains of a series are few samples wide: larger tiles fill their vectors better.
+  const bool series = has_series(*call.program);
+  const int64_t rows = (series ? 4 : 8) * lanes<T>();
+  const int64_t wanted = std::clamp<int64_t>((call.batch + rows - 1) / rows, 1, kMostTileVectors);
+  const int64_t fewest = series ? std::min<int64_t>(wanted, 2) : 1;
   if (call.mode == TileMode::kLoss) {
     plan.keep_tapes = true;
     for (plan.vectors = wanted; plan.vectors >= fewest; --plan.vectors) {
@@ -182,23 +203,18 @@ void reduce_layer(const TileLayer& layer, const T* chunks, int64_t count, int64_
 template <class T>
 void reduce_gradients(const TileCall<T>& call, const Packed<T>& packed, const T* chunks,
                       int64_t count) {
-  const auto& steps = call.program->steps;
-  parallel_for(0, static_cast<int64_t>(steps.size()), 4, [&](int64_t begin, int64_t end) {
-    for (int64_t at = begin; at < end; ++at) {
-      const auto k = static_cast<size_t>(at);
-      const auto* block = std::get_if<TileBlock>(&steps[k]);
-      if (block == nullptr) {
-        const auto& affine = std::get<TileAffine>(steps[k]);
-        add_chunks(chunks, count, packed.gradient_size, packed.affine_gradient[k],
-                   2 * call.program->dim, call.gradient + affine.gradient_begin);
-        continue;
-      }
-      for (size_t l = 0; l < block->net.layers.size(); ++l) {
-        const TileLayer& layer = block->net.layers[l];
-        reduce_layer(layer, chunks, count, packed.gradient_size, packed.gradient_begin[k][l],
-                     call.gradient + layer.gradient_begin);
-      }
-    }
+  const TileProgram& program = *call.program;
+  for (size_t k = 0; k < program.steps.size(); ++k) {
+    const auto* affine = std::get_if<TileAffine>(&program.steps[k]);
+    if (affine == nullptr) continue;
+    add_chunks(chunks, count, packed.gradient_size, packed.affine_gradient[k], 2 * program.dim,
+               call.gradient + affine->gradient_begin);
+  }
+  for_each_layer(program, [&](LayerPlace place) {
+    const TileLayer& layer = layer_at(program, place);
+    reduce_layer(layer, chunks, count, packed.gradient_size,
+                 packed.gradient_begin[place.step][place.layer],
+                 call.gradient + layer.gradient_begin);
   });
 }
 
