@@ -3,25 +3,17 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-#include <functional>
-
 #include "contraflow/core/error.h"
 #include "contraflow/kernels/cuda/dispatch.h"
 #include "tests/kernels/host_crew.h"
-#include "tests/kernels/tile_samples.h"
+#include "tests/kernels/program_cases.h"
 
 namespace contraflow::kernels {
 namespace {
 
 using cuda::Layout;
 
-constexpr double kTolerance = 1e-10;  // float64; solves run to 1e-13
 constexpr int64_t kBatch = 11;
-
-constexpr std::array kElementwise{Activation::kElu,  Activation::kTanh,  Activation::kSoftplus,
-                                  Activation::kSin,  Activation::kSwish, Activation::kLipSwish,
-                                  Activation::kPila, Activation::kCRelu, Activation::kClipSwish,
-                                  Activation::kCPila};
 
 // The device's jets of z [rows, features], through a batch whose rows stand apart.
 template <class T>
@@ -101,13 +93,10 @@ TEST(CudaDispatch, WithoutCudaRunsSayWhatToDo) {
   }
 }
 
-using Runner = std::function<void(TileCall<double>&)>;
-
-Runner on_cpu() {
-  return [](TileCall<double>& call) { run_tiles(call); };
-}
-Runner on_host(int32_t samples, int32_t lanes, bool shared_weights = true) {
-  return [=](TileCall<double>& call) {
+// The device's code on threads of the host.
+template <class T>
+Runner<T> on_host(int32_t samples, int32_t lanes, bool shared_weights = true) {
+  return [=](TileCall<T>& call) {
     Layout layout;
     layout.samples = samples;
     layout.lanes = lanes;
@@ -118,209 +107,91 @@ Runner on_host(int32_t samples, int32_t lanes, bool shared_weights = true) {
   };
 }
 
-SampleOutputs run_both_halves(const SampleProgram& sample, const Runner& run) {
-  const SampleInputs in(sample);
-  SampleOutputs out(sample);
-  TileCall<double> call;
-  call.program = &sample.program;
-  call.batch = sample.batch();
-  call.x = in.x.data();
-  call.y = out.y.data();
-  call.log_det = out.log_det.data();
-  call.solve_error = out.solve_error.data();
-  call.bias_bound = out.bias_bound.data();
-  call.points = out.points.data();
-  call.probe_sums = out.probe_sums.data();
-  run(call);
-  out.status = call.status;
-  if (call.status.row >= 0) return out;
-  TileCall<double> back;
-  back.program = &sample.program;
-  back.mode = TileMode::kBackward;
-  back.batch = sample.batch();
-  back.points = out.points.data();
-  back.probe_sums = out.probe_sums.data();
-  back.y_bar = in.y_bar.data();
-  back.log_det_bar = in.log_det_bar.data();
-  back.x_bar = out.x_bar.data();
-  back.gradient = out.gradient.data();
-  run(back);
-  out.status = back.status;
-  return out;
+// One thread for everything, samples beside each other, lanes that share a sample, and both;
+// weights where they are.
+template <class T>
+std::vector<Runner<T>> host_runners() {
+  return {on_host<T>(1, 1), on_host<T>(3, 1), on_host<T>(1, 3), on_host<T>(2, 2),
+          on_host<T>(3, 1, false)};
 }
 
-SampleOutputs run_loss(const SampleProgram& sample, const Runner& run) {
-  const SampleInputs in(sample);
-  SampleOutputs out(sample);
-  TileCall<double> call;
-  call.program = &sample.program;
-  call.mode = TileMode::kLoss;
-  call.batch = sample.batch();
-  call.x = in.x.data();
-  call.y = out.y.data();
-  call.log_det = out.log_det.data();
-  call.points = out.points.data();
-  call.probe_sums = out.probe_sums.data();
-  call.log_det_bar = in.log_det_bar.data();
-  call.x_bar = out.x_bar.data();
-  call.gradient = out.gradient.data();
-  run(call);
-  out.status = call.status;
-  return out;
-}
+template <class T>
+class CudaProgram : public testing::Test {};
+using Floats = testing::Types<float, double>;
+TYPED_TEST_SUITE(CudaProgram, Floats);
 
-void expect_near(const char* name, const std::vector<double>& got, const std::vector<double>& want,
-                 double tolerance = kTolerance) {
-  ASSERT_EQ(got.size(), want.size());
-  double size = 1.0;
-  for (const double v : want) size = std::max(size, std::abs(v));
-  for (size_t k = 0; k < got.size(); ++k)
-    ASSERT_NEAR(got[k], want[k], tolerance * size) << name << " " << k;
-}
-
-void expect_same(const SampleOutputs& got, const SampleOutputs& want) {
-  expect_near("y", got.y, want.y);
-  expect_near("log_det", got.log_det, want.log_det);
-  expect_near("bias_bound", got.bias_bound, want.bias_bound);
-  expect_near("points", got.points, want.points);
-  expect_near("probe_sums", got.probe_sums, want.probe_sums);
-  expect_near("x_bar", got.x_bar, want.x_bar);
-  expect_near("gradient", got.gradient, want.gradient);
-  EXPECT_EQ(got.status.row, want.status.row);
-}
-
-// Against the CPU's kernels: one thread for everything, samples beside each other, lanes that share
-// a sample, and both; weights where they are.
-void expect_like_cpu(const SampleProgram& sample) {
-  const SampleOutputs want = run_both_halves(sample, on_cpu());
-  ASSERT_LT(want.status.row, 0);
-  for (const Runner& run :
-       {on_host(1, 1), on_host(3, 1), on_host(1, 3), on_host(2, 2), on_host(3, 1, false)}) {
-    const SampleOutputs got = run_both_halves(sample, run);
-    expect_same(got, want);
-    // Bounds of solves that stop at other roundings: of one size.
-    for (size_t k = 0; k < got.solve_error.size(); ++k)
-      EXPECT_LE(std::abs(got.solve_error[k] - want.solve_error[k]), 1e-9);
+TYPED_TEST(CudaProgram, BothHalvesAreThoseOfTheCpu) {
+  for (const auto& program : program_cases<TypeParam>()) {
+    SCOPED_TRACE(program.name);
+    const auto sample = program.make(kBatch);
+    const auto want = run_both_halves(*sample, on_cpu<TypeParam>());
+    ASSERT_LT(want.status.row, 0);
+    for (const auto& run : host_runners<TypeParam>())
+      expect_same(run_both_halves(*sample, run), want);
   }
 }
 
-TEST(CudaProgram, Affine) {
-  SampleProgram sample(3, kBatch);
-  sample.add_affine();
-  sample.add_affine();
-  expect_like_cpu(sample);
-}
-
-TEST(CudaProgram, ResidualWithEveryActivation) {
-  for (const Activation kind : kElementwise) {
-    SCOPED_TRACE(static_cast<int>(kind));
-    SampleProgram sample(2, kBatch);
-    sample.add_block({5, 7}, kind, /*dense=*/false);
-    expect_like_cpu(sample);
+TYPED_TEST(CudaProgram, LossIsThatOfTheCpu) {
+  for (const auto& program : program_cases<TypeParam>()) {
+    SCOPED_TRACE(program.name);
+    const auto sample = program.make(kBatch);
+    std::vector<TypeParam> points(static_cast<size_t>(kBatch * sample->program.dim) *
+                                  sample->program.steps.size());
+    std::vector<TypeParam> probe_sums(static_cast<size_t>(sample->probe_sum_size()));
+    const auto with_memory = [&](TileCall<TypeParam>& call) {  // program.cu allocates it
+      call.points = points.data();
+      call.probe_sums = probe_sums.data();
+      on_host<TypeParam>(2, 2)(call);
+    };
+    expect_same(run_loss<TypeParam>(*sample, with_memory), run_loss(*sample, on_cpu<TypeParam>()));
   }
 }
 
-TEST(CudaProgram, DenseNetOfSeveralBlocksAndAffineSteps) {
-  SampleProgram sample(2, kBatch);
-  sample.add_affine();
-  sample.add_block({6, 6, 6}, Activation::kClipSwish, /*dense=*/true);
-  sample.add_affine();
-  sample.add_block({9}, Activation::kCPila, /*dense=*/true);
-  expect_like_cpu(sample);
-}
-
-TEST(CudaProgram, SolvesOfMonotoneAndInverseResidual) {
-  SampleProgram sample(3, kBatch);
-  SampleProgram::make_monotone(sample.add_block({6, 5}, Activation::kCPila, /*dense=*/true));
-  SampleProgram::make_inverse_residual(sample.add_block({8}, Activation::kLipSwish, false));
-  sample.add_affine();
-  expect_like_cpu(sample);
-}
-
-TEST(CudaProgram, ExactInEightDimensions) {
-  SampleProgram sample(8, kBatch);
-  SampleProgram::make_monotone(sample.add_block({10}, Activation::kElu, /*dense=*/false));
-  expect_like_cpu(sample);
-}
-
-TEST(CudaProgram, SeriesWithCountsAndTruncated) {
-  for (const bool counts : {true, false}) {
-    SCOPED_TRACE(counts);
-    SampleProgram sample(3, kBatch);
-    sample.make_series(sample.add_block({5, 6}, Activation::kLipSwish, true), 2, counts);
-    sample.add_affine();
-    TileBlock& second = sample.add_block({7}, Activation::kCPila, /*dense=*/true);
-    SampleProgram::make_monotone(second);
-    sample.make_series(second, 1, counts);
-    expect_like_cpu(sample);
+TYPED_TEST(CudaProgram, ValuesAloneNeedNoLogDet) {
+  for (const auto& program : program_cases<TypeParam>()) {
+    SCOPED_TRACE(program.name);
+    const auto sample = program.make(kBatch);
+    SampleOutputs<TypeParam> want(*sample), got(*sample);
+    run_forward(*sample, on_cpu<TypeParam>(), want);
+    run_forward<TypeParam>(
+        *sample,
+        [](TileCall<TypeParam>& call) {
+          call.log_det = call.points = call.probe_sums = nullptr;
+          on_host<TypeParam>(2, 2)(call);
+        },
+        got);
+    expect_near("y", got.y, want.y);
   }
 }
 
-TEST(CudaProgram, LossInOneVisit) {
-  SampleProgram sample(2, kBatch);
-  SampleProgram::make_monotone(sample.add_block({6}, Activation::kCPila, /*dense=*/true));
-  sample.make_series(sample.add_block({5}, Activation::kClipSwish, true), 2, true);
-  sample.add_affine();
-  const SampleOutputs want = run_loss(sample, on_cpu());
-  SampleOutputs got = run_loss(sample, on_host(2, 2));
-  got.probe_sums = want.probe_sums;  // left to each: the CPU keeps its own in the tile's tape
-  expect_same(got, want);
+TYPED_TEST(CudaProgram, GradientsAreAddedToWhatIsThere) {
+  const auto sample = program_cases<TypeParam>()[1].make(kBatch);
+  SampleOutputs<TypeParam> out = run_both_halves(*sample, on_host<TypeParam>(2, 1));
+  const std::vector<TypeParam> once = out.gradient;
+  run_backward(*sample, on_host<TypeParam>(2, 1), out);
+  for (size_t k = 0; k < once.size(); ++k) EXPECT_EQ(out.gradient[k], 2 * once[k]);
 }
 
-TEST(CudaProgram, ValuesAloneNeedNoLogDet) {
-  SampleProgram sample(2, kBatch);
-  sample.add_block({6}, Activation::kTanh, /*dense=*/false);
-  SampleProgram::make_monotone(sample.add_block({6}, Activation::kTanh, /*dense=*/false));
-  const SampleInputs in(sample);
-  std::vector<std::vector<double>> values;
-  for (const Runner& run : {on_cpu(), on_host(2, 2)}) {
-    values.emplace_back(in.x.size());
-    TileCall<double> call;
-    call.program = &sample.program;
-    call.batch = kBatch;
-    call.x = in.x.data();
-    call.y = values.back().data();
-    run(call);
+TYPED_TEST(CudaProgram, BitsDoNotDependOnLanes) {
+  for (const auto& program : program_cases<TypeParam>()) {
+    SCOPED_TRACE(program.name);
+    const auto sample = program.make(kBatch);
+    const auto one = run_both_halves(*sample, on_host<TypeParam>(2, 1));
+    const auto four = run_both_halves(*sample, on_host<TypeParam>(2, 4));
+    EXPECT_EQ(one.y, four.y);
+    EXPECT_EQ(one.log_det, four.log_det);
+    EXPECT_EQ(one.x_bar, four.x_bar);
+    EXPECT_EQ(one.gradient, four.gradient);
   }
-  expect_near("y", values[1], values[0]);
 }
 
-TEST(CudaProgram, GradientsAreAddedToWhatIsThere) {
-  SampleProgram sample(2, kBatch);
-  sample.add_block({4}, Activation::kTanh, /*dense=*/false);
-  SampleOutputs out = run_both_halves(sample, on_host(2, 1));
-  const SampleInputs in(sample);
-  const std::vector<double> once = out.gradient;
-  TileCall<double> back;
-  back.program = &sample.program;
-  back.mode = TileMode::kBackward;
-  back.batch = kBatch;
-  back.points = out.points.data();
-  back.y_bar = in.y_bar.data();
-  back.log_det_bar = in.log_det_bar.data();
-  back.x_bar = out.x_bar.data();
-  back.gradient = out.gradient.data();
-  on_host(2, 1)(back);
-  for (size_t k = 0; k < once.size(); ++k) EXPECT_DOUBLE_EQ(out.gradient[k], 2 * once[k]);
-}
-
-TEST(CudaProgram, NumbersDoNotDependOnLanes) {
-  SampleProgram sample(3, kBatch);
-  SampleProgram::make_monotone(sample.add_block({6, 5}, Activation::kCPila, /*dense=*/true));
-  const SampleOutputs one = run_both_halves(sample, on_host(2, 1));
-  const SampleOutputs four = run_both_halves(sample, on_host(2, 4));
-  EXPECT_EQ(one.y, four.y);
-  EXPECT_EQ(one.log_det, four.log_det);
-  EXPECT_EQ(one.gradient, four.gradient);
-}
-
-TEST(CudaProgram, FailedSolvesNameTheirRow) {
-  SampleProgram sample(2, kBatch);
+TYPED_TEST(CudaProgram, FailedSolvesNameTheirRow) {
+  SampleProgram<TypeParam> sample(2, kBatch);
   TileBlock& block = sample.add_block({6}, Activation::kTanh, /*dense=*/false);
-  SampleProgram::make_monotone(block);
+  sample.make_monotone(block);
   block.max_iterations = 2;
-  const SampleOutputs want = run_both_halves(sample, on_cpu());
-  const SampleOutputs got = run_both_halves(sample, on_host(2, 2));
+  const auto want = run_both_halves(sample, on_cpu<TypeParam>());
+  const auto got = run_both_halves(sample, on_host<TypeParam>(2, 2));
   EXPECT_EQ(want.status.row, 0);
   EXPECT_EQ(got.status.row, 0);
   EXPECT_EQ(got.status.iterations, 2);
@@ -328,11 +199,23 @@ TEST(CudaProgram, FailedSolvesNameTheirRow) {
   EXPECT_GT(got.status.bound, 0);
 }
 
+TYPED_TEST(CudaProgram, DivergenceIsToldFromSlowness) {
+  SampleProgram<TypeParam> sample(2, kBatch);
+  TileBlock& block = sample.add_block({6}, Activation::kTanh, /*dense=*/false);
+  sample.make_monotone(block);
+  block.net.layers.back().scale = 60;  // kappa is a lie
+  const auto want = run_both_halves(sample, on_cpu<TypeParam>());
+  const auto got = run_both_halves(sample, on_host<TypeParam>(2, 2));
+  EXPECT_TRUE(want.status.diverged);
+  EXPECT_TRUE(got.status.diverged);
+  EXPECT_GE(got.status.row, 0);
+}
+
 TEST(CudaLayout, FitsTheCardAndTheBatch) {
   for (const int64_t width : {4, 16, 128, 700}) {
     for (const int64_t batch : {1, 7, 512, 100'000}) {
       SCOPED_TRACE(testing::Message() << "width " << width << ", batch " << batch);
-      SampleProgram sample(2, 1);
+      SampleProgram<float> sample(2, 1);
       sample.add_block({width, width}, Activation::kCPila, /*dense=*/true);
       const cuda::FlatProgram program = cuda::flatten(sample.program);
       const Layout layout = cuda::choose_layout(program, batch, sizeof(float), true);

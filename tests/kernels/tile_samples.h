@@ -27,10 +27,11 @@ class Numbers {
   double at_;
 };
 
-/// A program by hand, with the arrays it points into.
+/// A program by hand, with the arrays of type T it points into.
+template <class T>
 class SampleProgram {
  public:
-  explicit SampleProgram(int64_t dim, int64_t batch) : batch_(batch) { program.dim = dim; }
+  SampleProgram(int64_t dim, int64_t batch) : batch_(batch) { program.dim = dim; }
   SampleProgram(const SampleProgram&) = delete;
   SampleProgram& operator=(const SampleProgram&) = delete;
 
@@ -67,8 +68,8 @@ class SampleProgram {
     block.b = 0;
     block.kappa = 0.9;
     block.lipschitz = 1.9;
-    block.tolerance = 1e-13;
-    block.backward_tolerance = 1e-13;
+    block.tolerance = sizeof(T) == 8 ? 1e-13 : 1e-6;
+    block.backward_tolerance = block.tolerance;
     program.steps.emplace_back(std::move(block));
     return std::get<TileBlock>(program.steps.back());
   }
@@ -104,8 +105,8 @@ class SampleProgram {
   }
 
  private:
-  std::vector<double>& keep(std::vector<double> values) {
-    return arrays_.emplace_back(std::move(values));
+  std::vector<T>& keep(const std::vector<double>& values) {
+    return arrays_.emplace_back(values.begin(), values.end());
   }
 
   TileNet make_net(const std::vector<int64_t>& widths, Activation activation, bool dense) {
@@ -152,41 +153,42 @@ class SampleProgram {
 
   int64_t batch_;
   Numbers numbers_{0.25};
-  std::deque<std::vector<double>> arrays_;
+  std::deque<std::vector<T>> arrays_;
   std::deque<std::vector<int64_t>> counts_;
 };
 
 /// Every output of a run, forward and backward.
+template <class T>
 struct SampleOutputs {
-  std::vector<double> y, log_det, solve_error, bias_bound, points, probe_sums, x_bar, gradient;
+  std::vector<T> y, log_det, solve_error, bias_bound, points, probe_sums, x_bar, gradient;
   TileSolveStatus status;
 
-  explicit SampleOutputs(const SampleProgram& sample)
-      : y(size(sample)),
+  explicit SampleOutputs(const SampleProgram<T>& sample)
+      : y(static_cast<size_t>(sample.batch() * sample.program.dim)),
         log_det(static_cast<size_t>(sample.batch())),
         solve_error(log_det),
         bias_bound(log_det),
-        points(size(sample) * sample.program.steps.size()),
+        points(y.size() * sample.program.steps.size()),
         probe_sums(static_cast<size_t>(sample.probe_sum_size())),
-        x_bar(size(sample)),
+        x_bar(y),
         gradient(static_cast<size_t>(sample.program.gradient_size)) {}
-
- private:
-  static size_t size(const SampleProgram& sample) {
-    return static_cast<size_t>(sample.batch() * sample.program.dim);
-  }
 };
 
 /// Its inputs: rows, and what comes back from a loss.
+template <class T>
 struct SampleInputs {
-  std::vector<double> x, y_bar, log_det_bar;
+  std::vector<T> x, y_bar, log_det_bar;
 
-  explicit SampleInputs(const SampleProgram& sample) {
+  explicit SampleInputs(const SampleProgram<T>& sample) {
     Numbers numbers(77.5);
     const int64_t count = sample.batch() * sample.program.dim;
-    x = numbers.take(count, 1.5);
-    y_bar = numbers.take(count);
-    log_det_bar = numbers.take(sample.batch());
+    const auto take = [&](int64_t size, double scale) {
+      const std::vector<double> values = numbers.take(size, scale);
+      return std::vector<T>(values.begin(), values.end());
+    };
+    x = take(count, 1.5);
+    y_bar = take(count, 1.0);
+    log_det_bar = take(sample.batch(), 1.0);
   }
 };
 

@@ -13,7 +13,7 @@ class DeviceCrew {
     mask_ = all << (threadIdx.x % 32 / lanes * lanes);
   }
 
-  // Host halves of the templates are compiled, not called, by nvcc.
+  // nvcc compiles the templates for the host too; nothing calls them there.
   CF_HD int32_t lane() const { return thread() % lanes_; }
   CF_HD int32_t lanes() const { return lanes_; }
   CF_HD int32_t thread() const {
@@ -65,7 +65,7 @@ __global__ void pack_kernel(Run<T> run) {
 }
 
 template <class T>
-__global__ void __launch_bounds__(kMostThreads) program_kernel(Run<T> run) {
+__global__ void __launch_bounds__(kMostThreads) program_kernel(const __grid_constant__ Run<T> run) {
   extern __shared__ double shared[];  // double: aligned for either type
   T* free = reinterpret_cast<T*>(shared);
   T* weights = run.layout.shared_weights ? free : nullptr;

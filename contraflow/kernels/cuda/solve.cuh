@@ -183,8 +183,7 @@ CF_HD inline void Solver<Team, T>::propose() const {
   });
 }
 
-/// `evaluate` leaves G(s.trial) in `g`. The start is in s.trial and s.right; the solution in
-/// s.image.
+/// `evaluate` leaves G(s.trial) in `g`. The start is in s.trial; the solution in s.image.
 template <class Team, class T, class Evaluate>
 CF_HD inline SolveOutcome<T> solve(const Team& team, const SolveRule<T>& rule, const Sample<T>& s,
                                    Column<T> g, Evaluate&& evaluate) {
