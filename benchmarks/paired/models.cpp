@@ -28,9 +28,6 @@ ModelOptions residual(std::vector<int64_t> hidden, int64_t blocks) {
   return o;
 }
 
-// The papers' settings, as the peer has them.
-RussianRoulette published_roulette() { return {.exact_terms = 2, .geometric_p = 0.5}; }
-
 ModelOptions wide(const WorkerOptions& options) {
   const int64_t width = options.width.value_or(512);
   ModelOptions o = residual({width, width, width}, 1);
@@ -52,7 +49,6 @@ ModelOptions named_model(const WorkerOptions& options) {
   }
   if (options.name == "gemm_512" || options.name == "series_gradient") return wide(options);
   ModelOptions o = residual({width, width, width}, 10);
-  if (options.name == "residual_43d_unbiased") o.train_log_det = published_roulette();
   return o;
 }
 

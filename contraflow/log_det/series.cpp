@@ -7,6 +7,8 @@
 #include <cmath>
 #include <cstdint>
 
+#include "contraflow/core/parallel.h"
+
 namespace contraflow {
 namespace {
 
@@ -91,12 +93,15 @@ at::Tensor hadamard_probes(int64_t probes, int64_t batch, int64_t dim,
   at::Tensor out = at::empty({batch, probes, dim}, at::kDouble);
   const auto* s = signs.data_ptr<double>();
   auto* v = out.data_ptr<double>();
-  for (int64_t n = first; n < first + batch * probes; ++n, v += dim) {
-    const double* own = s + (n / order - first_group) * dim;
-    for (int64_t i = 0; i < dim; ++i) {
-      v[i] = std::popcount(static_cast<uint64_t>(i & n)) % 2 == 0 ? own[i] : -own[i];
+  parallel_for(0, batch * probes, 64, [&](int64_t begin, int64_t end) {
+    for (int64_t k = begin; k < end; ++k) {
+      const int64_t n = first + k;
+      const double* own = s + (n / order - first_group) * dim;
+      for (int64_t i = 0; i < dim; ++i) {
+        v[k * dim + i] = std::popcount(static_cast<uint64_t>(i & n)) % 2 == 0 ? own[i] : -own[i];
+      }
     }
-  }
+  });
   return out.to(options);
 }
 

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "contraflow/core/error.h"
+#include "contraflow/kernels/cholesky.h"
 #include "contraflow/networks/lanczos.h"
 #include "contraflow/networks/small_norm.h"
 
@@ -62,8 +63,7 @@ double rounding_shift(const ScaledGram& gram, double c) {
 bool proves(const ScaledGram& gram, double c) {
   at::Tensor shifted = -gram.matrix;
   shifted.diagonal().add_(c - rounding_shift(gram, c));
-  const auto info = std::get<1>(at::linalg_cholesky_ex(shifted));
-  return info.item<int>() == 0;
+  return kernels::cholesky_succeeds(shifted.data_ptr<double>(), shifted.size(0));
 }
 
 using Top = Lanczos::Top;

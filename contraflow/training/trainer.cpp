@@ -241,8 +241,7 @@ MetricsRecord Session::step() {
 
   MetricsRecord record;
   flat_.zero_gradients();
-  const at::Tensor log_prob_b =
-      flow_.add_log_prob_gradient(batch.x, loss_seed(batch), context);
+  const at::Tensor log_prob_b = flow_.add_log_prob_gradient(batch.x, loss_seed(batch), context);
   record.loss = finite_loss(log_prob_b, batch, context);
   record.gradient_norm = finite_gradient_norm();
   if (options_.clip_norm > 0.0) clip_gradients(flat_, record.gradient_norm, options_.clip_norm);

@@ -13,6 +13,7 @@
 #include "contraflow/kernels/isa.h"
 #include "contraflow/kernels/tile/call.h"
 #include "contraflow/transforms/chain.h"
+#include "contraflow/transforms/lowering_cuda.h"
 
 namespace contraflow {
 namespace {
@@ -87,7 +88,7 @@ TransformOutput forward(const TileLowering& lowering, const at::Tensor& x, bool 
       call.points = saved->points.data_ptr<scalar_t>();
       call.probe_sums = data_or_null<scalar_t>(saved->probe_sums);
     }
-    kernels::run_tiles(call);
+    run_tiles_at(rows, call);
     require_solved("ContractiveBlock", lowering, call.status);
   });
   return out;
@@ -216,7 +217,8 @@ std::vector<double> to_doubles(const at::Tensor& t) {
 }
 
 bool tiles_apply(const at::Tensor& x) {
-  return kernels::tiles_enabled() && x.is_cpu() && x.dim() == 2 && x.size(1) <= kMostFeatures &&
+  return kernels::tiles_enabled() && (x.is_cpu() || cuda_lowering_applies(x)) && x.dim() == 2 &&
+         x.size(1) <= kMostFeatures &&
          (x.scalar_type() == at::kFloat || x.scalar_type() == at::kDouble);
 }
 
@@ -243,6 +245,7 @@ TransformOutput run_lowered(TileLowering lowering, const at::Tensor& x, bool wan
 
 std::unique_ptr<LoweredTail> lower_tail(const Transform& transform, const at::Tensor& x,
                                         const Context& context) {
+  if (!x.is_cpu()) return nullptr;  // its gradients go through the host
   if (const auto* chain = dynamic_cast<const Chain*>(&transform))
     return chain->lower_tail(x, context);
   if (!tiles_apply(x)) return nullptr;

@@ -47,7 +47,8 @@ struct TileLowering {
 /// The entries of a small floating tensor.
 std::vector<double> to_doubles(const at::Tensor& t);
 
-/// Whether tile kernels can take events of this shape: rows of up to 1,024 features on the CPU.
+/// Whether tile kernels can take events of this shape: rows of up to 1,024 features, on the CPU or
+/// where cuda_lowering_applies().
 bool tiles_apply(const at::Tensor& x);
 
 /// Runs the program on x [B, D]: value, log_det, bounds. Differentiable in x and the parameters, by

@@ -135,14 +135,16 @@ void choose_tile(FlowPlan<T>& plan) {
   const int64_t wanted = std::clamp<int64_t>((call.batch + rows - 1) / rows, 1, kMostTileVectors);
   const int64_t fewest = series ? std::min<int64_t>(wanted, 2) : 1;
   if (call.mode == TileMode::kLoss) {
-    plan.keep_tapes = true;
-    for (plan.vectors = wanted; plan.vectors >= fewest; --plan.vectors) {
+    plan.keep_tapes = true;  // halves: as many tiles for each of two, four, ... threads
+    for (plan.vectors = wanted; plan.vectors >= fewest; plan.vectors /= 2) {
       if (worker_bytes(plan) <= std::min(budget, kKeptTapesBytes)) return;
+      if (plan.vectors == 1) break;
     }
     plan.keep_tapes = false;
   }
   plan.vectors = wanted;
-  while (plan.vectors > fewest && worker_bytes(plan) > budget) --plan.vectors;
+  while (plan.vectors > fewest && worker_bytes(plan) > budget)
+    plan.vectors = (plan.vectors + 1) / 2;
 }
 
 template <class T>

@@ -9,7 +9,7 @@ namespace contraflow::kernels {
 inline constexpr int64_t kTileWorkspaceBytes = (int64_t{9} << 20) / 2;
 /// Every block's tape is kept until the backward half while a tile stays within this, about a
 /// second-level cache; beyond it computing again is as fast as reading back.
-inline constexpr int64_t kKeptTapesBytes = int64_t{2} << 20;
+inline constexpr int64_t kKeptTapesBytes = (int64_t{5} << 20) / 2;
 
 enum class Workspace { kWeights, kGradients, kTile, kCount };
 
