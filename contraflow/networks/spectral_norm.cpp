@@ -98,8 +98,10 @@ double raised(double value, double step) { return value * (1 + step) * (1 + step
 
 // Lanczos from a warm vector: its value, raised, is proven, or more steps are taken.
 std::optional<double> prove_warm(const ScaledGram& gram, Lanczos& lanczos, Top& top, double raise) {
-  for (const int64_t steps : {8, 20, 48}) {
-    if (steps > 8 && lanczos.steps() < steps / 2) break;  // the space was exhausted before
+  // A step costs a tenth of a proof: training flattens spectra, and eight steps often fail.
+  constexpr int64_t kFirst = 16;
+  for (const int64_t steps : {kFirst, 2 * kFirst, 4 * kFirst}) {
+    if (steps > kFirst && lanczos.steps() < steps / 2) break;  // the space was exhausted before
     lanczos.extend_to(steps);
     top = lanczos.top();
     if (proves(gram, raised(top.value, raise))) return raised(top.value, raise);
