@@ -77,6 +77,7 @@ struct TileBlock {
   TileSeries series;
   double tolerance = 1e-6;           ///< Euclidean error of y
   double backward_tolerance = 1e-3;  ///< relative, of the transposed solve
+  bool to_rounding = false;          ///< where the type cannot certify the tolerance: go on
   int64_t memory = 4;                ///< past steps that the solver mixes; 0 = plain iteration
   int64_t max_iterations = 2000;
   double lipschitz = 1.0;  ///< of x -> y: carries the error of earlier solves

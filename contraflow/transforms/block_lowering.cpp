@@ -89,6 +89,7 @@ bool lower_relation(const BlockRelation& relation, const Rng& rng, TileLowering&
   block.kappa = relation.net->lipschitz();
   block.tolerance = relation.tolerance;
   block.backward_tolerance = relation.backward_tolerance;
+  block.to_rounding = relation.to_rounding;
   block.memory = relation.solver.method == SolverMethod::kAnderson ? relation.solver.memory : 0;
   block.max_iterations = relation.solver.max_iterations;
   block.lipschitz = f.lipschitz(block.kappa);

@@ -17,6 +17,9 @@ struct BlockRelation {
   SolverOptions solver;
   double tolerance;           ///< Euclidean error of y
   double backward_tolerance;  ///< relative, of the transposed solve
+  /// Where the dtype cannot certify the tolerance, go on until a step no longer helps: outside
+  /// training. (The tile kernels; the composed solver stops at what it can certify.)
+  bool to_rounding = false;
   /// Roulette: the law in force; unset = that of the options.
   std::optional<TermLaw> law = std::nullopt;
 };

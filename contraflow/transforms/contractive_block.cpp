@@ -202,6 +202,7 @@ BlockRelation ContractiveBlock::relation(const BlockForm& form, Phase phase) con
           options_.solver,
           training ? options_.train_tolerance : options_.tolerance,
           backward,
+          /*to_rounding=*/!training,
           term_law(phase)};
 }
 

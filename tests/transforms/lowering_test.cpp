@@ -257,6 +257,24 @@ TEST(LoweringRun, SolveThatFailsNamesItsRow) {
   EXPECT_NE(text.find("in row 0"), std::string::npos) << text;
 }
 
+TEST(LoweringRun, Float32InverseGoesOnToRounding) {
+  ContractiveBlockOptions options = block(FormKind::kResidual, Activation::kClipSwish, 8);
+  options.net.lipschitz = 0.95;
+  options.tolerance = 1e-6;
+  ContractiveBlock narrow(options), wide(options);
+  narrow.to(at::kFloat);
+  wide.to(at::kFloat);
+  wide.to(at::kDouble);
+  const at::Tensor x = inputs(300, 8, at::kFloat);
+  const at::Tensor z = wide.forward(x.to(at::kDouble)).value.to(at::kFloat);
+  const at::Tensor exact = wide.inverse(z.to(at::kDouble)).value;
+  const TransformOutput out = narrow.inverse(z);
+  const at::Tensor error = at::linalg_vector_norm(out.value.to(at::kDouble) - exact, 2, {1});
+  // Certified is what float32 can certify, 1e-4 here; reached is a few units in the last place.
+  EXPECT_LE(error.max().item<double>(), 5e-6);
+  EXPECT_TRUE((error <= out.solve_error_bound.to(at::kDouble)).all().item<bool>());
+}
+
 TEST(LoweringRun, LogDetIsLeftOutWhenNotWanted) {
   const auto chain = flow_of(block(FormKind::kResidual, Activation::kClipSwish, 2), at::kDouble);
   const at::Tensor z = inputs(40, 2, at::kDouble);

@@ -175,6 +175,7 @@ TileSolveOutcome BlockWorker<T>::find_point(Panel<T> x, T* error) const {
   rule.contraction = std::abs(block_.b / block_.a) * block_.kappa;
   rule.factor = -block_.b / block_.a;
   rule.tolerance = block_.tolerance / to_y;
+  rule.to_rounding = block_.to_rounding;
   rule.memory = std::min({block_.memory, dim(), kMostMemory});
   rule.max_iterations = block_.max_iterations;
   rule.dim = dim();

@@ -24,7 +24,9 @@ struct SolveRule {
   double contraction = 0;  ///< Lipschitz constant of factor G
   double factor = 0;
   double tolerance = 0;
-  bool floor_at_rounding = true;  ///< accept what the type resolves where that is more
+  /// What the type cannot certify is accepted. With `to_rounding` only once a step no longer helps:
+  /// the true error is then far below the certified one.
+  bool to_rounding = false;
   int64_t memory = 2;
   int64_t max_iterations = 2000;
   int64_t dim = 0;
@@ -53,7 +55,7 @@ class VectorSolver {
 
   VectorSolver(const SolveRule<T>& rule, const SolveScratch<T>& s, Panel<T> right, int64_t vector)
       : rule_(rule), s_(s), right_(right), c_(vector * lanes<T>()) {
-    tolerance_ = hn::Zero(Tag<T>());
+    resolvable_ = hn::Zero(Tag<T>());
     residual_ = bound_ = hn::Inf(Tag<T>());
     stalls_ = failed_ = hn::Zero(Tag<T>());
     active_ = set<T>(1.0);
@@ -81,7 +83,7 @@ class VectorSolver {
   Panel<T> right_;
   int64_t c_;
   // Flags are 0 or 1 in the lanes; failed: 1 stalled, 2 diverged.
-  V tolerance_, residual_, bound_, stalls_, failed_, active_, plain_;
+  V resolvable_, residual_, bound_, stalls_, failed_, active_, plain_;
 };
 
 template <class T>
@@ -111,12 +113,12 @@ HWY_NOINLINE bool VectorSolver<T>::advance(Panel<T> g, int64_t at, int64_t itera
                       set<T>(1.0 / (1.0 - rule_.contraction));
   residual_ = hn::IfThenElse(better, residual, residual_);
   bound_ = hn::IfThenElse(better, certified, bound_);
-  V tolerance = set<T>(rule_.tolerance);
-  if (rule_.floor_at_rounding)
-    tolerance = hn::Max(tolerance, set<T>(4.0 / (1.0 - rule_.contraction)) * rounding * size);
-  tolerance_ = hn::IfThenElse(better, tolerance, tolerance_);
+  const V resolvable = set<T>(4.0 / (1.0 - rule_.contraction)) * rounding * size;
+  resolvable_ = hn::IfThenElse(better, resolvable, resolvable_);
   stalls_ = hn::IfThenElse(better, zero(), stalls_ + one);
-  const auto done = bound_ <= tolerance_;
+  const auto resolved = bound_ <= resolvable_;
+  const auto done = hn::Or(bound_ <= set<T>(rule_.tolerance),
+                           rule_.to_rounding ? hn::And(resolved, stalls_ > zero()) : resolved);
   const auto stalled = hn::And(hn::Not(done), stalls_ >= set<T>(4.0));
   failed_ =
       hn::IfThenElse(diverged, set<T>(2.0), hn::IfThenElse(hn::And(active, stalled), one, failed_));
