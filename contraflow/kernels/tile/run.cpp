@@ -142,9 +142,9 @@ void choose_tile(FlowPlan<T>& plan) {
     }
     plan.keep_tapes = false;
   }
+  // Three vectors at a time fill the registers: one by one, so that a wide net gets them.
   plan.vectors = wanted;
-  while (plan.vectors > fewest && worker_bytes(plan) > budget)
-    plan.vectors = (plan.vectors + 1) / 2;
+  while (plan.vectors > fewest && worker_bytes(plan) > budget) --plan.vectors;
 }
 
 template <class T>
