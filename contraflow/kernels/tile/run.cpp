@@ -225,7 +225,7 @@ void reduce_gradients(const TileCall<T>& call, const Packed<T>& packed, const T*
 template <class T>
 int64_t chunk_count(int64_t tiles, int64_t gradient_size) {
   if (gradient_size == 0) return tiles;
-  constexpr int64_t kMostBytes = int64_t{64} << 20;
+  constexpr int64_t kMostBytes = int64_t{16} << 20;  // filled with zeros and read back
   const int64_t fits = kMostBytes / (gradient_size * static_cast<int64_t>(sizeof(T)));
   return std::min(tiles, std::clamp<int64_t>(fits, 4, 16));
 }
