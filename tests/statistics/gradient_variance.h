@@ -56,8 +56,9 @@ inline at::Tensor batch_gradient(const Flow& flow, const at::Tensor& x, const Sc
     }
     const ContractiveBlockOptions& o = block->options();
     const Rng own = rng.fork(k);
-    relations[k] = {block->form(),     block->net(),         RussianRoulette{}, o.solver,
-                    o.train_tolerance, o.backward_tolerance, scheme.law(*block)};
+    relations[k] = {block->form(), block->net(),      RussianRoulette{},
+                    o.solver,      o.train_tolerance, o.backward_tolerance,
+                    false,         scheme.law(*block)};
     results[k] = evaluate_relation(relations[k], value, {}, own, true);
     if (scheme.draws == Scheme::Draws::kPerBatch) {
       const auto point = block->net()->linearize(results[k].w, {});
