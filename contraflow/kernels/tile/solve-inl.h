@@ -117,8 +117,10 @@ HWY_NOINLINE bool VectorSolver<T>::advance(Panel<T> g, int64_t at, int64_t itera
   resolvable_ = hn::IfThenElse(better, resolvable, resolvable_);
   stalls_ = hn::IfThenElse(better, zero(), stalls_ + one);
   const auto resolved = bound_ <= resolvable_;
-  const auto done = hn::Or(bound_ <= set<T>(rule_.tolerance),
-                           rule_.to_rounding ? hn::And(resolved, stalls_ > zero()) : resolved);
+  // Two in a row: the second is the plain step, and only that one shows that rounding stops it.
+  const auto at_rounding = hn::And(resolved, stalls_ >= set<T>(2.0));
+  const auto done =
+      hn::Or(bound_ <= set<T>(rule_.tolerance), rule_.to_rounding ? at_rounding : resolved);
   const auto stalled = hn::And(hn::Not(done), stalls_ >= set<T>(4.0));
   failed_ =
       hn::IfThenElse(diverged, set<T>(2.0), hn::IfThenElse(hn::And(active, stalled), one, failed_));
