@@ -39,6 +39,7 @@ TransformOutput ActNorm::do_inverse(const at::Tensor& z, const Context& /*contex
 // scale = e^l, shift = s e^l forward; scale = e^-l, shift = -s back. The log-determinant adds the
 // sum of its weights to each l.
 bool ActNorm::lower(TileLowering& to, const Context& /*context*/, bool inverse) const {
+  if (shift_.dtype() != to.options.dtype()) return false;  // gradients are of the run's type
   kernels::TileAffine affine;
   affine.gradient_begin = to.program.gradient_size;
   const std::vector<double> shift = to_doubles(shift_), log_scale = to_doubles(log_scale_);
