@@ -4,13 +4,12 @@ Chen et al. 2019: n ~ geometric(.5) is drawn once per block for the whole batch,
 computed, term k is weighted by 1 / P(n >= k - 2), and the gradient comes from the Neumann series
 (their theorem 2). One probe per row, normal as in the authors' code.
 """
-import math
 
 import numpy as np
 import torch
 from torch import nn
 
-from benchmarks.baselines import case, checkpoint, layers
+from benchmarks.baselines import blocks, case, checkpoint, layers
 
 HIDDEN = (128, 128, 128)
 LIPSCHITZ = 0.9
@@ -60,32 +59,10 @@ class UnbiasedBlock(nn.Module):
         return x + g, surrogate
 
 
-class UnbiasedFlow(nn.Module):
-    """Standardisation, blocks and a standard normal, at any dimension."""
-
-    def __init__(self, blocks, dim):
-        super().__init__()
-        self.blocks = nn.ModuleList(blocks)
-        self.register_buffer('mean', torch.zeros(dim))
-        self.register_buffer('scale', torch.ones(dim))
-
-    def prepare(self, iterations):
-        for block in self.blocks:
-            block.net.prepare(iterations)
-
-    def log_prob(self, x):
-        z = (x - self.mean) / self.scale
-        total = -self.scale.log().sum() - 0.5 * z.shape[1] * math.log(2.0 * math.pi)
-        for block in self.blocks:
-            z, log_det = block(z)
-            total = total + log_det
-        return total - 0.5 * (z * z).sum(1)
-
-
 def make_flow(path, dim=43, count=10, seed=0):
     generator = np.random.default_rng(seed)
     nets = [layers.sequential_net((dim, *HIDDEN, dim), 'lipswish', LIPSCHITZ) for _ in range(count)]
-    flow = UnbiasedFlow([UnbiasedBlock(net, lambda: draw_coefficients(generator)) for net in nets], dim)
+    flow = blocks.Flow([UnbiasedBlock(net, lambda: draw_coefficients(generator)) for net in nets], dim)
     if path:
         checkpoint.load_flow(flow, path)
     flow.prepare(SETTLING_ITERATIONS)
@@ -150,7 +127,7 @@ def make_series(options):
     coefficients = fixed_coefficients(options.terms or 4)
     nets = [layers.sequential_net((dim, width, width, width, dim), 'lipswish', LIPSCHITZ)
             for _ in range(options.blocks or 1)]
-    flow = UnbiasedFlow([UnbiasedBlock(net, coefficients) for net in nets], dim)
+    flow = blocks.Flow([UnbiasedBlock(net, coefficients) for net in nets], dim)
     flow.prepare(SETTLING_ITERATIONS)
     x = torch.randn(options.batch, dim)
 

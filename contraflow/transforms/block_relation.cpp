@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 
+#include "contraflow/core/error.h"
 #include "contraflow/log_det/exact.h"
 
 namespace contraflow {
@@ -112,6 +113,15 @@ RelationResult evaluate_relation(const BlockRelation& relation, const at::Tensor
   out.log_det = estimate_log_det(f, *point, relation.net->lipschitz(), relation.log_det, rng,
                                  with_gradient, relation.law ? &*relation.law : nullptr);
   return out;
+}
+
+void refuse_second_derivative() {
+  if (!at::GradMode::is_enabled()) return;
+  fail<InverseUnavailable>(
+      "ContractiveBlock.backward", "create_graph", "a first derivative",
+      "a request for a second one",
+      "The block has no second derivative; wrap its network in an AutogradNet-based "
+      "log-density of your own, or use finite differences of the gradient.");
 }
 
 NetGradients relation_gradients(const BlockRelation& relation, const RelationResult& saved,

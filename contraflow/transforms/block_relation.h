@@ -39,6 +39,10 @@ at::Tensor hidden_point(const BlockRelation& relation, const at::Tensor& x,
 RelationResult evaluate_relation(const BlockRelation& relation, const at::Tensor& x,
                                  const at::Tensor& condition, const Rng& rng, bool with_gradient);
 
+/// Throws InverseUnavailable while autograd builds a graph: a backward that has no second
+/// derivative.
+void refuse_second_derivative();
+
 /// Gradients of  sum y_bar.y + sum_b c_b log_det_b.  `y_bar` [b, d] and `c` [b] may be undefined.
 /// The result's `w` is the gradient with respect to x.
 NetGradients relation_gradients(const BlockRelation& relation, const RelationResult& saved,

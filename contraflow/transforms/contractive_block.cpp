@@ -50,13 +50,7 @@ class RelationFunction : public torch::autograd::Function<RelationFunction> {
   }
 
   static variable_list backward(AutogradContext* ctx, const variable_list& outer) {
-    if (at::GradMode::is_enabled()) {
-      fail<InverseUnavailable>(
-          "ContractiveBlock.backward", "create_graph", "a first derivative",
-          "a request for a second one",
-          "The block has no second derivative; wrap its network in an AutogradNet-based "
-          "log-density of your own, or use finite differences of the gradient.");
-    }
+    refuse_second_derivative();
     const auto saved = ctx->get_saved_variables();
     const BlockRelation& relation =
         static_cast<Holder*>(ctx->saved_data["relation"].toCapsule().get())->relation;

@@ -12,6 +12,7 @@
 #include "contraflow/core/parallel.h"
 #include "contraflow/kernels/isa.h"
 #include "contraflow/kernels/tile/call.h"
+#include "contraflow/transforms/block_relation.h"
 #include "contraflow/transforms/chain.h"
 #include "contraflow/transforms/lowering_cuda.h"
 
@@ -124,13 +125,7 @@ class TileFunction : public torch::autograd::Function<TileFunction> {
   }
 
   static variable_list backward(AutogradContext* ctx, const variable_list& outer) {
-    if (at::GradMode::is_enabled()) {
-      fail<InverseUnavailable>(
-          "ContractiveBlock.backward", "create_graph", "a first derivative",
-          "a request for a second one",
-          "The block has no second derivative; wrap its network in an AutogradNet-based "
-          "log-density of your own, or use finite differences of the gradient.");
-    }
+    refuse_second_derivative();
     const TileLowering& lowering =
         *static_cast<Holder*>(ctx->saved_data["lowering"].toCapsule().get())->lowering;
     const auto kept = ctx->get_saved_variables();

@@ -11,8 +11,8 @@ namespace contraflow::kernels::cuda {
 bool compiled();
 
 /// run_tiles() (kernels/tile/call.h) on a device: every pointer of the call and of its program is
-/// device memory, `stream` a cudaStream_t of the current device. All modes; workspace_bytes is
-/// ignored. The same program, batch, type and card give the same bits.
+/// device memory, `stream` a cudaStream_t of the current device. All modes. The same
+/// program, batch, type and card give the same bits.
 /// Throws ConfigError (a sorting activation; a build without CUDA), Error (a failed CUDA call).
 void run_tiles(TileCall<float>& call, void* stream);
 void run_tiles(TileCall<double>& call, void* stream);

@@ -44,9 +44,8 @@ struct TileCall {
   const T* y_bar = nullptr;
   const T* log_det_bar = nullptr;  ///< [batch]; in kLoss the weight of each row's log-density
   T* x_bar = nullptr;
-  T* gradient = nullptr;        ///< [program.gradient_size], added to
-  int64_t workspace_bytes = 0;  ///< 0: the default; an upper bound on a tile's memory per thread
-  TileSolveStatus status;       ///< out
+  T* gradient = nullptr;   ///< [program.gradient_size], added to
+  TileSolveStatus status;  ///< out
 };
 
 void run_tiles(TileCall<float>& call);

@@ -201,14 +201,14 @@ HWY_INLINE Vec<T> beta_term(Vec<T> bar, Vec<T> z, Vec<T> slope, Vec<T> value) {
   return bar * hn::MulSub(z, slope, value);
 }
 
-/// J^T u for u [dim, vectors]: in `out`. Scratch: features_bar [features], z_bar [most z rows].
-/// With `bars` (a dual reverse's z_bar) the pass is one of a value's gradient: it adds its own.
+/// What vjp() and a value\'s reverse work in: features_bar [features], z_bar of one layer.
 template <class T>
 struct VjpScratch {
   Panel<T> features_bar;
   Panel<T> z_bar;
 };
 
+/// J^T u for u [dim, vectors], to `out`.
 template <class T>
 void vjp(const NetView<T>& view, const NetTape<T>& tape, Panel<T> u, int64_t vectors,
          const VjpScratch<T>& scratch, Panel<T> out) {
@@ -239,8 +239,7 @@ void vjp(const NetView<T>& view, const NetTape<T>& tape, Panel<T> u, int64_t vec
 /// The dual reverse of  L = g . G(w) + sum_p u_p . J(w) t_p  (DESIGN section 3). The last rows of
 /// z_bar hold (g, u_1, ...) on entry; on return z_bar holds the bars of all pre-activations and
 /// their tangents, features_bar those of the features: rows 0..dim-1 the gradient in w. `gradient`
-/// gets beta's share. With `only_values` the tangent columns are left alone, and the bars are added
-/// to those of an earlier call (which the last rows hold already: `g` is given apart).
+/// gets beta's share.
 template <class T>
 class DualReverse {
  public:

@@ -128,7 +128,6 @@ bool has_series(const TileProgram& program) {
 template <class T>
 void choose_tile(FlowPlan<T>& plan) {
   const TileCall<T>& call = *plan.call;
-  const int64_t budget = call.workspace_bytes > 0 ? call.workspace_bytes : kTileWorkspaceBytes;
   // The long chains of a series are few samples wide: larger tiles fill their vectors better.
   const bool series = has_series(*call.program);
   const int64_t rows = (series ? 4 : 8) * lanes<T>();
@@ -137,14 +136,14 @@ void choose_tile(FlowPlan<T>& plan) {
   if (call.mode == TileMode::kLoss) {
     plan.keep_tapes = true;  // halves: as many tiles for each of two, four, ... threads
     for (plan.vectors = wanted; plan.vectors >= fewest; plan.vectors /= 2) {
-      if (worker_bytes(plan) <= std::min(budget, kKeptTapesBytes)) return;
+      if (worker_bytes(plan) <= kKeptTapesBytes) return;
       if (plan.vectors == 1) break;
     }
     plan.keep_tapes = false;
   }
   // Three vectors at a time fill the registers: one by one, so that a wide net gets them.
   plan.vectors = wanted;
-  while (plan.vectors > fewest && worker_bytes(plan) > budget) --plan.vectors;
+  while (plan.vectors > fewest && worker_bytes(plan) > kTileWorkspaceBytes) --plan.vectors;
 }
 
 template <class T>

@@ -1,7 +1,6 @@
 #include "contraflow/kernels/tile/workspace.h"
 
 #include <array>
-#include <atomic>
 #include <memory>
 #include <new>
 
@@ -9,9 +8,6 @@
 
 namespace contraflow::kernels {
 namespace {
-
-std::atomic<int64_t> now{0};
-std::atomic<int64_t> peak{0};
 
 class Buffer {
  public:
@@ -26,9 +22,6 @@ class Buffer {
       data_ = static_cast<std::byte*>(
           ::operator new (static_cast<size_t>(bytes), std::align_val_t{Arena::kAlignment}));
       size_ = bytes;
-      const int64_t total = now.fetch_add(bytes) + bytes;
-      for (int64_t seen = peak.load(); seen < total && !peak.compare_exchange_weak(seen, total);) {
-      }
     }
     return data_;
   }
@@ -37,7 +30,6 @@ class Buffer {
   void release() {
     if (data_ == nullptr) return;
     ::operator delete (data_, std::align_val_t{Arena::kAlignment});
-    now.fetch_sub(size_);
     data_ = nullptr;
     size_ = 0;
   }
@@ -52,7 +44,5 @@ std::byte* thread_workspace(Workspace kind, int64_t bytes) {
   thread_local std::array<Buffer, static_cast<size_t>(Workspace::kCount)> buffers;
   return buffers[static_cast<size_t>(kind)].at_least(bytes);
 }
-
-int64_t workspace_peak() { return peak.load(); }
 
 }  // namespace contraflow::kernels

@@ -17,7 +17,4 @@ enum class Workspace { kWeights, kGradients, kTile, kCount };
 /// state. Aligned to Arena::kAlignment. Contents are lost when it grows.
 std::byte* thread_workspace(Workspace kind, int64_t bytes);
 
-/// Largest sum of bytes that workspaces had since the last reset, over all threads; for benchmarks.
-int64_t workspace_peak();
-
 }  // namespace contraflow::kernels
