@@ -19,6 +19,13 @@ namespace contraflow {
 void parallel_for(int64_t begin, int64_t end, int64_t grain,
                   const std::function<void(int64_t begin, int64_t end)>& body);
 
+/// Calls `body` once for each of 0 .. count - 1. A thread takes the next index when it is done with
+/// its last: for items that cost much but not equally, or threads that are not equally fast.
+///
+/// Cost       as parallel_for(), and an atomic addition for each item.
+/// Throws     what `body` throws, once all threads have ended.
+void parallel_items(int64_t count, const std::function<void(int64_t index)>& body);
+
 /// Whether this build's parallel_for() starts threads at all.
 bool parallel_for_has_threads();
 

@@ -101,12 +101,13 @@ void scatter(const TileLowering& lowering, const at::Tensor& program_gradient, d
   const LoweredGradients gradients{program_gradient.scalar_type(),
                                    program_gradient.const_data_ptr(), log_det_bar,
                                    std::move(slots)};
-  constexpr int64_t kWorthThreads = int64_t{1} << 15;  // numbers that take a thread 50 us
-  const auto count = static_cast<int64_t>(lowering.tasks.size());
-  const int64_t grain = count * kWorthThreads / std::max<int64_t>(1, program_gradient.numel());
-  parallel_for(0, count, std::max<int64_t>(1, grain), [&](int64_t first, int64_t last) {
-    for (int64_t t = first; t < last; ++t) lowering.tasks[static_cast<size_t>(t)](gradients);
-  });
+  constexpr int64_t kWorthThreads = int64_t{1} << 14;  // numbers that take a thread 25 us
+  if (program_gradient.numel() < kWorthThreads) {
+    for (const GradientTask& task : lowering.tasks) task(gradients);
+  } else {
+    parallel_items(std::ssize(lowering.tasks),
+                   [&](int64_t t) { lowering.tasks[static_cast<size_t>(t)](gradients); });
+  }
   for (const GradientTask& task : lowering.late_tasks) task(gradients);
 }
 

@@ -26,6 +26,19 @@ HWY_INLINE Vec<T> exp_of(Vec<T> x) {
   return hn::Exp(Tag<T>(), x);
 }
 
+// 1 / x for x in [1, 2]: where the approximation has 14 bits one Newton step gives float32's 24,
+// at a third of the cost of a division.
+template <class T>
+HWY_INLINE Vec<T> reciprocal(Vec<T> x) {
+#if HWY_TARGET <= HWY_AVX3
+  if constexpr (sizeof(T) == 4) {
+    const Vec<T> y = hn::ApproximateReciprocal(x);
+    return hn::MulAdd(y, hn::NegMulAdd(x, y, set<T>(1.0)), y);
+  }
+#endif
+  return set<T>(1.0) / x;
+}
+
 template <class T>
 HWY_INLINE Jet<T> scale(Jet<T> jet, double factor) {
   const Vec<T> f = set<T>(factor);
@@ -44,7 +57,7 @@ HWY_INLINE SwishPair<T> swish_pair(Vec<T> z, Vec<T> beta) {
   const Vec<T> one = set<T>(1.0), two = set<T>(2.0);
   const Vec<T> bz = beta * z;
   const Vec<T> e = exp_of<T>(hn::Neg(hn::Abs(bz)));  // in (0, 1]: no overflow
-  const Vec<T> high = one / (one + e), low = e * high;
+  const Vec<T> high = reciprocal<T>(one + e), low = e * high;
   const auto positive = bz >= hn::Zero(d);
   const Vec<T> s = hn::IfThenElse(positive, high, low);
   const Vec<T> o = hn::IfThenElse(positive, low, high);  // 1 - s without cancellation
@@ -95,7 +108,7 @@ HWY_INLINE Jet<T> softplus(Vec<T> z) {
   const Tag<T> d;
   const Vec<T> one = set<T>(1.0);
   const Vec<T> e = exp_of<T>(hn::Neg(hn::Abs(z)));
-  const Vec<T> high = one / (one + e), low = e * high;
+  const Vec<T> high = reciprocal<T>(one + e), low = e * high;
   const auto positive = z >= hn::Zero(d);
   const Vec<T> slope = hn::IfThenElse(positive, high, low);
   return {hn::Max(z, hn::Zero(d)) + hn::Log1p(d, e), slope, high * low};

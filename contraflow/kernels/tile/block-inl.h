@@ -89,6 +89,7 @@ void BlockScratch<T>::allocate(Arena& arena, const TapeShape& shape, int64_t vec
   value.z = z_bar;
   vjp.features_bar = take_panel<T>(arena, features, width);
   vjp.z_bar = take_panel<T>(arena, z_rows, width);
+  vjp.other = take_panel<T>(arena, z_rows, width);
   chain = take_panel<T>(arena, dim, width);
   chain_image = take_panel<T>(arena, dim, width);
   outer = arena.take<T>(all * outer_width<T>());
@@ -126,11 +127,14 @@ class BlockWorker {
   /// The hidden point of x: in the tape's features. error [samples]: of y, where solved.
   TileSolveOutcome find_point(Panel<T> x, T* error) const;
   /// Linearises at the point; log_det += the estimate. Probes v: in the tape's tangent columns.
-  void linearize(T* log_det, T* bias, bool with_probe_sum) const;
+  /// `for_reverse`: the tape stays as it is until reverse().
+  void linearize(T* log_det, T* bias, bool with_probe_sum, bool for_reverse) const;
   /// y from the point and x, after linearize() or, with `fresh`, without it.
   void output(Panel<T> x, Panel<T> y, bool fresh) const;
-  /// x_bar from y_bar and the log-determinant's weights c; adds parameter gradients.
-  TileSolveOutcome reverse(Panel<T> y_bar, const T* c, Panel<T> x_bar, T* gradient) const;
+  /// x_bar from y_bar and the log-determinant's weights c; adds parameter gradients, or with
+  /// `fresh` writes them.
+  TileSolveOutcome reverse(Panel<T> y_bar, const T* c, Panel<T> x_bar, T* gradient,
+                           bool fresh) const;
 
   Panel<T> point() const { return tape_.net.features; }
   Panel<T> probe(int64_t p) const { return tape_.net.features.columns_from((1 + p) * width()); }
@@ -197,11 +201,13 @@ void BlockWorker<T>::set_unit_tangents() const {
 }
 
 template <class T>
-void BlockWorker<T>::linearize(T* log_det, T* bias, bool with_probe_sum) const {
+void BlockWorker<T>::linearize(T* log_det, T* bias, bool with_probe_sum, bool for_reverse) const {
   constexpr int64_t n = lanes<T>();
+  NetTape<T> net = tape_.net;
+  if (!for_reverse) net.curvature.data = nullptr;
   if (block_.exact) {
     set_unit_tangents();
-    value_pass(view_, tape_.net, rows_.vectors, /*with_tangents=*/true);
+    value_pass(view_, net, rows_.vectors, /*with_tangents=*/true);
     const int64_t square = dim() * dim() * n;
     for (int64_t v = 0; v < rows_.vectors; ++v) {
       const ExactParts<T> parts{tape_.weights + v * square,
@@ -212,7 +218,7 @@ void BlockWorker<T>::linearize(T* log_det, T* bias, bool with_probe_sum) const {
     }
     return;
   }
-  value_pass(view_, tape_.net, rows_.vectors);
+  value_pass(view_, net, rows_.vectors);
   if (log_det == nullptr) return;  // backward: the probes' sums are there already
   const Vec<T> constant = set<T>(block_.series.constant);
   for (int64_t c = 0; c < width(); c += n) store(load(log_det + c) + constant, log_det + c);
@@ -314,7 +320,8 @@ TileSolveOutcome BlockWorker<T>::solve_adjoint(Panel<T> right, Panel<T> lambda) 
 
 template <class T>
 TileSolveOutcome BlockWorker<T>::reverse(Panel<T> y_bar, const T* c_bar, Panel<T> x_bar,
-                                         T* gradient) const {
+                                         T* gradient, bool fresh) const {
+  if (fresh) clear_betas(view_, gradient);
   if (!block_.exact) tangent_pass(view_, tape_.net);
   set_top(y_bar, c_bar);
   const DualReverse<T> dual(view_, tape_.net, s_.z_bar, s_.features_bar, gradient);
@@ -337,7 +344,7 @@ TileSolveOutcome BlockWorker<T>::reverse(Panel<T> y_bar, const T* c_bar, Panel<T
     });
     dual.add_value(s_.chain_image, s_.vjp);
   }
-  add_weight_gradients(view_, tape_.net, s_.z_bar, gradient, s_.outer);
+  add_weight_gradients(view_, tape_.net, s_.z_bar, gradient, fresh, s_.outer);
   return outcome;
 }
 

@@ -45,13 +45,18 @@ class FlowWorker {
  public:
   FlowWorker(const FlowPlan<T>& plan, Arena& arena);
 
-  /// Rows first, first + 1, ... of the batch; `gradient` is a padded buffer or null.
-  void run(int64_t first, int64_t count, T* gradient, TileSolveStatus& status);
+  /// Rows first, first + 1, ... of the batch; `gradient` is a padded buffer or null, which this
+  /// tile is the first to write with `fresh`.
+  void run(int64_t first, int64_t count, T* gradient, bool fresh, TileSolveStatus& status);
 
  private:
   bool backward() const { return plan_.call->mode != TileMode::kForward; }
   int64_t width() const { return rows_.vectors * lanes<T>(); }
   int64_t dim() const { return plan_.program().dim; }
+  // Whether the tape of step k lives from the forward to the backward half.
+  bool keeps_tape(size_t k) const {
+    return plan_.call->mode == TileMode::kLoss && (plan_.keep_tapes || k == last_block_);
+  }
   BlockTape<T>& tape(size_t k) { return plan_.keep_tapes ? tapes_[k] : tapes_[0]; }
 
   void load_rows(const T* from, Panel<T> to) const;
@@ -73,6 +78,7 @@ class FlowWorker {
   const FlowPlan<T>& plan_;
   TileRows<T> rows_;
   int64_t first_ = 0;
+  bool fresh_ = false;  ///< nothing was written to the gradient yet
   size_t last_block_ = 0;
   TileSolveStatus* status_ = nullptr;
   std::vector<BlockTape<T>> tapes_;
@@ -235,8 +241,8 @@ void FlowWorker<T>::backward_affine(const TileAffine& affine, size_t k, T* gradi
       by_shift = by_shift + bar;
       store(bar * scale, bar_.row(r) + c);
     }
-    out[r] += sum_lanes<T>(by_scale);
-    out[dim() + r] += sum_lanes<T>(by_shift);
+    out[r] = (fresh_ ? T(0) : out[r]) + sum_lanes<T>(by_scale);
+    out[dim() + r] = (fresh_ ? T(0) : out[dim() + r]) + sum_lanes<T>(by_shift);
   }
 }
 
@@ -254,7 +260,8 @@ void FlowWorker<T>::forward_block(const TileBlock& block, size_t k) {
     std::fill_n(own_log_det_, width(), T(0));
     std::fill_n(own_bias_, width(), T(0));
     worker.linearize(own_log_det_, own_bias_,
-                     call.mode == TileMode::kLoss || call.probe_sums != nullptr);
+                     call.mode == TileMode::kLoss || call.probe_sums != nullptr,
+                     keeps_tape(k));
     if (!block.exact && !plan_.keep_tapes && (backward() || call.probe_sums != nullptr))
       copy_rows(tape(k).probe_sum, dim(), step.probe_sum, tangent_count(block) * width());
   }
@@ -282,7 +289,6 @@ void FlowWorker<T>::backward_block(const TileBlock& block, size_t k, T* gradient
     rows_.counts = step.counts;
     rows_.sorted_counts = step.sorted_counts;
   }
-  const bool last_tape = call.mode == TileMode::kLoss && k == last_block_;
   if (call.mode == TileMode::kBackward) {
     if (!block.exact) sort_by_counts(block, step);
     load_rows(call.points + static_cast<int64_t>(k) * call.batch * dim(), ordered_);
@@ -295,9 +301,9 @@ void FlowWorker<T>::backward_block(const TileBlock& block, size_t k, T* gradient
       }
     }
   }
-  if (!plan_.keep_tapes && !last_tape) {
+  if (!keeps_tape(k)) {
     copy_rows(step.point, dim(), worker.point(), width());
-    worker.linearize(nullptr, nullptr, false);
+    worker.linearize(nullptr, nullptr, false, /*for_reverse=*/true);
     if (!block.exact) {
       load_probes(block, step, worker);
       copy_rows(step.probe_sum, dim(), tape(k).probe_sum, tangent_count(block) * width());
@@ -306,7 +312,7 @@ void FlowWorker<T>::backward_block(const TileBlock& block, size_t k, T* gradient
   const Panel<T> y_bar = to_order(step, bar_, ordered_);
   for (int64_t s = 0; s < width(); ++s)
     own_log_det_[s] = weight_[step.order == nullptr ? s : step.order[s]];
-  note(worker.reverse(y_bar, own_log_det_, ordered_out_, gradient), step, nullptr);
+  note(worker.reverse(y_bar, own_log_det_, ordered_out_, gradient, fresh_), step, nullptr);
   from_order(step, ordered_out_, bar_);
 }
 
@@ -325,10 +331,12 @@ void FlowWorker<T>::save_point(size_t k) {
 }
 
 template <class T>
-void FlowWorker<T>::run(int64_t first, int64_t count, T* gradient, TileSolveStatus& status) {
+void FlowWorker<T>::run(int64_t first, int64_t count, T* gradient, bool fresh,
+                        TileSolveStatus& status) {
   const TileCall<T>& call = *plan_.call;
   const auto& steps = plan_.program().steps;
   first_ = first;
+  fresh_ = fresh;
   status_ = &status;
   rows_.samples = count;
   rows_.vectors = (count + lanes<T>() - 1) / lanes<T>();

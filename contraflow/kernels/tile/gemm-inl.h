@@ -134,15 +134,22 @@ HWY_INLINE void product_block(int64_t block, Factor<T> w, int64_t depth, Panel<T
 }
 
 /// out (+)= W in over the first `vectors` vectors of each row; W [rows, depth] as pack() left it.
-template <bool kAdd, class T>
-void product(const T* packed, int64_t rows, int64_t depth, Panel<T> in, Panel<T> out,
-             int64_t vectors) {
+/// after(begin, end) is called for each block of rows while it is in the first-level cache.
+template <bool kAdd, class T, class After>
+HWY_INLINE void product(const T* packed, int64_t rows, int64_t depth, Panel<T> in, Panel<T> out,
+                        int64_t vectors, After&& after) {
   for (int64_t r = 0; r < rows;) {
     const int64_t block = row_block(rows - r);
     product_block<kAdd>(block, Factor<T>{packed + r * depth, 1, block}, depth, in, out.rows_from(r),
                         vectors);
+    after(r, r + block);
     r += block;
   }
+}
+template <bool kAdd, class T>
+void product(const T* packed, int64_t rows, int64_t depth, Panel<T> in, Panel<T> out,
+             int64_t vectors) {
+  product<kAdd>(packed, rows, depth, in, out, vectors, [](int64_t, int64_t) {});
 }
 
 #if HWY_TARGET == HWY_SCALAR
@@ -317,19 +324,20 @@ int64_t gradient_stride(int64_t outputs) {
   return outputs < n ? outputs : (outputs + n - 1) / n * n;
 }
 
-/// Outputs that one pass of add_outer() takes: the vectors of results that fit the registers.
+/// Outputs that one pass of outer() takes: the vectors of results that fit the registers.
 template <class T>
 HWY_INLINE constexpr int64_t outer_width() {
   return 3 * lanes<T>();
 }
 
-/// gradient [inputs, gradient_stride(outputs)] += a z^T over `vectors` vectors of columns.
+/// gradient [inputs, gradient_stride(outputs)] (+)= a z^T over `vectors` vectors of columns.
 /// `scratch` holds vectors * lanes * outer_width() values.
-template <class T>
-void add_outer(Panel<T> z, int64_t outputs, Panel<T> a, int64_t inputs, int64_t vectors,
-               T* gradient, T* scratch) {
+template <bool kAdd, class T>
+void outer(Panel<T> z, int64_t outputs, Panel<T> a, int64_t inputs, int64_t vectors, T* gradient,
+           T* scratch) {
   const int64_t stride = gradient_stride<T>(outputs);
   if (outputs < lanes<T>()) {
+    if (!kAdd) std::fill_n(gradient, inputs * stride, T(0));
     return add_outer_narrow(z, outputs, a, inputs, vectors, gradient, stride);
   }
   // Wide: z is transposed, three vectors of outputs at a time so that they stay in the first-level
@@ -340,7 +348,7 @@ void add_outer(Panel<T> z, int64_t outputs, Panel<T> a, int64_t inputs, int64_t 
     transpose(z.rows_from(o), std::min(width, outputs - o), columns, scratch, width);
     for (int64_t i = 0; i < inputs;) {
       const int64_t block = row_block(inputs - i);
-      product_block<true>(block, Factor<T>{a.row(i), a.stride, 1}, columns,
+      product_block<kAdd>(block, Factor<T>{a.row(i), a.stride, 1}, columns,
                           Panel<T>{scratch, width}, Panel<T>{gradient + i * stride + o, stride},
                           width / lanes<T>());
       i += block;

@@ -59,28 +59,30 @@ HWY_INLINE void add_bias(const TileLayer& layer, Panel<T> z, int64_t vectors) {
   }
 }
 
-// z += bias; features = phi(z); on request slope and curvature.
+// z += bias; features = phi(z), with their tangents; on request slope and curvature. Some rows of a
+// layer, while they are in the first-level cache.
 template <class T>
 struct ActivateRows {
   const TileLayer& layer;
   const NetTape<T>& tape;
   int64_t vectors;
+  bool with_tangents;
+  int64_t begin, end;
 
   template <Activation kKind>
   HWY_NOINLINE void run() const {
     constexpr int64_t n = lanes<T>();
     const T* bias = static_cast<const T*>(layer.bias);
     const Vec<T> beta = set<T>(layer.beta);
-    const bool derivatives = tape.slope.data != nullptr;
-    for (int64_t o = 0; o < layer.outputs; ++o) {
+    for (int64_t o = begin; o < end; ++o) {
       const Vec<T> shift = bias == nullptr ? hn::Zero(Tag<T>()) : hn::Set(Tag<T>(), bias[o]);
       T* z_row = tape.z.row(layer.z_begin + o);
       for (int64_t c = 0; c < vectors * n; c += n) {
         const Vec<T> z = load(z_row + c) + shift;
         store(z, z_row + c);
         const JetPair<T> pair = jets<kKind, T>(z, beta);
-        write(pair.first, o, c, derivatives);
-        if constexpr (kPaired<kKind>) write(pair.second, layer.outputs + o, c, derivatives);
+        write(pair.first, o, z_row, c);
+        if constexpr (kPaired<kKind>) write(pair.second, layer.outputs + o, z_row, c);
       }
     }
   }
@@ -89,11 +91,16 @@ struct ActivateRows {
   static constexpr bool kPaired =
       kKind == Activation::kCRelu || kKind == Activation::kClipSwish || kKind == Activation::kCPila;
 
-  HWY_INLINE void write(const Jet<T>& jet, int64_t row, int64_t c, bool derivatives) const {
-    store(jet.value, tape.features.row(layer.out_begin + row) + c);
-    if (!derivatives) return;
-    store(jet.slope, tape.slope.row(layer.slope_begin + row) + c);
-    store(jet.curvature, tape.curvature.row(layer.slope_begin + row) + c);
+  HWY_INLINE void write(const Jet<T>& jet, int64_t row, const T* z_row, int64_t c) const {
+    T* feature = tape.features.row(layer.out_begin + row) + c;
+    store(jet.value, feature);
+    if (tape.slope.data != nullptr) store(jet.slope, tape.slope.row(layer.slope_begin + row) + c);
+    if (tape.curvature.data != nullptr)
+      store(jet.curvature, tape.curvature.row(layer.slope_begin + row) + c);
+    if (!with_tangents) return;
+    const int64_t columns = tape.vectors * lanes<T>();
+    for (int64_t p = 1; p <= tape.tangents; ++p)
+      store(jet.slope * load(z_row + p * columns + c), feature + p * columns);
   }
 };
 
@@ -115,11 +122,12 @@ HWY_INLINE bool uses_beta(const TileLayer& layer) {
 
 // Tangents of the activation's outputs: slope times tangent of z.
 template <class T>
-void activate_tangents(const TileLayer& layer, const NetTape<T>& tape) {
+HWY_NOINLINE void activate_tangents(const TileLayer& layer, const NetTape<T>& tape, int64_t begin,
+                                    int64_t end) {
   constexpr int64_t n = lanes<T>();
   const int64_t columns = tape.vectors * n;
   for (int64_t h = 0; h < halves(layer); ++h) {
-    for (int64_t o = 0; o < layer.outputs; ++o) {
+    for (int64_t o = begin; o < end; ++o) {
       const int64_t row = h * layer.outputs + o;
       const T* slope = tape.slope.row(layer.slope_begin + row);
       const T* s = tape.z.row(layer.z_begin + o);
@@ -132,29 +140,31 @@ void activate_tangents(const TileLayer& layer, const NetTape<T>& tape) {
   }
 }
 
-template <class T>
+template <class T, class After>
 HWY_INLINE void linear(const TileLayer& layer, const T* packed, Panel<T> features, Panel<T> z,
-                       int64_t vectors) {
+                       int64_t vectors, After&& after) {
   const Panel<T> in = features.rows_from(layer.in_begin);
-  if (packed == nullptr) return copy_rows(in, layer.outputs, z, vectors * lanes<T>());
-  product<false>(packed, layer.outputs, layer.inputs, in, z, vectors);
+  if (packed != nullptr)
+    return product<false>(packed, layer.outputs, layer.inputs, in, z, vectors, after);
+  copy_rows(in, layer.outputs, z, vectors * lanes<T>());
+  after(int64_t{0}, layer.outputs);
 }
 
-/// Values (and slopes, where the tape has room) of the first `vectors` vectors; features 0..dim-1
-/// are set. `with_tangents` carries all tangents along in the same products.
+/// Values (and slopes and curvatures, where the tape has room) of the first `vectors` vectors;
+/// features 0..dim-1 are set. `with_tangents` carries all tangents along in the same products.
 template <class T>
 void value_pass(const NetView<T>& view, const NetTape<T>& tape, int64_t vectors,
                 bool with_tangents = false) {
   for (size_t k = 0; k < view.net->layers.size(); ++k) {
     const TileLayer& layer = view.net->layers[k];
     const Panel<T> z = tape.z.rows_from(layer.z_begin);
-    linear(layer, view.packed[k].forward, tape.features, z, with_tangents ? tape.all() : vectors);
-    if (!layer.activated) {
-      add_bias(layer, z, vectors);
-      continue;
-    }
-    with_activation(layer.activation, ActivateRows<T>{layer, tape, vectors});
-    if (with_tangents) activate_tangents(layer, tape);
+    linear(layer, view.packed[k].forward, tape.features, z, with_tangents ? tape.all() : vectors,
+           [&](int64_t begin, int64_t end) HWY_ATTR {
+             if (layer.activated)
+               with_activation(layer.activation,
+                               ActivateRows<T>{layer, tape, vectors, with_tangents, begin, end});
+           });
+    if (!layer.activated) add_bias(layer, z, vectors);
   }
 }
 
@@ -165,8 +175,10 @@ void tangent_pass(const NetView<T>& view, const NetTape<T>& tape) {
   for (size_t k = 0; k < view.net->layers.size(); ++k) {
     const TileLayer& layer = view.net->layers[k];
     linear(layer, view.packed[k].forward, tape.features.columns_from(first),
-           tape.z.rows_from(layer.z_begin).columns_from(first), tape.tangents * tape.vectors);
-    if (layer.activated) activate_tangents(layer, tape);
+           tape.z.rows_from(layer.z_begin).columns_from(first), tape.tangents * tape.vectors,
+           [&](int64_t begin, int64_t end) HWY_ATTR {
+             if (layer.activated) activate_tangents(layer, tape, begin, end);
+           });
   }
 }
 
@@ -177,21 +189,32 @@ HWY_INLINE Panel<T> net_output(const NetView<T>& view, const NetTape<T>& tape) {
 }
 
 // One layer down: bar of its input features (+)= W^T z_bar.
-template <class T>
-HWY_INLINE void linear_down(const TileLayer& layer, const T* packed, Panel<T> z_bar,
-                            Panel<T> features_bar, int64_t vectors) {
-  const Panel<T> in = features_bar.rows_from(layer.in_begin);
+template <class T, class After>
+HWY_INLINE void linear_down(const TileLayer& layer, const T* packed, Panel<T> z_bar, Panel<T> in,
+                            int64_t vectors, After&& after) {
   const int64_t columns = vectors * lanes<T>();
   if (packed != nullptr) {
     if (layer.shares_input)
-      return product<true>(packed, layer.inputs, layer.outputs, z_bar, in, vectors);
-    return product<false>(packed, layer.inputs, layer.outputs, z_bar, in, vectors);
+      return product<true>(packed, layer.inputs, layer.outputs, z_bar, in, vectors, after);
+    return product<false>(packed, layer.inputs, layer.outputs, z_bar, in, vectors, after);
   }
-  if (!layer.shares_input) return copy_rows(z_bar, layer.outputs, in, columns);
   for (int64_t r = 0; r < layer.outputs; ++r) {
-    for (int64_t c = 0; c < columns; c += lanes<T>())
-      store(load(in.row(r) + c) + load(z_bar.row(r) + c), in.row(r) + c);
+    for (int64_t c = 0; c < columns; c += lanes<T>()) {
+      const Vec<T> bar = load(z_bar.row(r) + c);
+      store(layer.shares_input ? load(in.row(r) + c) + bar : bar, in.row(r) + c);
+    }
   }
+  after(int64_t{0}, layer.outputs);
+}
+
+/// Whether what layer k reads is what layer k - 1's activation wrote, row by row, and nothing else
+/// reads it: then each block of rows goes through the activation as soon as its bars are there.
+HWY_INLINE bool follows(const TileNet& net, size_t k) {
+  if (k == 0) return false;
+  const TileLayer& layer = net.layers[k];
+  const TileLayer& before = net.layers[k - 1];
+  return before.activated && halves(before) == 1 && !layer.shares_input &&
+         layer.in_begin == before.out_begin && layer.inputs == before.outputs;
 }
 
 // beta's share of one pre-activation: phi(z; beta) = phi_1(beta z) / beta, hence
@@ -201,39 +224,65 @@ HWY_INLINE Vec<T> beta_term(Vec<T> bar, Vec<T> z, Vec<T> slope, Vec<T> value) {
   return bar * hn::MulSub(z, slope, value);
 }
 
-/// What vjp() and a value\'s reverse work in: features_bar [features], z_bar of one layer.
+/// What vjp() and a value's reverse work in: features_bar [features], z_bar and other of one layer.
 template <class T>
 struct VjpScratch {
   Panel<T> features_bar;
   Panel<T> z_bar;
+  Panel<T> other;
 };
+
+// Bars of a layer's pre-activations from those of its features: begin .. end - 1.
+template <class T>
+HWY_NOINLINE void slopes_down(const TileLayer& layer, const NetTape<T>& tape, Panel<T> features_bar,
+                              Panel<T> z_bar, int64_t vectors, int64_t begin, int64_t end) {
+  const bool paired = halves(layer) == 2;
+  for (int64_t o = begin; o < end; ++o) {
+    const int64_t row = layer.slope_begin + o;
+    for (int64_t c = 0; c < vectors * lanes<T>(); c += lanes<T>()) {
+      Vec<T> sum = load(tape.slope.row(row) + c) * load(features_bar.row(o) + c);
+      if (paired)
+        sum = hn::MulAdd(load(tape.slope.row(row + layer.outputs) + c),
+                         load(features_bar.row(o + layer.outputs) + c), sum);
+      store(sum, z_bar.row(o) + c);
+    }
+  }
+}
 
 /// J^T u for u [dim, vectors], to `out`.
 template <class T>
 void vjp(const NetView<T>& view, const NetTape<T>& tape, Panel<T> u, int64_t vectors,
          const VjpScratch<T>& scratch, Panel<T> out) {
-  constexpr int64_t n = lanes<T>();
-  for (size_t k = view.net->layers.size(); k-- > 0;) {
-    const TileLayer& layer = view.net->layers[k];
-    Panel<T> z_bar = scratch.z_bar;
-    if (!layer.activated) {
-      z_bar = u;
-    } else {
-      const bool paired = halves(layer) == 2;
-      for (int64_t o = 0; o < layer.outputs; ++o) {
-        const int64_t row = layer.slope_begin + o, feature = layer.out_begin + o;
-        for (int64_t c = 0; c < vectors * n; c += n) {
-          Vec<T> sum = load(tape.slope.row(row) + c) * load(scratch.features_bar.row(feature) + c);
-          if (paired)
-            sum = hn::MulAdd(load(tape.slope.row(row + layer.outputs) + c),
-                             load(scratch.features_bar.row(feature + layer.outputs) + c), sum);
-          store(sum, z_bar.row(o) + c);
-        }
-      }
+  const auto& layers = view.net->layers;
+  Panel<T> z_bar = u;  // of layer k
+  for (size_t k = layers.size(); k-- > 0;) {
+    const TileLayer& layer = layers[k];
+    if (follows(*view.net, k)) {
+      // Only this layer's bars are alive: they go from one panel to the other and back.
+      const Panel<T> next = z_bar.data == scratch.z_bar.data ? scratch.other : scratch.z_bar;
+      linear_down(layer, view.packed[k].backward, z_bar, next, vectors,
+                  [&](int64_t begin, int64_t end) HWY_ATTR {
+                    slopes_down(layers[k - 1], tape, next, next, vectors, begin, end);
+                  });
+      z_bar = next;
+      continue;
     }
-    linear_down(layer, view.packed[k].backward, z_bar, scratch.features_bar, vectors);
+    linear_down(layer, view.packed[k].backward, z_bar,
+                scratch.features_bar.rows_from(layer.in_begin), vectors, [](int64_t, int64_t) {});
+    if (k == 0) break;
+    const TileLayer& before = layers[k - 1];
+    z_bar = scratch.z_bar;
+    slopes_down(before, tape, scratch.features_bar.rows_from(before.out_begin), z_bar, vectors, 0,
+                before.outputs);
   }
-  copy_rows(scratch.features_bar, view.net->dim, out, vectors * n);
+  copy_rows(scratch.features_bar, view.net->dim, out, vectors * lanes<T>());
+}
+
+/// Where beta's gradient lies among a layer's.
+template <class T>
+HWY_INLINE int64_t beta_offset(const TileLayer& layer) {
+  if (layer.weight == nullptr) return 0;
+  return layer.inputs * gradient_stride<T>(layer.outputs) + layer.outputs;
 }
 
 /// The dual reverse of  L = g . G(w) + sum_p u_p . J(w) t_p  (DESIGN section 3). The last rows of
@@ -248,11 +297,24 @@ class DualReverse {
       : view_(view), tape_(tape), z_bar_(z_bar), features_bar_(features_bar), gradient_(gradient) {}
 
   void run() const {
-    for (size_t k = view_.net->layers.size(); k-- > 0;) {
-      const TileLayer& layer = view_.net->layers[k];
-      if (layer.activated) activation_down(k, layer);
-      linear_down(layer, view_.packed[k].backward, z_bar_.rows_from(layer.z_begin), features_bar_,
-                  tape_.all());
+    const auto& layers = view_.net->layers;
+    for (size_t k = layers.size(); k-- > 0;) {
+      const TileLayer& layer = layers[k];
+      const Panel<T> z_bar = z_bar_.rows_from(layer.z_begin);
+      if (follows(*view_.net, k)) {  // in place: bars of features, then of pre-activations
+        const TileLayer& before = layers[k - 1];
+        const Panel<T> bar = z_bar_.rows_from(before.z_begin);
+        linear_down(layer, view_.packed[k].backward, z_bar, bar, tape_.all(),
+                    [&](int64_t begin, int64_t end) HWY_ATTR {
+                      activation_down(k - 1, before, bar, begin, end);
+                    });
+        continue;
+      }
+      linear_down(layer, view_.packed[k].backward, z_bar, features_bar_.rows_from(layer.in_begin),
+                  tape_.all(), [](int64_t, int64_t) {});
+      if (k == 0) break;
+      const TileLayer& before = layers[k - 1];
+      activation_down(k - 1, before, features_bar_.rows_from(before.out_begin), 0, before.outputs);
     }
   }
 
@@ -269,19 +331,19 @@ class DualReverse {
           store(load(sum.row(o) + c) + load(bar.row(o) + c), sum.row(o) + c);
       }
       if (k > 0)
-        linear_down(layer, view_.packed[k].backward, bar, scratch.features_bar, tape_.vectors);
+        linear_down(layer, view_.packed[k].backward, bar,
+                    scratch.features_bar.rows_from(layer.in_begin), tape_.vectors,
+                    [](int64_t, int64_t) {});
     }
   }
 
  private:
-  void activation_down(size_t k, const TileLayer& layer) const;
+  void activation_down(size_t k, const TileLayer& layer, Panel<T> features_bar, int64_t begin,
+                       int64_t end) const;
   void value_down(size_t k, const TileLayer& layer, const VjpScratch<T>& scratch) const;
   void add_beta(size_t k, const TileLayer& layer, Vec<T> sum) const {
-    T* out = gradient_ + view_.gradient_begin[k] +
-             (layer.weight == nullptr
-                  ? 0
-                  : layer.inputs * gradient_stride<T>(layer.outputs) + layer.outputs);
-    *out += sum_lanes<T>(sum) / static_cast<T>(layer.beta);
+    gradient_[view_.gradient_begin[k] + beta_offset<T>(layer)] +=
+        sum_lanes<T>(sum) / static_cast<T>(layer.beta);
   }
 
   const NetView<T>& view_;
@@ -291,12 +353,14 @@ class DualReverse {
 };
 
 template <class T>
-HWY_NOINLINE void DualReverse<T>::activation_down(size_t k, const TileLayer& layer) const {
+HWY_NOINLINE void DualReverse<T>::activation_down(size_t k, const TileLayer& layer,
+                                                  Panel<T> features_bar, int64_t begin,
+                                                  int64_t end) const {
   constexpr int64_t n = lanes<T>();
   const int64_t columns = tape_.vectors * n;
   const bool beta = uses_beta(layer);
   Vec<T> beta_sum = hn::Zero(Tag<T>());
-  for (int64_t o = 0; o < layer.outputs; ++o) {
+  for (int64_t o = begin; o < end; ++o) {
     T* bar = z_bar_.row(layer.z_begin + o);
     const T* z = tape_.z.row(layer.z_begin + o);
     for (int64_t c = 0; c < columns; c += n) {
@@ -305,7 +369,7 @@ HWY_NOINLINE void DualReverse<T>::activation_down(size_t k, const TileLayer& lay
         const int64_t row = h * layer.outputs + o;
         const Vec<T> slope = load(tape_.slope.row(layer.slope_begin + row) + c);
         const Vec<T> curvature = load(tape_.curvature.row(layer.slope_begin + row) + c);
-        const T* f_bar = features_bar_.row(layer.out_begin + row) + c;
+        const T* f_bar = features_bar.row(row) + c;
         Vec<T> bend = hn::Zero(Tag<T>());  // sum_p s_p E_p
         for (int64_t p = 1; p <= tape_.tangents; ++p) {
           const Vec<T> e = load(f_bar + p * columns);
@@ -353,25 +417,37 @@ HWY_NOINLINE void DualReverse<T>::value_down(size_t k, const TileLayer& layer,
   if (beta) add_beta(k, layer, beta_sum);
 }
 
-/// Adds weight and bias gradients from the bars of a dual reverse. `scratch`: see add_outer().
+/// Adds weight and bias gradients from the bars of a dual reverse, or with `fresh` writes them.
+/// `scratch`: see outer().
 template <class T>
 void add_weight_gradients(const NetView<T>& view, const NetTape<T>& tape, Panel<T> z_bar,
-                          T* gradient, T* scratch) {
+                          T* gradient, bool fresh, T* scratch) {
   constexpr int64_t n = lanes<T>();
   for (size_t k = 0; k < view.net->layers.size(); ++k) {
     const TileLayer& layer = view.net->layers[k];
     if (layer.weight == nullptr) continue;
     const Panel<T> bar = z_bar.rows_from(layer.z_begin);
+    const Panel<T> in = tape.features.rows_from(layer.in_begin);
     T* out = gradient + view.gradient_begin[k];
-    add_outer(bar, layer.outputs, tape.features.rows_from(layer.in_begin), layer.inputs, tape.all(),
-              out, scratch);
+    if (fresh) {
+      outer<false>(bar, layer.outputs, in, layer.inputs, tape.all(), out, scratch);
+    } else {
+      outer<true>(bar, layer.outputs, in, layer.inputs, tape.all(), out, scratch);
+    }
     T* bias = out + layer.inputs * gradient_stride<T>(layer.outputs);
     for (int64_t o = 0; o < layer.outputs; ++o) {
       Vec<T> sum = hn::Zero(Tag<T>());
       for (int64_t c = 0; c < tape.vectors * n; c += n) sum = sum + load(bar.row(o) + c);
-      bias[o] += sum_lanes<T>(sum);
+      bias[o] = (fresh ? T(0) : bias[o]) + sum_lanes<T>(sum);
     }
   }
+}
+
+/// Zeros where a dual reverse adds to a fresh gradient before its weights are written: the betas.
+template <class T>
+void clear_betas(const NetView<T>& view, T* gradient) {
+  for (size_t k = 0; k < view.net->layers.size(); ++k)
+    gradient[view.gradient_begin[k] + beta_offset<T>(view.net->layers[k])] = T(0);
 }
 
 }  // namespace contraflow::kernels::HWY_NAMESPACE

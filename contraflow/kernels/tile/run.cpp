@@ -79,7 +79,7 @@ struct LayerPlace {
 template <class Body>
 void for_each_layer(const TileProgram& program, const Body& body) {
   std::vector<LayerPlace> places;
-  int64_t weights = 1;
+  int64_t weights = 0;
   for (size_t k = 0; k < program.steps.size(); ++k) {
     const auto* block = std::get_if<TileBlock>(&program.steps[k]);
     if (block == nullptr) continue;
@@ -88,12 +88,12 @@ void for_each_layer(const TileProgram& program, const Body& body) {
       weights += block->net.layers[l].inputs * block->net.layers[l].outputs;
     }
   }
-  constexpr int64_t kWorthThreads = int64_t{1} << 15;
-  const auto count = static_cast<int64_t>(places.size());
-  parallel_for(0, count, std::max<int64_t>(1, count * kWorthThreads / weights),
-               [&](int64_t begin, int64_t end) {
-                 for (int64_t p = begin; p < end; ++p) body(places[static_cast<size_t>(p)]);
-               });
+  constexpr int64_t kWorthThreads = int64_t{1} << 14;
+  if (weights < kWorthThreads) {
+    for (const LayerPlace place : places) body(place);
+    return;
+  }
+  parallel_items(std::ssize(places), [&](int64_t p) { body(places[static_cast<size_t>(p)]); });
 }
 
 const TileLayer& layer_at(const TileProgram& program, LayerPlace place) {
@@ -222,11 +222,14 @@ void reduce_gradients(const TileCall<T>& call, const Packed<T>& packed, const T*
 // Sums over rows are taken by chunks of tiles, which depend on the batch alone: results do not
 // change with the number of threads.
 template <class T>
-int64_t chunk_count(int64_t tiles, int64_t gradient_size) {
+int64_t chunk_count(int64_t tiles, int64_t batch, int64_t gradient_size) {
   if (gradient_size == 0) return tiles;
-  constexpr int64_t kMostBytes = int64_t{16} << 20;  // filled with zeros and read back
+  constexpr int64_t kMostBytes = int64_t{16} << 20;
   const int64_t fits = kMostBytes / (gradient_size * static_cast<int64_t>(sizeof(T)));
-  return std::min(tiles, std::clamp<int64_t>(fits, 4, 16));
+  // A chunk's sums are written and read back once: rows enough to make up for it.
+  constexpr int64_t kRowsWorth = 64;
+  return std::min({tiles, std::clamp<int64_t>(fits, 4, 16),
+                   std::max<int64_t>(4, (batch + kRowsWorth - 1) / kRowsWorth)});
 }
 
 TileSolveStatus worst_of(const std::vector<TileSolveStatus>& all) {
@@ -252,7 +255,7 @@ void run(TileCall<T>& call) {
   const bool gradients = call.mode != TileMode::kForward;
   const int64_t tiles = (call.batch + plan.rows() - 1) / plan.rows();
   const int64_t gradient_size = gradients ? packed.gradient_size : 0;
-  const int64_t chunks = chunk_count<T>(tiles, gradient_size);
+  const int64_t chunks = chunk_count<T>(tiles, call.batch, gradient_size);
   T* sums = nullptr;
   if (gradients) {
     Arena arena(thread_workspace(Workspace::kGradients,
@@ -260,17 +263,15 @@ void run(TileCall<T>& call) {
     sums = arena.take<T>(chunks * gradient_size);
   }
   std::vector<TileSolveStatus> status(static_cast<size_t>(chunks));
-  parallel_for(0, chunks, 1, [&](int64_t begin, int64_t end) {
+  parallel_items(chunks, [&](int64_t c) {
     Arena arena(thread_workspace(Workspace::kTile, bytes));
     FlowWorker<T> worker(plan, arena);
-    for (int64_t c = begin; c < end; ++c) {
-      T* gradient = gradients ? sums + c * gradient_size : nullptr;
-      if (gradients) std::fill_n(gradient, gradient_size, T(0));
-      for (int64_t t = c * tiles / chunks; t < (c + 1) * tiles / chunks; ++t) {
-        const int64_t first = t * plan.rows();
-        worker.run(first, std::min(plan.rows(), call.batch - first), gradient,
-                   status[static_cast<size_t>(c)]);
-      }
+    T* gradient = gradients ? sums + c * gradient_size : nullptr;
+    const int64_t begin = c * tiles / chunks, end = (c + 1) * tiles / chunks;
+    for (int64_t t = begin; t < end; ++t) {
+      const int64_t first = t * plan.rows();
+      worker.run(first, std::min(plan.rows(), call.batch - first), gradient, t == begin,
+                 status[static_cast<size_t>(c)]);
     }
   });
   if (gradients) reduce_gradients(call, packed, sums, chunks);
