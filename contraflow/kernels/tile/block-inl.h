@@ -48,6 +48,7 @@ struct BlockTape {
   T* weights = nullptr;  ///< exact: [vectors][dim dim] vectors; see ExactParts
   T* solver = nullptr;
   Panel<T> probe_sum;  ///< series: [dim, probes x vectors]
+  Panel<T> value_sum;  ///< the same, where the series' value is completed in reverse()
 
   void allocate(Arena& arena, const TapeShape& shape, int64_t vectors) {
     const int64_t width = vectors * lanes<T>(), all = (1 + shape.tangents) * width;
@@ -58,7 +59,9 @@ struct BlockTape {
     const int64_t square = shape.dim * shape.dim * width;
     if (shape.exact) weights = arena.take<T>(square);
     if (shape.exact && shape.solves) solver = arena.take<T>(square);
-    if (shape.series) probe_sum = take_panel<T>(arena, shape.dim, shape.tangents * width);
+    if (!shape.series) return;
+    probe_sum = take_panel<T>(arena, shape.dim, shape.tangents * width);
+    value_sum = take_panel<T>(arena, shape.dim, shape.tangents * width);
   }
 };
 
@@ -113,6 +116,13 @@ struct TileRows {
   const int64_t* sorted_counts = nullptr;
 };
 
+/// What linearize() leaves of a series.
+enum class SeriesUse {
+  kValue,         ///< log_det
+  kValueAndSum,   ///< log_det and the probes' sums
+  kDeferredValue  ///< the probes' sums; the series' part of log_det comes from reverse()
+};
+
 /// One contractive block on one tile.
 template <class T>
 class BlockWorker {
@@ -128,13 +138,17 @@ class BlockWorker {
   TileSolveOutcome find_point(Panel<T> x, T* error) const;
   /// Linearises at the point; log_det += the estimate. Probes v: in the tape's tangent columns.
   /// `for_reverse`: the tape stays as it is until reverse().
-  void linearize(T* log_det, T* bias, bool with_probe_sum, bool for_reverse) const;
+  void linearize(T* log_det, T* bias, SeriesUse use, bool for_reverse) const;
+  /// The tape as linearize() left it for reverse(), from the pre-activations z that it computed.
+  void restore(Panel<T> z) const;
+  /// Whether a loss may defer the value of this block's series.
+  bool defers() const { return !block_.exact && block_.series.tail_factor == 0; }
   /// y from the point and x, after linearize() or, with `fresh`, without it.
   void output(Panel<T> x, Panel<T> y, bool fresh) const;
   /// x_bar from y_bar and the log-determinant's weights c; adds parameter gradients, or with
-  /// `fresh` writes them.
-  TileSolveOutcome reverse(Panel<T> y_bar, const T* c, Panel<T> x_bar, T* gradient,
-                           bool fresh) const;
+  /// `fresh` writes them. A deferred value is added to log_det, unless null.
+  TileSolveOutcome reverse(Panel<T> y_bar, const T* c, Panel<T> x_bar, T* gradient, bool fresh,
+                           T* log_det) const;
 
   Panel<T> point() const { return tape_.net.features; }
   Panel<T> probe(int64_t p) const { return tape_.net.features.columns_from((1 + p) * width()); }
@@ -143,6 +157,8 @@ class BlockWorker {
   int64_t width() const { return rows_.vectors * lanes<T>(); }
   int64_t dim() const { return block_.net.dim; }
   void set_unit_tangents() const;
+  void add_exact(T* log_det) const;
+  void add_deferred(T* log_det) const;
   void set_top(Panel<T> y_bar, const T* c) const;
   TileSolveOutcome solve_adjoint(Panel<T> right, Panel<T> lambda) const;
 
@@ -200,23 +216,29 @@ void BlockWorker<T>::set_unit_tangents() const {
   }
 }
 
+// The exact log-determinant from the tangents of the net's output, with the parts for reverse().
 template <class T>
-void BlockWorker<T>::linearize(T* log_det, T* bias, bool with_probe_sum, bool for_reverse) const {
+void BlockWorker<T>::add_exact(T* log_det) const {
+  constexpr int64_t n = lanes<T>();
+  const int64_t square = dim() * dim() * n;
+  for (int64_t v = 0; v < rows_.vectors; ++v) {
+    const ExactParts<T> parts{tape_.weights + v * square,
+                              tape_.solver == nullptr ? nullptr : tape_.solver + v * square};
+    const Vec<T> value =
+        exact_log_det(block_, net_output(view_, tape_.net), rows_.vectors, v, parts);
+    if (log_det != nullptr) store(load(log_det + v * n) + value, log_det + v * n);
+  }
+}
+
+template <class T>
+void BlockWorker<T>::linearize(T* log_det, T* bias, SeriesUse use, bool for_reverse) const {
   constexpr int64_t n = lanes<T>();
   NetTape<T> net = tape_.net;
   if (!for_reverse) net.curvature.data = nullptr;
   if (block_.exact) {
     set_unit_tangents();
     value_pass(view_, net, rows_.vectors, /*with_tangents=*/true);
-    const int64_t square = dim() * dim() * n;
-    for (int64_t v = 0; v < rows_.vectors; ++v) {
-      const ExactParts<T> parts{tape_.weights + v * square,
-                                tape_.solver == nullptr ? nullptr : tape_.solver + v * square};
-      const Vec<T> value =
-          exact_log_det(block_, net_output(view_, tape_.net), rows_.vectors, v, parts);
-      if (log_det != nullptr) store(load(log_det + v * n) + value, log_det + v * n);
-    }
-    return;
+    return add_exact(log_det);
   }
   value_pass(view_, net, rows_.vectors);
   if (log_det == nullptr) return;  // backward: the probes' sums are there already
@@ -226,10 +248,41 @@ void BlockWorker<T>::linearize(T* log_det, T* bias, bool with_probe_sum, bool fo
                              s_.chain,      s_.chain_image, rows_.counts, rows_.sorted_counts,
                              rows_.samples};
   for (int64_t p = 0; p < tape_.net.tangents; ++p) {
-    const Panel<T> u = with_probe_sum ? tape_.probe_sum.columns_from(p * width()) : Panel<T>{};
-    if (with_probe_sum) zero_rows(u, dim(), width());
-    chain.run(probe(p), 1.0 / static_cast<double>(tape_.net.tangents), log_det, u,
-              block_.series.tail_factor > 0 ? bias : nullptr);
+    typename SeriesChain<T>::Sums sums;
+    const auto zeroed = [&](Panel<T> panel) {
+      zero_rows(panel.columns_from(p * width()), dim(), width());
+      return panel.columns_from(p * width());
+    };
+    if (use != SeriesUse::kValue) sums.neumann = zeroed(tape_.probe_sum);
+    if (use == SeriesUse::kDeferredValue) sums.deferred = zeroed(tape_.value_sum);
+    if (use != SeriesUse::kDeferredValue) sums.value = log_det;
+    if (block_.series.tail_factor > 0) sums.bias = bias;
+    chain.run(probe(p), 1.0 / static_cast<double>(tape_.net.tangents), sums);
+  }
+}
+
+template <class T>
+void BlockWorker<T>::restore(Panel<T> z) const {
+  copy_rows(z, view_.net->z_rows, tape_.net.z, width());
+  activate_again(view_, tape_.net);
+  if (!block_.exact) return;
+  set_unit_tangents();
+  tangent_pass(view_, tape_.net);
+  add_exact(nullptr);
+}
+
+// sum_p s_p . (J - shift) v_p: the tangents have given J v_p.
+template <class T>
+void BlockWorker<T>::add_deferred(T* log_det) const {
+  const Panel<T> images = net_output(view_, tape_.net);
+  const Vec<T> shift = set<T>(block_.series.shift);
+  for (int64_t p = 0; p < tape_.net.tangents; ++p) {
+    for_each<T>(dim(), width(), [&](int64_t r, int64_t c) HWY_ATTR {
+      const Vec<T> image = load(images.row(r) + (1 + p) * width() + c);
+      const Vec<T> of_v = hn::NegMulAdd(shift, load(probe(p).row(r) + c), image);
+      store(hn::MulAdd(load(tape_.value_sum.row(r) + p * width() + c), of_v, load(log_det + c)),
+            log_det + c);
+    });
   }
 }
 
@@ -320,9 +373,10 @@ TileSolveOutcome BlockWorker<T>::solve_adjoint(Panel<T> right, Panel<T> lambda) 
 
 template <class T>
 TileSolveOutcome BlockWorker<T>::reverse(Panel<T> y_bar, const T* c_bar, Panel<T> x_bar,
-                                         T* gradient, bool fresh) const {
+                                         T* gradient, bool fresh, T* log_det) const {
   if (fresh) clear_betas(view_, gradient);
   if (!block_.exact) tangent_pass(view_, tape_.net);
+  if (log_det != nullptr && defers()) add_deferred(log_det);
   set_top(y_bar, c_bar);
   const DualReverse<T> dual(view_, tape_.net, s_.z_bar, s_.features_bar, gradient);
   dual.run();

@@ -24,6 +24,7 @@ struct FlowPlan {
   std::vector<int64_t> probe_sum_begin;  ///< per step, in call.probe_sums
   int64_t vectors = 1;                   ///< of a whole tile
   bool keep_tapes = false;               ///< every block's tape lives until the backward half
+  bool keep_z = false;                   ///< else, in a loss: every block's pre-activations do
 
   const TileProgram& program() const { return *call->program; }
   int64_t rows() const { return vectors * lanes<T>(); }
@@ -36,7 +37,8 @@ struct StepState {
   int64_t* order = nullptr;  ///< series: sample of each place
   int64_t* sorted_counts = nullptr;
   T* counts = nullptr;
-  Panel<T> probe_sum;  ///< series, where the tape does not live on
+  Panel<T> probe_sum, value_sum;  ///< series, where the tape does not live on
+  Panel<T> z;                     ///< [z_rows], where they are kept
 };
 
 /// Runs tiles of a program, one thread's.
@@ -70,6 +72,10 @@ class FlowWorker {
 
   void forward_affine(const TileAffine& affine, size_t k);
   void backward_affine(const TileAffine& affine, size_t k, T* gradient);
+  void run_backward(T* gradient);
+  SeriesUse series_use(const BlockWorker<T>& worker) const;
+  void save_tape(const TileBlock& block, size_t k);
+  void rebuild_tape(const TileBlock& block, size_t k, const BlockWorker<T>& worker);
   void forward_block(const TileBlock& block, size_t k);
   void backward_block(const TileBlock& block, size_t k, T* gradient);
   void save_point(size_t k);
@@ -85,7 +91,8 @@ class FlowWorker {
   std::vector<StepState<T>> steps_;
   BlockScratch<T> scratch_;
   Panel<T> state_, bar_, ordered_, ordered_out_;
-  T *log_det_, *error_, *bias_, *weight_, *own_log_det_, *own_error_, *own_bias_;
+  T *log_det_, *error_, *bias_, *weight_, *own_log_det_, *own_error_, *own_bias_,
+      *completed_;
 };
 
 template <class T>
@@ -110,16 +117,20 @@ FlowWorker<T>::FlowWorker(const FlowPlan<T>& plan, Arena& arena) : plan_(plan) {
     TapeShape own;
     own.include(*block);
     if (plan.keep_tapes) tapes_[k].allocate(arena, own, plan.vectors);
+    if (plan.keep_z) steps_[k].z = take_panel<T>(arena, block->net.z_rows, columns);
     if (block->exact) continue;
     steps_[k].order = arena.take<int64_t>(columns);
     steps_[k].sorted_counts = arena.take<int64_t>(columns);
     steps_[k].counts = arena.take<T>(columns);
+    if (plan.keep_tapes) continue;
     steps_[k].probe_sum = take_panel<T>(arena, program.dim, tangent_count(*block) * columns);
+    steps_[k].value_sum = take_panel<T>(arena, program.dim, tangent_count(*block) * columns);
   }
   scratch_.allocate(arena, shape, plan.vectors);
   for (Panel<T>* p : {&state_, &bar_, &ordered_, &ordered_out_})
     *p = take_panel<T>(arena, program.dim, columns);
-  for (T** p : {&log_det_, &error_, &bias_, &weight_, &own_log_det_, &own_error_, &own_bias_})
+  for (T** p : {&log_det_, &error_, &bias_, &weight_, &own_log_det_, &own_error_, &own_bias_,
+                &completed_})
     *p = arena.take<T>(columns);
 }
 
@@ -259,11 +270,8 @@ void FlowWorker<T>::forward_block(const TileBlock& block, size_t k) {
     if (!block.exact) load_probes(block, step, worker);
     std::fill_n(own_log_det_, width(), T(0));
     std::fill_n(own_bias_, width(), T(0));
-    worker.linearize(own_log_det_, own_bias_,
-                     call.mode == TileMode::kLoss || call.probe_sums != nullptr,
-                     keeps_tape(k));
-    if (!block.exact && !plan_.keep_tapes && (backward() || call.probe_sums != nullptr))
-      copy_rows(tape(k).probe_sum, dim(), step.probe_sum, tangent_count(block) * width());
+    worker.linearize(own_log_det_, own_bias_, series_use(worker), keeps_tape(k));
+    save_tape(block, k);
   }
   copy_rows(worker.point(), dim(), step.point, width());
   worker.output(x, ordered_out_, /*fresh=*/!wants_log_det);
@@ -277,6 +285,45 @@ void FlowWorker<T>::forward_block(const TileBlock& block, size_t k) {
     error_[at] =
         error_[at] * static_cast<T>(block.lipschitz) + (block.solves() ? own_error_[s] : T(0));
   }
+}
+
+template <class T>
+SeriesUse FlowWorker<T>::series_use(const BlockWorker<T>& worker) const {
+  if (plan_.call->mode != TileMode::kLoss)
+    return plan_.call->probe_sums == nullptr ? SeriesUse::kValue : SeriesUse::kValueAndSum;
+  return worker.defers() ? SeriesUse::kDeferredValue : SeriesUse::kValueAndSum;
+}
+
+// What the backward half needs of a tape that the next block overwrites.
+template <class T>
+void FlowWorker<T>::save_tape(const TileBlock& block, size_t k) {
+  StepState<T>& step = steps_[k];
+  const TileCall<T>& call = *plan_.call;
+  if (plan_.keep_tapes || (call.mode != TileMode::kLoss && call.probe_sums == nullptr)) return;
+  if (plan_.keep_z) copy_rows(tape(k).net.z, block.net.z_rows, step.z, width());
+  if (block.exact) return;
+  const int64_t columns = tangent_count(block) * width();
+  copy_rows(tape(k).probe_sum, dim(), step.probe_sum, columns);
+  if (call.mode == TileMode::kLoss)
+    copy_rows(tape(k).value_sum, dim(), step.value_sum, columns);
+}
+
+// The tape of a block whose point, probes' sums and perhaps pre-activations are in its step.
+template <class T>
+void FlowWorker<T>::rebuild_tape(const TileBlock& block, size_t k, const BlockWorker<T>& worker) {
+  StepState<T>& step = steps_[k];
+  copy_rows(step.point, dim(), worker.point(), width());
+  if (plan_.keep_z) {
+    worker.restore(step.z);
+  } else {
+    worker.linearize(nullptr, nullptr, SeriesUse::kValue, /*for_reverse=*/true);
+  }
+  if (block.exact) return;
+  load_probes(block, step, worker);
+  const int64_t columns = tangent_count(block) * width();
+  copy_rows(step.probe_sum, dim(), tape(k).probe_sum, columns);
+  if (worker.defers() && plan_.call->mode == TileMode::kLoss)
+    copy_rows(step.value_sum, dim(), tape(k).value_sum, columns);
 }
 
 // A backward run's point, or what the forward half of this run left.
@@ -301,19 +348,17 @@ void FlowWorker<T>::backward_block(const TileBlock& block, size_t k, T* gradient
       }
     }
   }
-  if (!keeps_tape(k)) {
-    copy_rows(step.point, dim(), worker.point(), width());
-    worker.linearize(nullptr, nullptr, false, /*for_reverse=*/true);
-    if (!block.exact) {
-      load_probes(block, step, worker);
-      copy_rows(step.probe_sum, dim(), tape(k).probe_sum, tangent_count(block) * width());
-    }
-  }
+  if (!keeps_tape(k)) rebuild_tape(block, k, worker);
   const Panel<T> y_bar = to_order(step, bar_, ordered_);
   for (int64_t s = 0; s < width(); ++s)
     own_log_det_[s] = weight_[step.order == nullptr ? s : step.order[s]];
-  note(worker.reverse(y_bar, own_log_det_, ordered_out_, gradient, fresh_), step, nullptr);
+  const bool completes = call.mode == TileMode::kLoss && worker.defers();
+  std::fill_n(completed_, width(), T(0));
+  note(worker.reverse(y_bar, own_log_det_, ordered_out_, gradient, fresh_,
+                      completes ? completed_ : nullptr),
+       step, nullptr);
   from_order(step, ordered_out_, bar_);
+  for (int64_t s = 0; completes && s < width(); ++s) log_det_[step.order[s]] += completed_[s];
 }
 
 template <class T>
@@ -352,11 +397,18 @@ void FlowWorker<T>::run(int64_t first, int64_t count, T* gradient, bool fresh,
       if (call.points != nullptr) save_point(k);
     }
     if (call.y != nullptr) store_rows(state_, call.y);
-    if (call.log_det != nullptr) std::copy_n(log_det_, count, call.log_det + first);
     if (call.solve_error != nullptr) std::copy_n(error_, count, call.solve_error + first);
     if (call.bias_bound != nullptr) std::copy_n(bias_, count, call.bias_bound + first);
   }
-  if (!backward()) return;
+  if (backward()) run_backward(gradient);
+  // Last: a loss completes it on the way back.
+  if (call.log_det != nullptr) std::copy_n(log_det_, rows_.samples, call.log_det + first);
+}
+
+template <class T>
+void FlowWorker<T>::run_backward(T* gradient) {
+  const TileCall<T>& call = *plan_.call;
+  const auto& steps = plan_.program().steps;
   load_values(call.log_det_bar, weight_);
   if (call.mode == TileMode::kLoss) {  // log p(y) = -|y|^2 / 2 + const
     for_each<T>(dim(), width(), [&](int64_t r, int64_t c) HWY_ATTR {

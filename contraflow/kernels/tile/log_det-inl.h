@@ -133,39 +133,56 @@ struct SeriesChain {
     }
   }
 
-  /// value [samples] += the estimate; u (may be null) += the gradient's vector; bias += the bound.
-  HWY_NOINLINE void run(Panel<T> v, double weight, T* value, Panel<T> u, T* bias) const {
+  /// What one run over the probe v adds to; null where not wanted.
+  struct Sums {
+    T* value = nullptr;   ///< [samples]: the estimate
+    Panel<T> neumann;     ///< [dim, vectors]: the gradient's vector
+    Panel<T> deferred;    ///< [dim, vectors]: s with s . K v the estimate; saves its last product
+    T* bias = nullptr;    ///< [samples]: the certified bound
+  };
+  HWY_NOINLINE void run(Panel<T> v, double weight, const Sums& sums) const {
     constexpr int64_t n = lanes<T>();
-    const int64_t dim = view.net->dim;
-    copy_rows(v, dim, vector, tape.vectors * n);
+    copy_rows(v, view.net->dim, vector, tape.vectors * n);
     int64_t active = samples;
     int power = 0;
     for (size_t j = 0; j < series.terms.size(); ++j) {
-      const auto term = static_cast<int64_t>(j) + 1;
-      while (active > 0 && sorted_counts[active - 1] < term) --active;
+      const SeriesTerm& term = series.terms[j];
+      const auto number = static_cast<int64_t>(j) + 1;
+      while (active > 0 && sorted_counts[active - 1] < number) --active;
       if (active == 0) break;
       const int64_t vectors = (active + n - 1) / n;
-      for (; power < series.terms[j].power - 1; ++power) advance(vectors);
-      if (u.data != nullptr) add(u, vectors, term, series.terms[j].neumann * weight);
-      for (; power < series.terms[j].power; ++power) advance(vectors);
-      for (int64_t c = 0; c < vectors * n; c += n) {
-        Vec<T> dot = hn::Zero(Tag<T>());
-        for (int64_t r = 0; r < dim; ++r)
-          dot = hn::MulAdd(load(vector.row(r) + c), load(v.row(r) + c), dot);
-        const auto at_work = load(counts + c) >= set<T>(static_cast<double>(term));
-        dot = hn::IfThenElseZero(at_work, dot * set<T>(series.terms[j].value * weight));
-        store(load(value + c) + dot, value + c);
-      }
+      for (; power < term.power - 1; ++power) advance(vectors);
+      if (sums.neumann.data != nullptr) add(sums.neumann, vectors, number, term.neumann * weight);
+      if (sums.deferred.data != nullptr) add(sums.deferred, vectors, number, term.value * weight);
+      if (sums.value == nullptr) continue;
+      for (; power < term.power; ++power) advance(vectors);
+      add_value(v, vectors, number, term.value * weight, sums.value);
     }
-    if (bias != nullptr) add_bias_bound(v, weight, bias);
+    if (sums.bias != nullptr) add_bias_bound(v, weight, sums.bias);
   }
 
  private:
-  HWY_INLINE void add(Panel<T> u, int64_t vectors, int64_t term, double factor) const {
+  // The factor where a sample of the vector at c takes part in the term, else zero.
+  HWY_INLINE Vec<T> factor_at(int64_t c, int64_t number, double factor) const {
+    const auto at_work = load(counts + c) >= set<T>(static_cast<double>(number));
+    return hn::IfThenElseZero(at_work, set<T>(factor));
+  }
+
+  HWY_INLINE void add_value(Panel<T> v, int64_t vectors, int64_t number, double factor,
+                            T* value) const {
     constexpr int64_t n = lanes<T>();
     for (int64_t c = 0; c < vectors * n; c += n) {
-      const auto at_work = load(counts + c) >= set<T>(static_cast<double>(term));
-      const Vec<T> f = hn::IfThenElseZero(at_work, set<T>(factor));
+      Vec<T> dot = hn::Zero(Tag<T>());
+      for (int64_t r = 0; r < view.net->dim; ++r)
+        dot = hn::MulAdd(load(vector.row(r) + c), load(v.row(r) + c), dot);
+      store(hn::MulAdd(dot, factor_at(c, number, factor), load(value + c)), value + c);
+    }
+  }
+
+  HWY_INLINE void add(Panel<T> u, int64_t vectors, int64_t number, double factor) const {
+    constexpr int64_t n = lanes<T>();
+    for (int64_t c = 0; c < vectors * n; c += n) {
+      const Vec<T> f = factor_at(c, number, factor);
       for (int64_t r = 0; r < view.net->dim; ++r)
         store(hn::MulAdd(f, load(vector.row(r) + c), load(u.row(r) + c)), u.row(r) + c);
     }

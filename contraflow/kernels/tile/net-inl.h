@@ -67,12 +67,13 @@ struct ActivateRows {
   const NetTape<T>& tape;
   int64_t vectors;
   bool with_tangents;
+  bool with_bias;  ///< else z has it already
   int64_t begin, end;
 
   template <Activation kKind>
   HWY_NOINLINE void run() const {
     constexpr int64_t n = lanes<T>();
-    const T* bias = static_cast<const T*>(layer.bias);
+    const T* bias = with_bias ? static_cast<const T*>(layer.bias) : nullptr;
     const Vec<T> beta = set<T>(layer.beta);
     for (int64_t o = begin; o < end; ++o) {
       const Vec<T> shift = bias == nullptr ? hn::Zero(Tag<T>()) : hn::Set(Tag<T>(), bias[o]);
@@ -162,9 +163,21 @@ void value_pass(const NetView<T>& view, const NetTape<T>& tape, int64_t vectors,
            [&](int64_t begin, int64_t end) HWY_ATTR {
              if (layer.activated)
                with_activation(layer.activation,
-                               ActivateRows<T>{layer, tape, vectors, with_tangents, begin, end});
+                               ActivateRows<T>{layer, tape, vectors, with_tangents, /*with_bias=*/true,
+                                               begin, end});
            });
     if (!layer.activated) add_bias(layer, z, vectors);
+  }
+}
+
+/// Features, slopes and curvatures from the pre-activations of an earlier value pass.
+template <class T>
+void activate_again(const NetView<T>& view, const NetTape<T>& tape) {
+  for (const TileLayer& layer : view.net->layers) {
+    if (layer.activated)
+      with_activation(layer.activation,
+                      ActivateRows<T>{layer, tape, tape.vectors, /*with_tangents=*/false,
+                                      /*with_bias=*/false, 0, layer.outputs});
   }
 }
 

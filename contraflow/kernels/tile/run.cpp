@@ -123,6 +123,14 @@ bool has_series(const TileProgram& program) {
   });
 }
 
+int64_t z_rows(const TileProgram& program) {
+  int64_t rows = 0;
+  for (const TileStep& step : program.steps) {
+    if (const auto* block = std::get_if<TileBlock>(&step)) rows += block->net.z_rows;
+  }
+  return rows;
+}
+
 // Tiles as large as the budget allows, but so many of them, where the batch has them, that threads
 // share the work evenly. All tapes are kept where they fit the second-level cache.
 template <class T>
@@ -144,6 +152,8 @@ void choose_tile(FlowPlan<T>& plan) {
   // Three vectors at a time fill the registers: one by one, so that a wide net gets them.
   plan.vectors = wanted;
   while (plan.vectors > fewest && worker_bytes(plan) > kTileWorkspaceBytes) --plan.vectors;
+  plan.keep_z = call.mode == TileMode::kLoss &&
+                z_rows(*call.program) * plan.rows() * static_cast<int64_t>(sizeof(T)) <= kKeptZBytes;
 }
 
 template <class T>

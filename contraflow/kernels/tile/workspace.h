@@ -11,6 +11,10 @@ inline constexpr int64_t kTileWorkspaceBytes = (int64_t{9} << 20) / 2;
 /// second-level cache; beyond it computing again is as fast as reading back.
 inline constexpr int64_t kKeptTapesBytes = (int64_t{5} << 20) / 2;
 
+/// Beyond that the pre-activations of all blocks are kept while they stay within this: reading them
+/// back costs half of computing them again.
+inline constexpr int64_t kKeptZBytes = int64_t{2} << 20;
+
 enum class Workspace { kWeights, kGradients, kTile, kCount };
 
 /// A buffer of this thread with at least `bytes`, kept for the next call: no allocation in steady
