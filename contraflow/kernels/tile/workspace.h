@@ -11,7 +11,7 @@ inline constexpr int64_t kTileWorkspaceBytes = (int64_t{9} << 20) / 2;
 /// second-level cache; beyond it computing again is as fast as reading back.
 inline constexpr int64_t kKeptTapesBytes = (int64_t{5} << 20) / 2;
 
-enum class Workspace { kWeights, kGradients, kTile, kCount };
+enum class Workspace { kWeights, kGradients, kTile, kNorms, kCount };
 
 /// A buffer of this thread with at least `bytes`, kept for the next call: no allocation in steady
 /// state. Aligned to Arena::kAlignment. Contents are lost when it grows.
