@@ -1,15 +1,19 @@
 #pragma once
 
-#include <cstdint>
+#include "contraflow/kernels/dense.h"
 
 namespace contraflow::kernels {
 
-/// Whether the Cholesky factorisation of a symmetric matrix runs to completion: every pivot is
-/// positive. What Rump's test of definiteness asks; the factor itself is not wanted.
+/// Whether the Cholesky factorisation of shift I - g runs to completion: every pivot is positive.
+/// What Rump's test of definiteness asks.
 ///
-/// Shapes   a [n, n], row-major, float64; the upper triangle is read, and overwritten.
-/// Cost     n^3 / 3 operations, by rows in vectors. A NaN is no positive pivot.
-/// Source   Golub and Van Loan, Matrix Computations, section 4.2 (outer product form).
-bool cholesky_succeeds(double* a, int64_t n);
+/// Shapes   g, factor square, as form_gram() leaves them; g is read in its upper triangle.
+/// Out      factor, if it succeeds: the upper triangle R of R^T R, with rows of either sign.
+/// Rounding as of any order of the sums. A row is multiplied with the rounded inverse of its
+/// pivot's
+///          root: one rounding an entry more than a division has, and two on the diagonal.
+/// Cost     n^3 / 3 operations. A NaN is no positive pivot.
+/// Source   Golub and Van Loan, Matrix Computations, section 4.2 (block form).
+bool cholesky_succeeds(const DenseMatrix& g, double shift, const DenseMatrix& factor);
 
 }  // namespace contraflow::kernels

@@ -1,7 +1,5 @@
 #include "contraflow/networks/lanczos.h"
 
-#include <ATen/ATen.h>
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -10,23 +8,6 @@ namespace contraflow {
 namespace {
 
 constexpr double kEps = std::numeric_limits<double>::epsilon();
-
-double inner(const double* x, const double* y, int64_t n) {
-  constexpr int64_t kParts = 8;  // independent sums, which the compiler keeps in vectors
-  double part[kParts] = {};
-  int64_t i = 0;
-  for (; i + kParts <= n; i += kParts) {
-    for (int64_t k = 0; k < kParts; ++k) part[k] += x[i + k] * y[i + k];
-  }
-  double sum = 0;
-  for (; i < n; ++i) sum += x[i] * y[i];
-  for (const double p : part) sum += p;
-  return sum;
-}
-
-void add_multiple(double* x, double factor, const double* y, int64_t n) {
-  for (int64_t i = 0; i < n; ++i) x[i] += factor * y[i];
-}
 
 void scale(double* x, double factor, int64_t n) {
   for (int64_t i = 0; i < n; ++i) x[i] *= factor;
@@ -84,42 +65,40 @@ struct Tridiagonal {
 
 }  // namespace
 
-Lanczos::Lanczos(const at::Tensor& g, const at::Tensor& start) : g_(g), n_(g.size(0)) {
-  const auto* x = start.const_data_ptr<double>();
-  basis_.assign(x, x + n_);
-  scale(basis(0), 1 / std::sqrt(inner(x, x, n_)), n_);
+Lanczos::Lanczos(const kernels::DenseMatrix& g, const kernels::DenseMatrix& basis,
+                 const double* start)
+    : g_(g), basis_(basis), padded_(kernels::dense_padded(g.columns)) {
+  double* x = vector(0);
+  std::copy_n(start, g.columns, x);
+  std::fill(x + g.columns, x + padded_, 0.0);
+  scale(x, 1 / std::sqrt(kernels::inner_product(x, x, padded_)), padded_);
 }
 
 void Lanczos::extend_to(int64_t wanted) {
-  const int64_t most = std::min(wanted, n_);
-  at::Tensor next = at::empty({n_}, at::kDouble);
+  const int64_t most = std::min({wanted, g_.columns, basis_.rows - kSpare});
   while (!exhausted_ && steps() < most) {
-    const auto k = static_cast<size_t>(steps());
-    at::mv_out(next, g_, at::from_blob(basis(k), {n_}, at::kDouble));
-    auto* y = next.data_ptr<double>();
-    alpha_.push_back(inner(basis(k), y, n_));
-    const double before = std::sqrt(inner(y, y, n_));
-    for (int twice = 0; twice < 2; ++twice) {  // is enough
-      for (size_t j = 0; j <= k; ++j) add_multiple(y, -inner(basis(j), y, n_), basis(j), n_);
-    }
-    const double length = std::sqrt(inner(y, y, n_));
+    const int64_t k = steps();
+    double* y = vector(k + 1);
+    kernels::left_multiply(vector(k), g_, y);
+    alpha_.push_back(kernels::inner_product(vector(k), y, padded_));
+    const double before = std::sqrt(kernels::inner_product(y, y, padded_));
+    for (int twice = 0; twice < 2; ++twice) kernels::orthogonalise(basis_, k + 1, y);  // is enough
+    const double length = std::sqrt(kernels::inner_product(y, y, padded_));
     exhausted_ = length <= 1e-14 * before;
     if (exhausted_) return;
     beta_.push_back(length);
-    scale(y, 1 / length, n_);
-    basis_.insert(basis_.end(), y, y + n_);
+    scale(y, 1 / length, padded_);
   }
 }
 
-Lanczos::Top Lanczos::top() const {
+double Lanczos::top(double* x) const {
   const Tridiagonal t{alpha_, beta_};
   const std::vector<double> s = t.vector(t.largest());
-  at::Tensor x = at::zeros({n_}, at::kDouble);
-  auto* data = x.data_ptr<double>();
-  for (size_t i = 0; i < s.size(); ++i) add_multiple(data, s[i], basis(i), n_);
-  scale(data, 1 / std::sqrt(inner(data, data, n_)), n_);
-  const at::Tensor image = g_.mv(x);
-  return {x, inner(data, image.const_data_ptr<double>(), n_)};
+  kernels::left_multiply(s.data(), {basis_.data, steps(), g_.columns, basis_.stride}, x);
+  scale(x, 1 / std::sqrt(kernels::inner_product(x, x, padded_)), padded_);
+  double* image = vector(basis_.rows - 1);
+  kernels::left_multiply(x, g_, image);
+  return kernels::inner_product(x, image, padded_);
 }
 
 }  // namespace contraflow

@@ -1,8 +1,8 @@
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
 #include <vector>
+
+#include "contraflow/kernels/dense.h"
 
 namespace contraflow {
 
@@ -10,31 +10,30 @@ namespace contraflow {
 /// full orthogonalisation. The value of a clustered spectrum converges in few steps, where power
 /// iteration waits for the vector.
 ///
-/// Shapes   g [n, n], start [n], float64, on the CPU, contiguous; start is not zero.
+/// Shapes   g [n, n]; basis [kSpare + steps or more, n], memory that the iteration works in; start
+///          [n], not zero. Matrices as kernels/dense.h has them; they must outlive this object.
 /// Cost     per step one product of g with a vector and O(n steps).
 /// Source   Golub and Van Loan, Matrix Computations, section 10.1.
 class Lanczos {
  public:
-  Lanczos(const at::Tensor& g, const at::Tensor& start);
+  static constexpr int64_t kSpare = 2;  ///< vectors of the basis beyond one a step
 
-  /// Goes on to `steps` steps in all; fewer when the space is exhausted.
+  Lanczos(const kernels::DenseMatrix& g, const kernels::DenseMatrix& basis, const double* start);
+
+  /// Goes on to `steps` steps in all; fewer when the space, or the basis, is exhausted.
   void extend_to(int64_t steps);
   int64_t steps() const { return static_cast<int64_t>(alpha_.size()); }
 
-  struct Top {
-    at::Tensor vector;  ///< unit, [n]
-    double value;       ///< Rayleigh quotient: never above the largest eigenvalue, but for rounding
-  };
   /// The top eigenpair of the tridiagonal matrix, by bisection and inverse iteration, carried back.
-  Top top() const;
+  /// x [n, padded with zeros to whole vectors] becomes its unit vector.
+  /// Returns the Rayleigh quotient: never above the largest eigenvalue, but for rounding.
+  double top(double* x) const;
 
  private:
-  double* basis(size_t k) { return basis_.data() + k * static_cast<size_t>(n_); }
-  const double* basis(size_t k) const { return basis_.data() + k * static_cast<size_t>(n_); }
+  double* vector(int64_t k) const { return basis_.data + k * basis_.stride; }
 
-  at::Tensor g_;
-  int64_t n_;
-  std::vector<double> basis_;  // vectors one after another
+  kernels::DenseMatrix g_, basis_;
+  int64_t padded_;
   std::vector<double> alpha_, beta_;
   bool exhausted_ = false;
 };

@@ -116,7 +116,7 @@ void form_gram(Workspace& k) {
   for (int64_t i = 0; i < k.n; ++i) k.trace += g[i * k.ns + i];
 }
 
-// As in spectral_norm.cpp, whose comment derives it; pivots are inverted once and multiplied with,
+// As in scaled_gram.cpp, whose comment derives it; pivots are inverted once and multiplied with,
 // which adds one rounding per entry and stays within its factor of four.
 double rounding_shift(const Workspace& k, double c) {
   const auto n = static_cast<double>(k.n);
@@ -291,7 +291,7 @@ std::optional<NormInterval> small_norm_bounds(const T* weight, int64_t rows, int
     upper = *proven;
   }
   write_pair(k, shorter, cols <= rows ? left : right);
-  // As in spectral_norm_bounds().
+  // As in scaled_gram.cpp.
   const double slack = 4 * kEps * static_cast<double>(k.m + k.n) * k.trace;
   const double lower = std::sqrt(std::max(0.0, top.value - slack));
   if (method == NormMethod::kEstimated) return NormInterval{lower, lower};

@@ -7,8 +7,8 @@
 
 namespace contraflow {
 
-/// Largest smaller side that small_norm_bounds() takes; beyond it LAPACK's blocked loops win.
-inline constexpr int64_t kSmallNormSide = 64;
+/// Largest smaller side that small_norm_bounds() takes; beyond it the vector kernels win.
+inline constexpr int64_t kSmallNormSide = 40;
 
 /// The bounds of spectral_norm_bounds() for a small matrix and a warm start, in plain loops without
 /// tensors: the same Gram matrix, the same Cholesky proof with the same rounding shift.
@@ -21,7 +21,7 @@ inline constexpr int64_t kSmallNormSide = 64;
 ///            kSmallNormSide, another method, a zero start or weight, entries that are not finite,
 ///            an iteration that does not converge, a proof that fails. spectral_norm_bounds() is
 ///            then the answer.
-/// Cost       2 x 50: 0.2 us;  8 x 34: 1 us;  64 x 64: 30 us (one core, SSE2). Allocates nothing
+/// Cost       2 x 50: 0.2 us;  8 x 34: 1 us;  32 x 32: 6 us (one core, SSE2). Allocates nothing
 ///            after the first call of a thread.
 /// Threads    safe. Deterministic.
 /// Source     as spectral_norm_bounds(); docs/numerics.md.

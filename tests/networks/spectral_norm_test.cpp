@@ -5,6 +5,7 @@
 
 #include "contraflow/core/error.h"
 #include "contraflow/core/rng.h"
+#include "contraflow/kernels/isa.h"
 #include "contraflow/networks/lipschitz_linear.h"
 #include "tests/networks/random_layers.h"
 
@@ -46,24 +47,72 @@ INSTANTIATE_TEST_SUITE_P(Methods, ProvenNorm,
                          });
 
 TEST(SpectralNorm, WideMatricesAreBoundedToo) {
-  // Long enough for the Gram matrix to be made of strips, with a last one that is not whole.
-  for (const auto& [o, i] : {std::pair{192, 300}, {300, 211}}) {
-    const at::Tensor w = Rng(1).normal({o, i}, at::kFloat);
-    const double norm = testing::svd_norm(w);
-    const NormBounds cold = spectral_norm_bounds(w, {}, NormMethod::kCholesky);
-    const NormBounds warm = spectral_norm_bounds(w, cold.right, NormMethod::kCholesky);
-    for (const NormBounds& bounds : {cold, warm}) {
-      EXPECT_GE(bounds.upper, norm * (1 - 1e-14));
-      EXPECT_LE(bounds.lower, norm * (1 + 1e-14));
-      EXPECT_LE(bounds.upper, bounds.lower * 1.003);  // one raise of 0.1 %, and the tolerance
+  for (const auto& [o, i] : {std::pair{192, 300}, {300, 211}, {33, 129}, {128, 128}}) {
+    for (const double size : {1.0, 1e150, 1e-150}) {
+      const at::Tensor w = Rng(1).normal({o, i}, at::kDouble) * size;
+      const double norm = testing::svd_norm(w);
+      const NormBounds cold = spectral_norm_bounds(w, {}, NormMethod::kCholesky);
+      const NormBounds warm = spectral_norm_bounds(w, cold.right, NormMethod::kCholesky);
+      for (const NormBounds& bounds : {cold, warm}) {
+        EXPECT_GE(bounds.upper, norm * (1 - 1e-14));
+        EXPECT_LE(bounds.lower, norm * (1 + 1e-14));
+        EXPECT_LE(bounds.upper, bounds.lower * 1.003);  // one raise of 0.1 %, and the tolerance
+      }
     }
   }
+}
+
+TEST(SpectralNorm, UpdatesFollowWeightsThatTrainingMoves) {
+  for (const std::string& isa : kernels::available_isas()) {
+    const kernels::ScopedIsa pin(isa);
+    for (const auto& [o, i] : {std::pair{128, 128}, {66, 90}, {150, 80}, {20, 20}}) {
+      at::Tensor w = Rng(1).normal({o, i}, at::kFloat) * 0.1;
+      at::Tensor left = at::zeros({o}, at::kDouble), right = at::zeros({i}, at::kDouble);
+      for (uint64_t step = 0; step < 10; ++step) {
+        const NormInterval bounds =
+            update_spectral_norm(w, left, right, NormMethod::kCholesky, 1e-3);
+        const double norm = testing::svd_norm(w);
+        EXPECT_GE(bounds.upper, norm) << isa << o << "x" << i << " step " << step;
+        EXPECT_LE(bounds.lower, norm) << isa << o << "x" << i << " step " << step;
+        EXPECT_LE(bounds.upper, bounds.lower * 1.003) << isa << o << "x" << i << " step " << step;
+        const double along = left.dot(w.to(at::kDouble).mv(right)).item<double>();
+        EXPECT_GE(along, bounds.lower * (1 - 1e-9)) << isa << o << "x" << i << " step " << step;
+        EXPECT_LE(along, norm * (1 + 1e-9)) << isa << o << "x" << i << " step " << step;
+        w += Rng(2).fork(step).normal({o, i}, at::kFloat) * 1e-3;
+      }
+    }
+  }
+}
+
+TEST(SpectralNorm, UpdatesTakeOtherTypesAndLayouts) {
+  const at::Tensor w = Rng(1).normal({40, 70}, at::kDouble);
+  const auto update = [](const at::Tensor& weight) {
+    at::Tensor left = at::zeros({weight.size(0)}, at::kDouble);
+    at::Tensor right = at::zeros({weight.size(1)}, at::kDouble);
+    return update_spectral_norm(weight, left, right, NormMethod::kCholesky, 1e-3);
+  };
+  EXPECT_NEAR(update(w.t()).upper, update(w).upper, 1e-9);
+  const at::Tensor half = w.to(at::kHalf);
+  EXPECT_GE(update(half).upper, testing::svd_norm(half));
 }
 
 TEST(SpectralNorm, ZeroAndNonFiniteWeights) {
   EXPECT_EQ(spectral_norm_bounds(at::zeros({3, 4}), {}, NormMethod::kCholesky).upper, 0.0);
   const at::Tensor bad = at::full({2, 2}, std::numeric_limits<double>::quiet_NaN(), at::kDouble);
   EXPECT_THROW(spectral_norm_bounds(bad, {}, NormMethod::kCholesky), NumericsError);
+  for (const int64_t n : {3, 33, 128}) {
+    for (const float value :
+         {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()}) {
+      at::Tensor w = at::ones({n, n}), left = at::ones({n}, at::kDouble), right = left.clone();
+      w[n - 1][n - 2] = value;
+      EXPECT_THROW(update_spectral_norm(w, left, right, NormMethod::kCholesky, 1e-3),
+                   NumericsError);
+      const NormInterval zero =
+          update_spectral_norm(at::zeros({n, n}), left, right, NormMethod::kCholesky, 1e-3);
+      EXPECT_EQ(zero.upper, 0.0);
+      EXPECT_EQ(left.abs().sum().item<double>(), 0.0);
+    }
+  }
 }
 
 TEST(LipschitzLinear, DriftKeepsTheBoundValidBetweenRefreshes) {

@@ -15,7 +15,7 @@ inline constexpr int64_t kKeptTapesBytes = (int64_t{5} << 20) / 2;
 /// back costs half of computing them again.
 inline constexpr int64_t kKeptZBytes = int64_t{2} << 20;
 
-enum class Workspace { kWeights, kGradients, kTile, kCount };
+enum class Workspace { kWeights, kGradients, kTile, kNorms, kCount };
 
 /// A buffer of this thread with at least `bytes`, kept for the next call: no allocation in steady
 /// state. Aligned to Arena::kAlignment. Contents are lost when it grows.
