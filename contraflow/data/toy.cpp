@@ -149,7 +149,7 @@ constexpr std::array kDensities{
 template <class T>
 void fill(const ToyDensity& density, const Rng& rng, at::Tensor& out) {
   T* data = out.data_ptr<T>();
-  constexpr int64_t kGrain = 512;  // below, starting threads costs more than the rows do
+  constexpr int64_t kGrain = 128;  // below, starting threads costs more than the rows do
   parallel_for(0, out.size(0), kGrain, [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) {
       const Point p = density.draw(rng, rng.first_row() + r);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "contraflow/kernels/weight_gradient.h"
 #include "contraflow/networks/activation_layer.h"
 #include "contraflow/networks/dense_concat.h"
 #include "contraflow/networks/lipschitz_linear.h"
@@ -25,32 +26,19 @@ struct LinearTask {
     const int64_t inputs = layer->inputs(), outputs = layer->outputs();
     const T* w = layer->weight().const_data_ptr<T>();
     const double s = layer->scale();
-    std::vector<double> by_input(static_cast<size_t>(inputs), 0.0);
+    std::vector<double> sums(static_cast<size_t>(inputs));
+    std::vector<T> factor(static_cast<size_t>(inputs), static_cast<T>(s));
+    for (size_t i = 0; i < multipliers.size(); ++i) factor[i] = static_cast<T>(s * multipliers[i]);
+    kernels::add_weight_gradient(g, w, factor.data(), outputs, inputs, weight_bar, sums.data());
     double along = 0.0;
-    constexpr int64_t kStrip = 16;  // g and W lie transposed: a strip of inputs keeps both in cache
-    for (int64_t first = 0; first < inputs; first += kStrip) {
-      const int64_t count = std::min(kStrip, inputs - first);
-      std::array<double, kStrip> sum{}, m{};
-      std::array<T, kStrip> factor{};
-      for (int64_t i = 0; i < count; ++i) {
-        m[i] = multipliers.empty() ? 1.0 : multipliers[static_cast<size_t>(first + i)];
-        factor[i] = static_cast<T>(s * m[i]);
-      }
-      for (int64_t o = 0; o < outputs; ++o) {
-        for (int64_t i = 0; i < count; ++i) {
-          const T value = g[(first + i) * outputs + o];
-          sum[i] += static_cast<double>(value * w[o * inputs + first + i]);
-          weight_bar[o * inputs + first + i] += factor[i] * value;
-        }
-      }
-      for (int64_t i = 0; i < count; ++i) {
-        along += m[i] * sum[i];
-        by_input[static_cast<size_t>(first + i)] = m[i] * s * sum[i];
-      }
+    for (size_t i = 0; i < sums.size(); ++i) {
+      if (!multipliers.empty()) sums[i] *= multipliers[i];
+      along += sums[i];
+      sums[i] *= s;
     }
     if (s < 1.0) layer->add_norm_gradient(-s * along, weight_bar);
     for (int64_t o = 0; o < outputs; ++o) bias_bar[o] += g[inputs * outputs + o];
-    return by_input;
+    return sums;
   }
 };
 

@@ -71,10 +71,13 @@ void Sequential::refresh(bool force) {
   const bool large = std::any_of(layers_.begin(), layers_.end(), [](const LayerPtr& layer) {
     return layer->inputs() * layer->outputs() > kLarge;
   });
-  const auto count = static_cast<int64_t>(layers_.size());
-  parallel_for(0, count, large ? 1 : count, [&](int64_t begin, int64_t end) {
+  if (!large) {
+    for (const LayerPtr& layer : layers_) layer->refresh(force);
+    return;
+  }
+  parallel_items(std::ssize(layers_), [&](int64_t k) {
     const at::NoGradGuard guard;
-    for (int64_t k = begin; k < end; ++k) layers_[static_cast<size_t>(k)]->refresh(force);
+    layers_[static_cast<size_t>(k)]->refresh(force);
   });
 }
 

@@ -1,6 +1,7 @@
 #include "contraflow/transforms/chain.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
@@ -174,13 +175,17 @@ bool Chain::prepare_needs_data() const {
   return false;
 }
 
-// No member waits for another's output: they share the threads.
+// No member waits for another's output: they share the threads, unless they are so few that each
+// had better use them all.
 void Chain::prepare_without_data(const Context& context) {
-  parallel_for(0, static_cast<int64_t>(members_.size()), 1, [&](int64_t begin, int64_t end) {
-    for (int64_t k = begin; k < end; ++k) {
-      const auto member = static_cast<size_t>(k);
-      members_[member]->prepare(at::Tensor(), member_context(member, context));
-    }
+  if (std::ssize(members_) < 2 * at::get_num_threads()) {
+    for (size_t k = 0; k < members_.size(); ++k)
+      members_[k]->prepare(at::Tensor(), member_context(k, context));
+    return;
+  }
+  parallel_items(std::ssize(members_), [&](int64_t k) {
+    const auto member = static_cast<size_t>(k);
+    members_[member]->prepare(at::Tensor(), member_context(member, context));
   });
 }
 

@@ -28,19 +28,6 @@ HWY_INLINE int64_t row_block(int64_t left) {
   return left >= 4 ? 4 : (left >= 2 ? 2 : 1);
 }
 
-/// Weight W [rows, depth], element (r, k) = value(r, k), in the order products read it: blocks of
-/// rows, in each the columns one after another.
-template <class T, class Value>
-void pack(int64_t rows, int64_t depth, T* out, Value value) {
-  for (int64_t r = 0; r < rows;) {
-    const int64_t block = row_block(rows - r);
-    for (int64_t k = 0; k < depth; ++k) {
-      for (int64_t j = 0; j < block; ++j) *out++ = value(r + j, k);
-    }
-    r += block;
-  }
-}
-
 template <class T>
 struct Panel {
   T* data = nullptr;
@@ -277,7 +264,7 @@ HWY_INLINE void transpose_rows(Panel<float> in, int64_t c, float* out, int64_t s
   const Tag<float> d;
   const hn::Repartition<double, Tag<float>> w;
   Vec<float> v[4];
-  for (int r = 0; r < 4; ++r) v[r] = load(in.row(r) + c);
+  for (int r = 0; r < 4; ++r) v[r] = hn::LoadU(d, in.row(r) + c);
   const auto ab_low = hn::BitCast(w, hn::InterleaveLower(d, v[0], v[1]));
   const auto ab_high = hn::BitCast(w, hn::InterleaveUpper(d, v[0], v[1]));
   const auto cd_low = hn::BitCast(w, hn::InterleaveLower(d, v[2], v[3]));
@@ -293,7 +280,7 @@ HWY_INLINE void transpose_rows(Panel<float> in, int64_t c, float* out, int64_t s
 HWY_INLINE void transpose_rows(Panel<double> in, int64_t c, double* out, int64_t stride) {
   const Tag<double> d;
   for (int r = 0; r < 4; r += 2) {
-    const Vec<double> a = load(in.row(r) + c), b = load(in.row(r + 1) + c);
+    const Vec<double> a = hn::LoadU(d, in.row(r) + c), b = hn::LoadU(d, in.row(r + 1) + c);
     store_blocks(d, hn::InterleaveLower(d, a, b), out + r, 2 * stride);
     store_blocks(d, hn::InterleaveUpper(d, a, b), out + stride + r, 2 * stride);
   }
@@ -306,14 +293,58 @@ template <class T>
 void transpose(Panel<T> in, int64_t rows, int64_t columns, T* out, int64_t stride) {
   int64_t r = 0;
 #if HWY_TARGET != HWY_SCALAR
+  const int64_t whole = columns / lanes<T>() * lanes<T>();
   for (; r + 4 <= rows; r += 4) {
-    for (int64_t c = 0; c < columns; c += lanes<T>())
-      transpose_rows(in.rows_from(r), c, out + c * stride + r, stride);
+    const Panel<T> four = in.rows_from(r);
+    for (int64_t c = 0; c < whole; c += lanes<T>())
+      transpose_rows(four, c, out + c * stride + r, stride);
+    for (int64_t c = whole; c < columns; ++c) {
+      for (int64_t k = 0; k < 4; ++k) out[c * stride + r + k] = four.row(k)[c];
+    }
   }
 #endif
   for (int64_t c = 0; c < columns; ++c) {
     for (int64_t k = r; k < rows; ++k) out[c * stride + k] = in.row(k)[c];
     std::fill(out + c * stride + rows, out + (c + 1) * stride, T(0));
+  }
+}
+
+// out[k] *= factor[k] for k < count.
+template <class T>
+HWY_INLINE void multiply(const T* factor, int64_t count, T* out) {
+  const hn::CappedTag<T, kRows> d;
+  const auto n = static_cast<int64_t>(hn::Lanes(d));
+  int64_t k = 0;
+  for (; k + n <= count; k += n)
+    hn::StoreU(hn::LoadU(d, out + k) * hn::LoadU(d, factor + k), d, out + k);
+  for (; k < count; ++k) out[k] *= factor[k];
+}
+
+/// W diag(factor), W [rows, depth] row-major, in the order products read it: blocks of rows, in
+/// each the columns one after another.
+template <class T>
+void pack(const T* w, int64_t rows, int64_t depth, const T* factor, T* out) {
+  for (int64_t r = 0; r < rows;) {
+    const int64_t block = row_block(rows - r);
+    transpose(Panel<T>{const_cast<T*>(w) + r * depth, depth}, block, depth, out, block);
+    for (int64_t k = 0; k < depth; ++k) {
+      for (int64_t j = 0; j < block; ++j) out[k * block + j] *= factor[k];
+    }
+    out += block * depth;
+    r += block;
+  }
+}
+
+/// The same of the transpose, diag(factor) W^T with W [depth, rows].
+template <class T>
+void pack_transposed(const T* w, int64_t rows, int64_t depth, const T* factor, T* out) {
+  for (int64_t r = 0; r < rows;) {
+    const int64_t block = row_block(rows - r);
+    for (int64_t k = 0; k < depth; ++k, out += block) {
+      std::copy_n(w + k * rows + r, block, out);
+      multiply(factor + r, block, out);
+    }
+    r += block;
   }
 }
 

@@ -16,18 +16,16 @@
 HWY_BEFORE_NAMESPACE();
 namespace contraflow::kernels::HWY_NAMESPACE {
 
-// Weights times scale and multipliers, in the order of the products.
+// Weights times scale and multipliers, in the order of the products: forward or backward ones.
 template <class T>
-void pack_layer(const TileLayer& layer, T* forward, T* backward) {
+void pack_layer(const TileLayer& layer, bool forward, T* out) {
   const T* w = static_cast<const T*>(layer.weight);
   const int64_t inputs = layer.inputs;
   std::vector<T> factor(static_cast<size_t>(inputs), static_cast<T>(layer.scale));
   for (size_t i = 0; i < layer.multipliers.size(); ++i)
     factor[i] = static_cast<T>(layer.scale * layer.multipliers[i]);
-  pack(layer.outputs, inputs, forward,
-       [&](int64_t o, int64_t i) { return w[o * inputs + i] * factor[static_cast<size_t>(i)]; });
-  pack(inputs, layer.outputs, backward,
-       [&](int64_t i, int64_t o) { return w[o * inputs + i] * factor[static_cast<size_t>(i)]; });
+  if (forward) return pack(w, layer.outputs, inputs, factor.data(), out);
+  pack_transposed(w, inputs, layer.outputs, factor.data(), out);
 }
 
 template <class T>
@@ -71,11 +69,14 @@ Packed<T> lay_out(const TileProgram& program, Arena& arena) {
   return out;
 }
 
+// One of the kParts parts of the work on a layer's weights.
 struct LayerPlace {
   size_t step, layer;
+  int64_t part;
 };
+constexpr int64_t kParts = 2;  // so that three equal layers keep two threads equally busy
 
-// Calls body(place) for every layer of the program, on threads where the weights are worth it.
+// Calls body(place) for all parts of every layer, on threads where the weights are worth it.
 template <class Body>
 void for_each_layer(const TileProgram& program, const Body& body) {
   std::vector<LayerPlace> places;
@@ -84,28 +85,30 @@ void for_each_layer(const TileProgram& program, const Body& body) {
     const auto* block = std::get_if<TileBlock>(&program.steps[k]);
     if (block == nullptr) continue;
     for (size_t l = 0; l < block->net.layers.size(); ++l) {
-      places.push_back({k, l});
+      for (int64_t part = 0; part < kParts; ++part) places.push_back({k, l, part});
       weights += block->net.layers[l].inputs * block->net.layers[l].outputs;
     }
   }
   constexpr int64_t kWorthThreads = int64_t{1} << 14;
   if (weights < kWorthThreads) {
-    for (const LayerPlace place : places) body(place);
+    for (const LayerPlace& place : places) body(place);
     return;
   }
   parallel_items(std::ssize(places), [&](int64_t p) { body(places[static_cast<size_t>(p)]); });
 }
 
-const TileLayer& layer_at(const TileProgram& program, LayerPlace place) {
+const TileLayer& layer_at(const TileProgram& program, const LayerPlace& place) {
   return std::get<TileBlock>(program.steps[place.step]).net.layers[place.layer];
 }
 
 template <class T>
 void pack_weights(const TileProgram& program, const Packed<T>& packed) {
-  for_each_layer(program, [&](LayerPlace place) {
+  static_assert(kParts == 2);
+  for_each_layer(program, [&](const LayerPlace& place) {
     const PackedLayer<T>& to = packed.layers[place.step][place.layer];
+    const bool forward = place.part == 0;
     if (to.forward == nullptr) return;
-    pack_layer(layer_at(program, place), const_cast<T*>(to.forward), const_cast<T*>(to.backward));
+    pack_layer(layer_at(program, place), forward, const_cast<T*>(forward ? to.forward : to.backward));
   });
 }
 
@@ -194,37 +197,46 @@ void add_chunks(const T* chunks, int64_t count, int64_t chunk_size, int64_t from
   }
 }
 
+/// The sums of all chunks, one after another.
 template <class T>
-void reduce_layer(const TileLayer& layer, const T* chunks, int64_t count, int64_t chunk_size,
-                  int64_t from, T* out) {
+struct ChunkSums {
+  const T* data;
+  int64_t count, size;
+
+  void add_to(T* out, int64_t from, int64_t length) const {
+    add_chunks(data, count, size, from, length, out);
+  }
+};
+
+template <class T>
+void reduce_layer(const TileLayer& layer, int64_t part, const ChunkSums<T>& sums, int64_t from,
+                  T* out) {
+  const bool last = part + 1 == kParts;
   if (layer.weight != nullptr) {
     const int64_t stride = gradient_stride<T>(layer.outputs);
-    for (int64_t i = 0; i < layer.inputs; ++i)
-      add_chunks(chunks, count, chunk_size, from + i * stride, layer.outputs,
-                 out + i * layer.outputs);
+    for (int64_t i = part * layer.inputs / kParts; i < (part + 1) * layer.inputs / kParts; ++i)
+      sums.add_to(out + i * layer.outputs, from + i * stride, layer.outputs);
     from += layer.inputs * stride;
     out += layer.inputs * layer.outputs;
-    add_chunks(chunks, count, chunk_size, from, layer.outputs, out);
+    if (last) sums.add_to(out, from, layer.outputs);
     from += layer.outputs;
     out += layer.outputs;
   }
-  add_chunks(chunks, count, chunk_size, from, 1, out);
+  if (last) sums.add_to(out, from, 1);
 }
 
 template <class T>
-void reduce_gradients(const TileCall<T>& call, const Packed<T>& packed, const T* chunks,
-                      int64_t count) {
+void reduce_gradients(const TileCall<T>& call, const Packed<T>& packed, const ChunkSums<T>& sums) {
   const TileProgram& program = *call.program;
   for (size_t k = 0; k < program.steps.size(); ++k) {
     const auto* affine = std::get_if<TileAffine>(&program.steps[k]);
     if (affine == nullptr) continue;
-    add_chunks(chunks, count, packed.gradient_size, packed.affine_gradient[k], 2 * program.dim,
-               call.gradient + affine->gradient_begin);
+    sums.add_to(call.gradient + affine->gradient_begin, packed.affine_gradient[k],
+                2 * program.dim);
   }
-  for_each_layer(program, [&](LayerPlace place) {
+  for_each_layer(program, [&](const LayerPlace& place) {
     const TileLayer& layer = layer_at(program, place);
-    reduce_layer(layer, chunks, count, packed.gradient_size,
-                 packed.gradient_begin[place.step][place.layer],
+    reduce_layer(layer, place.part, sums, packed.gradient_begin[place.step][place.layer],
                  call.gradient + layer.gradient_begin);
   });
 }
@@ -284,7 +296,7 @@ void run(TileCall<T>& call) {
                  status[static_cast<size_t>(c)]);
     }
   });
-  if (gradients) reduce_gradients(call, packed, sums, chunks);
+  if (gradients) reduce_gradients(call, packed, ChunkSums<T>{sums, chunks, gradient_size});
   call.status = worst_of(status);
 }
 
