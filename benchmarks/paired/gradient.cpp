@@ -9,10 +9,12 @@ namespace {
 constexpr int64_t kTrainSteps = 500;
 constexpr int64_t kWideBatch = 2048;
 
-// The loss of one training step and its gradient, nothing around it.
+// The loss of one training step and its gradient as fit() computes them, nothing around it.
 void backward(Flow& flow, const at::Tensor& x, const Rng& rng) {
   for (const at::Tensor& p : flow.parameters()) p.mutable_grad().reset();
-  flow.log_prob(x, {.condition = {}, .rng = rng, .phase = Phase::kTrain}).neg().mean().backward();
+  const at::Tensor weight =
+      at::full({x.size(0)}, -1.0 / static_cast<double>(x.size(0)), x.options());
+  flow.add_log_prob_gradient(x, weight, {.condition = {}, .rng = rng, .phase = Phase::kTrain});
 }
 
 at::Tensor flat_gradient(const Flow& flow) {
@@ -80,9 +82,9 @@ class GradientVariance final : public Workload {
 };
 
 // One block of width 512. A pass of the network is 2 B sum(inputs outputs) operations; with n terms
-// of the series a gradient takes n + 7 of them: value, n vector-Jacobian products, and in backward
-// the recomputed value, the tangents, the reverse over the stacked pair (2) and the weights'
-// gradients (2).
+// of the series a gradient takes n + 5 of them: value, n - 1 vector-Jacobian products, the tangents
+// (which complete the last term), the reverse over the stacked pair (2) and the weights' gradients
+// (2).
 class Gemm final : public Workload {
  public:
   explicit Gemm(const WorkerOptions& options)
@@ -97,7 +99,7 @@ class Gemm final : public Workload {
       before = width;
     }
     products += before * case_dim(options);
-    gflop_ = 2e-9 * static_cast<double>(batch_ * products * model.blocks * (series.terms + 7));
+    gflop_ = 2e-9 * static_cast<double>(batch_ * products * model.blocks * (series.terms + 5));
   }
 
   SafetensorsFile shared() const override { return exported(*flow_); }

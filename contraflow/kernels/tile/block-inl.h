@@ -26,6 +26,8 @@ HWY_INLINE int64_t tangent_count(const TileBlock& block) {
 /// Room that a tape needs; for a tape that several blocks share, the most that any needs.
 struct TapeShape {
   int64_t dim = 0, features = 0, z_rows = 0, slope_rows = 0, tangents = 0, memory = 0;
+  int64_t widest = 0;        ///< outputs of a layer
+  int64_t bar_features = 0;  ///< rows of bars of features: the input's alone in a plain sequence
   bool exact = false, solves = false, series = false;
 
   void include(const TileBlock& block) {
@@ -35,6 +37,12 @@ struct TapeShape {
     slope_rows = std::max(slope_rows, block.net.slope_rows);
     tangents = std::max(tangents, tangent_count(block));
     memory = std::max(memory, block.memory);
+    bool plain = true;
+    for (size_t k = 0; k < block.net.layers.size(); ++k) {
+      widest = std::max(widest, block.net.layers[k].outputs);
+      plain = plain && (k == 0 || follows(block.net, k));
+    }
+    bar_features = std::max(bar_features, plain && !block.solves() ? dim : block.net.features);
     exact = exact || block.exact;
     solves = solves || block.solves();
     series = series || !block.exact;
@@ -77,22 +85,27 @@ struct BlockScratch {
   Panel<T> right;       ///< [dim] right side of a solve
   T* length = nullptr;  ///< [samples]
 
-  void allocate(Arena& arena, const TapeShape& shape, int64_t vectors);
+  /// `backward`: a dual reverse comes, and a value alone only in solves.
+  void allocate(Arena& arena, const TapeShape& shape, int64_t vectors, bool backward);
 };
 
 template <class T>
-void BlockScratch<T>::allocate(Arena& arena, const TapeShape& shape, int64_t vectors) {
-  const int64_t features = shape.features, z_rows = shape.z_rows, memory = shape.memory;
+void BlockScratch<T>::allocate(Arena& arena, const TapeShape& shape, int64_t vectors,
+                               bool backward) {
+  const int64_t memory = shape.memory;
   const int64_t width = vectors * lanes<T>(), all = (1 + shape.tangents) * width, dim = shape.dim;
-  z_bar = take_panel<T>(arena, z_rows, all);
-  features_bar = take_panel<T>(arena, features, all);
-  // Solves for a point come before, never during, a dual reverse.
+  // Values alone come before, never during, a dual reverse: they share its memory.
+  const bool values = !backward || shape.solves;
+  const int64_t features = std::max(values ? shape.features * width : 0,
+                                    backward ? shape.bar_features * all : 0);
+  features_bar = {arena.take<T>(features), all};
+  z_bar = {arena.take<T>(backward ? shape.z_rows * all : shape.z_rows * width), all};
   value.vectors = vectors;
-  value.features = features_bar;
-  value.z = z_bar;
-  vjp.features_bar = take_panel<T>(arena, features, width);
-  vjp.z_bar = take_panel<T>(arena, z_rows, width);
-  vjp.other = take_panel<T>(arena, z_rows, width);
+  value.features = {features_bar.data, width};
+  value.z = {z_bar.data, width};
+  vjp.features_bar = take_panel<T>(arena, shape.bar_features, width);
+  vjp.z_bar = take_panel<T>(arena, shape.widest, width);
+  vjp.other = take_panel<T>(arena, shape.widest, width);
   chain = take_panel<T>(arena, dim, width);
   chain_image = take_panel<T>(arena, dim, width);
   outer = arena.take<T>(all * outer_width<T>());
@@ -141,8 +154,9 @@ class BlockWorker {
   void linearize(T* log_det, T* bias, SeriesUse use, bool for_reverse) const;
   /// The tape as linearize() left it for reverse(), from the pre-activations z that it computed.
   void restore(Panel<T> z) const;
-  /// Whether a loss may defer the value of this block's series.
-  bool defers() const { return !block_.exact && block_.series.tail_factor == 0; }
+  /// Whether a loss defers this block's value: it wants no bound of a truncation's bias, which
+  /// would take the last product all the same.
+  bool defers() const { return !block_.exact; }
   /// y from the point and x, after linearize() or, with `fresh`, without it.
   void output(Panel<T> x, Panel<T> y, bool fresh) const;
   /// x_bar from y_bar and the log-determinant's weights c; adds parameter gradients, or with
@@ -256,7 +270,7 @@ void BlockWorker<T>::linearize(T* log_det, T* bias, SeriesUse use, bool for_reve
     if (use != SeriesUse::kValue) sums.neumann = zeroed(tape_.probe_sum);
     if (use == SeriesUse::kDeferredValue) sums.deferred = zeroed(tape_.value_sum);
     if (use != SeriesUse::kDeferredValue) sums.value = log_det;
-    if (block_.series.tail_factor > 0) sums.bias = bias;
+    if (block_.series.tail_factor > 0 && use != SeriesUse::kDeferredValue) sums.bias = bias;
     chain.run(probe(p), 1.0 / static_cast<double>(tape_.net.tangents), sums);
   }
 }

@@ -38,7 +38,7 @@ struct TileCall {
   T* y = nullptr;
   T* log_det = nullptr;
   T* solve_error = nullptr;
-  T* bias_bound = nullptr;
+  T* bias_bound = nullptr;  ///< not in kLoss
   T* points = nullptr;      ///< [steps, batch, dim]: w of blocks, x of affine steps
   T* probe_sums = nullptr;  ///< per stochastic step [probe_count, batch, dim], one after another
   const T* y_bar = nullptr;

@@ -126,7 +126,7 @@ FlowWorker<T>::FlowWorker(const FlowPlan<T>& plan, Arena& arena) : plan_(plan) {
     steps_[k].probe_sum = take_panel<T>(arena, program.dim, tangent_count(*block) * columns);
     steps_[k].value_sum = take_panel<T>(arena, program.dim, tangent_count(*block) * columns);
   }
-  scratch_.allocate(arena, shape, plan.vectors);
+  scratch_.allocate(arena, shape, plan.vectors, backward());
   for (Panel<T>* p : {&state_, &bar_, &ordered_, &ordered_out_})
     *p = take_panel<T>(arena, program.dim, columns);
   for (T** p : {&log_det_, &error_, &bias_, &weight_, &own_log_det_, &own_error_, &own_bias_,
