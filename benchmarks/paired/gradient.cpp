@@ -6,7 +6,7 @@
 namespace contraflow::bench {
 namespace {
 
-constexpr int64_t kTrainSteps = 500;
+constexpr int64_t kTrainSteps = 1000;
 constexpr int64_t kWideBatch = 2048;
 
 // The loss of one training step and its gradient as fit() computes them, nothing around it.
