@@ -11,6 +11,7 @@
 #include "contraflow/core/error.h"
 #include "contraflow/core/parallel.h"
 #include "contraflow/kernels/isa.h"
+#include "contraflow/kernels/float32_program.h"
 #include "contraflow/kernels/tile/call.h"
 #include "contraflow/transforms/block_relation.h"
 #include "contraflow/transforms/chain.h"
@@ -61,6 +62,22 @@ T* data_or_null(const at::Tensor& t) {
   return t.defined() ? t.data_ptr<T>() : nullptr;
 }
 
+// The points of all steps as float32 finds them, in float64: where its solves all end well, else
+// undefined. A float64 solve that starts there takes a step or two instead of all of them.
+at::Tensor float32_points(const TileLowering& lowering, const at::Tensor& rows) {
+  const kernels::Float32Program program(lowering.program);
+  const auto steps = static_cast<int64_t>(lowering.program.steps.size());
+  const at::Tensor x = rows.to(at::kFloat);
+  const at::Tensor points = at::empty({steps, lowering.batch, lowering.program.dim}, x.options());
+  kernels::TileCall<float> call;
+  call.program = &program.get();
+  call.batch = lowering.batch;
+  call.x = x.const_data_ptr<float>();
+  call.points = points.data_ptr<float>();
+  kernels::run_tiles(call);
+  return call.status.row < 0 ? points.to(at::kDouble) : at::Tensor();
+}
+
 TransformOutput forward(const TileLowering& lowering, const at::Tensor& x, bool wants_log_det,
                         Saved* saved) {
   const at::Tensor rows = x.detach().contiguous();
@@ -76,8 +93,12 @@ TransformOutput forward(const TileLowering& lowering, const at::Tensor& x, bool 
     if (const int64_t size = probe_sum_size(lowering); size > 0)
       saved->probe_sums = at::empty({size}, lowering.options);
   }
+  at::Tensor start;
+  if (lowering.solves && rows.is_cpu() && rows.scalar_type() == at::kDouble)
+    start = float32_points(lowering, rows);
   AT_DISPATCH_FLOATING_TYPES(rows.scalar_type(), "run_lowered", [&] {
     kernels::TileCall<scalar_t> call;
+    call.start = start.defined() ? start.const_data_ptr<scalar_t>() : nullptr;
     call.program = &lowering.program;
     call.batch = lowering.batch;
     call.x = rows.const_data_ptr<scalar_t>();

@@ -147,8 +147,9 @@ class BlockWorker {
     tape_.net.tangents = tangent_count(block);
   }
 
-  /// The hidden point of x: in the tape's features. error [samples]: of y, where solved.
-  TileSolveOutcome find_point(Panel<T> x, T* error) const;
+  /// The hidden point of x: in the tape's features. error [samples]: of y, where solved. `start`
+  /// (may be null) is where a solve begins.
+  TileSolveOutcome find_point(Panel<T> x, Panel<T> start, T* error) const;
   /// Linearises at the point; log_det += the estimate. Probes v: in the tape's tangent columns.
   /// `for_reverse`: the tape stays as it is until reverse().
   void linearize(T* log_det, T* bias, SeriesUse use, bool for_reverse) const;
@@ -191,7 +192,7 @@ HWY_INLINE void for_each(int64_t rows, int64_t columns, F&& f) {
 }
 
 template <class T>
-TileSolveOutcome BlockWorker<T>::find_point(Panel<T> x, T* error) const {
+TileSolveOutcome BlockWorker<T>::find_point(Panel<T> x, Panel<T> start, T* error) const {
   const Vec<T> inverse = set<T>(1.0 / block_.a);
   if (!block_.solves()) {
     for_each<T>(dim(), width(), [&](int64_t r, int64_t c) HWY_ATTR {
@@ -202,7 +203,7 @@ TileSolveOutcome BlockWorker<T>::find_point(Panel<T> x, T* error) const {
   for_each<T>(dim(), width(), [&](int64_t r, int64_t c) HWY_ATTR {
     const Vec<T> right = load(x.row(r) + c) * inverse;
     store(right, s_.right.row(r) + c);
-    store(right, s_.solve.trial.row(r) + c);
+    store(start.data == nullptr ? right : load(start.row(r) + c), s_.solve.trial.row(r) + c);
   });
   const double to_y = std::abs(block_.determinant() / block_.b);
   SolveRule<T> rule;

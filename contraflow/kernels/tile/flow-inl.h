@@ -264,7 +264,12 @@ void FlowWorker<T>::forward_block(const TileBlock& block, size_t k) {
   if (!block.exact) sort_by_counts(block, step);
   const BlockWorker<T> worker(block, plan_.nets[k], tape(k), scratch_, rows_);
   const Panel<T> x = to_order(step, state_, ordered_);
-  note(worker.find_point(x, own_error_), step, own_error_);
+  Panel<T> start;
+  if (call.start != nullptr && block.solves()) {
+    load_rows(call.start + static_cast<int64_t>(k) * call.batch * dim(), ordered_out_);
+    start = to_order(step, ordered_out_, bar_);
+  }
+  note(worker.find_point(x, start, own_error_), step, own_error_);
   const bool wants_log_det = call.log_det != nullptr || call.mode == TileMode::kLoss;
   if (wants_log_det) {
     if (!block.exact) load_probes(block, step, worker);

@@ -71,7 +71,16 @@ struct ActivateRows {
   int64_t begin, end;
 
   template <Activation kKind>
-  HWY_NOINLINE void run() const {
+  HWY_INLINE void run() const {
+    if (tape.slope.data == nullptr) return rows<kKind, 0>();
+    if (tape.curvature.data == nullptr) return rows<kKind, 1>();
+    return rows<kKind, 2>();
+  }
+
+ private:
+  // With derivatives up to kOrder; what is not stored is not computed.
+  template <Activation kKind, int kOrder>
+  HWY_NOINLINE void rows() const {
     constexpr int64_t n = lanes<T>();
     const T* bias = with_bias ? static_cast<const T*>(layer.bias) : nullptr;
     const Vec<T> beta = set<T>(layer.beta);
@@ -80,10 +89,10 @@ struct ActivateRows {
       T* z_row = tape.z.row(layer.z_begin + o);
       for (int64_t c = 0; c < vectors * n; c += n) {
         const Vec<T> z = load(z_row + c) + shift;
-        store(z, z_row + c);
+        if constexpr (kOrder > 0) store(z, z_row + c);
         const JetPair<T> pair = jets<kKind, T>(z, beta);
-        write(pair.first, o, z_row, c);
-        if constexpr (kPaired<kKind>) write(pair.second, layer.outputs + o, z_row, c);
+        write<kOrder>(pair.first, o, z_row, c);
+        if constexpr (kPaired<kKind>) write<kOrder>(pair.second, layer.outputs + o, z_row, c);
       }
     }
   }
@@ -92,13 +101,13 @@ struct ActivateRows {
   static constexpr bool kPaired =
       kKind == Activation::kCRelu || kKind == Activation::kClipSwish || kKind == Activation::kCPila;
 
+  template <int kOrder>
   HWY_INLINE void write(const Jet<T>& jet, int64_t row, const T* z_row, int64_t c) const {
     T* feature = tape.features.row(layer.out_begin + row) + c;
     store(jet.value, feature);
-    if (tape.slope.data != nullptr) store(jet.slope, tape.slope.row(layer.slope_begin + row) + c);
-    if (tape.curvature.data != nullptr)
-      store(jet.curvature, tape.curvature.row(layer.slope_begin + row) + c);
-    if (!with_tangents) return;
+    if constexpr (kOrder > 0) store(jet.slope, tape.slope.row(layer.slope_begin + row) + c);
+    if constexpr (kOrder > 1) store(jet.curvature, tape.curvature.row(layer.slope_begin + row) + c);
+    if (kOrder == 0 || !with_tangents) return;
     const int64_t columns = tape.vectors * lanes<T>();
     for (int64_t p = 1; p <= tape.tangents; ++p)
       store(jet.slope * load(z_row + p * columns + c), feature + p * columns);
