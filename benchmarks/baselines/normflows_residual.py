@@ -4,6 +4,7 @@ Cases: a training step at d = 43 (normflows' defaults: geometric(.5) after two e
 gradient, memory-efficient), log_prob at d = 8, and the inverse at d = 8 run to a true error.
 """
 import math
+import time
 
 import normflows as nf
 import torch
@@ -167,6 +168,21 @@ def check_same_function(reference, shared):
                          f'difference of {difference:.2e}. The exported model was read wrongly.')
 
 
+def loosest_solve(model, dtype, z, reference, target, chunks):
+    """(dtype, solve, error, seconds for all chunks) at the loosest tolerance that is accurate enough
+    on the rows z, or None."""
+    model.to(dtype)
+    for exponent in range(8, 57):  # the test of its iteration is (step)^2 / tolerance < 1
+        solve = SolveOnly(model, 10.0 ** (-exponent / 2))
+        error = error_quantile(solve(z.to(dtype)), reference)
+        if error <= target:
+            begin = time.perf_counter()
+            for chunk in chunks:
+                solve(chunk.to(dtype))
+            return dtype, solve, error, time.perf_counter() - begin
+    return None
+
+
 def make_inverse(options):
     """The inverse at d = 8: the loosest of its tolerances whose true error is small enough."""
     torch.manual_seed(options.seed)
@@ -183,21 +199,15 @@ def make_inverse(options):
         first = z[:CALIBRATION_ROWS]
         reference = reference_inverse(model.double(), first)
         check_same_function(reference, shared)
-        found = None
-        for dtype in (torch.float32, torch.float64):
-            model.to(dtype)
-            for exponent in range(8, 57):  # the test of its iteration is (step)^2 / tolerance < 1
-                solve = SolveOnly(model, 10.0 ** (-exponent / 2))
-                error = error_quantile(solve(first.to(dtype)), reference)
-                if error <= target:
-                    found = (dtype, solve, error)
-                    break
-            if found:
-                break
-    if found is None:
-        raise ArithmeticError(f'[inverse_8d] true error: expected {target}, got {error} at best. '
-                              'Raise --true-error.')
-    dtype, solve, error = found
+        candidates = [c for c in (loosest_solve(model, dtype, first, reference, target, z.split(options.chunk))
+                                  for dtype in (torch.float32, torch.float64)) if c]
+    if not candidates:
+        raise ArithmeticError(f'[inverse_8d] true error: expected {target}, got more at every '
+                              'tolerance. Raise --true-error.')
+    # In float32 a chunk may run to its last iteration, held up by one row: the faster type
+    # counts.
+    dtype, solve, error, _ = min(candidates, key=lambda c: c[3])
+    model.to(dtype)
     chunks = z.to(dtype).split(options.chunk)
     facts = {'true_error': error, 'tolerance': solve.tolerance, 'rows': options.rows}
     return case.Case('inverse_8d', lambda: [solve(c) for c in chunks],

@@ -10,8 +10,8 @@
 
 #include "contraflow/core/error.h"
 #include "contraflow/core/parallel.h"
-#include "contraflow/kernels/isa.h"
 #include "contraflow/kernels/float32_program.h"
+#include "contraflow/kernels/isa.h"
 #include "contraflow/kernels/tile/call.h"
 #include "contraflow/transforms/block_relation.h"
 #include "contraflow/transforms/chain.h"

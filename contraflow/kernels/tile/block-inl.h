@@ -9,6 +9,7 @@
 #include "contraflow/kernels/tile/arena.h"
 #include "contraflow/kernels/tile/log_det-inl.h"
 #include "contraflow/kernels/tile/solve-inl.h"
+#include "contraflow/kernels/tile/two-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace contraflow::kernels::HWY_NAMESPACE {
@@ -82,7 +83,8 @@ struct BlockScratch {
   Panel<T> chain, chain_image;
   T* outer = nullptr;
   SolveScratch<T> solve;
-  Panel<T> right;       ///< [dim] right side of a solve
+  TwoPanel<T> right;    ///< [dim] right side of a solve
+  Panel<T> point_low;   ///< [dim] what the point's rounding left
   T* length = nullptr;  ///< [samples]
 
   /// `backward`: a dual reverse comes, and a value alone only in solves.
@@ -96,8 +98,8 @@ void BlockScratch<T>::allocate(Arena& arena, const TapeShape& shape, int64_t vec
   const int64_t width = vectors * lanes<T>(), all = (1 + shape.tangents) * width, dim = shape.dim;
   // Values alone come before, never during, a dual reverse: they share its memory.
   const bool values = !backward || shape.solves;
-  const int64_t features = std::max(values ? shape.features * width : 0,
-                                    backward ? shape.bar_features * all : 0);
+  const int64_t features =
+      std::max(values ? shape.features * width : 0, backward ? shape.bar_features * all : 0);
   features_bar = {arena.take<T>(features), all};
   z_bar = {arena.take<T>(backward ? shape.z_rows * all : shape.z_rows * width), all};
   value.vectors = vectors;
@@ -116,7 +118,9 @@ void BlockScratch<T>::allocate(Arena& arena, const TapeShape& shape, int64_t vec
   solve.steps = take_panel<T>(arena, memory * dim, width);
   solve.input = value.features;
   solve.error = arena.take<T>(width);
-  right = take_panel<T>(arena, dim, width);
+  solve.value = take_panel<T>(arena, dim, width);
+  right = {take_panel<T>(arena, dim, width), take_panel<T>(arena, dim, width)};
+  point_low = take_panel<T>(arena, dim, width);
   length = arena.take<T>(width);
 }
 
@@ -149,7 +153,7 @@ class BlockWorker {
 
   /// The hidden point of x: in the tape's features. error [samples]: of y, where solved. `start`
   /// (may be null) is where a solve begins.
-  TileSolveOutcome find_point(Panel<T> x, Panel<T> start, T* error) const;
+  TileSolveOutcome find_point(TwoPanel<T> x, Panel<T> start, T* error) const;
   /// Linearises at the point; log_det += the estimate. Probes v: in the tape's tangent columns.
   /// `for_reverse`: the tape stays as it is until reverse().
   void linearize(T* log_det, T* bias, SeriesUse use, bool for_reverse) const;
@@ -159,13 +163,15 @@ class BlockWorker {
   /// would take the last product all the same.
   bool defers() const { return !block_.exact; }
   /// y from the point and x, after linearize() or, with `fresh`, without it.
-  void output(Panel<T> x, Panel<T> y, bool fresh) const;
+  void output(TwoPanel<T> x, TwoPanel<T> y, bool fresh) const;
   /// x_bar from y_bar and the log-determinant's weights c; adds parameter gradients, or with
   /// `fresh` writes them. A deferred value is added to log_det, unless null.
   TileSolveOutcome reverse(Panel<T> y_bar, const T* c, Panel<T> x_bar, T* gradient, bool fresh,
                            T* log_det) const;
 
   Panel<T> point() const { return tape_.net.features; }
+  /// Between find_point() and output().
+  TwoPanel<T> exact_point() const { return {point(), s_.point_low}; }
   Panel<T> probe(int64_t p) const { return tape_.net.features.columns_from((1 + p) * width()); }
 
  private:
@@ -192,18 +198,18 @@ HWY_INLINE void for_each(int64_t rows, int64_t columns, F&& f) {
 }
 
 template <class T>
-TileSolveOutcome BlockWorker<T>::find_point(Panel<T> x, Panel<T> start, T* error) const {
-  const Vec<T> inverse = set<T>(1.0 / block_.a);
+TileSolveOutcome BlockWorker<T>::find_point(TwoPanel<T> x, Panel<T> start, T* error) const {
+  const double inverse = 1.0 / block_.a;
   if (!block_.solves()) {
     for_each<T>(dim(), width(), [&](int64_t r, int64_t c) HWY_ATTR {
-      store(load(x.row(r) + c) * inverse, point().row(r) + c);
+      store_two<T>(times<T>(inverse, load_two<T>(x, r, c)), exact_point(), r, c);
     });
     return {};
   }
   for_each<T>(dim(), width(), [&](int64_t r, int64_t c) HWY_ATTR {
-    const Vec<T> right = load(x.row(r) + c) * inverse;
-    store(right, s_.right.row(r) + c);
-    store(start.data == nullptr ? right : load(start.row(r) + c), s_.solve.trial.row(r) + c);
+    const Two<T> right = times<T>(inverse, load_two<T>(x, r, c));
+    store_two<T>(right, s_.right, r, c);
+    store(start.data == nullptr ? right.high : load(start.row(r) + c), s_.solve.trial.row(r) + c);
   });
   const double to_y = std::abs(block_.determinant() / block_.b);
   SolveRule<T> rule;
@@ -214,12 +220,17 @@ TileSolveOutcome BlockWorker<T>::find_point(Panel<T> x, Panel<T> start, T* error
   rule.memory = std::min({block_.memory, dim(), kMostMemory});
   rule.max_iterations = block_.max_iterations;
   rule.dim = dim();
-  const TileSolveOutcome outcome = solve_tile<true>(rule, s_.solve, s_.right, rows_.vectors,
+  const TileSolveOutcome outcome = solve_tile<true>(rule, s_.solve, s_.right.high, rows_.vectors,
                                                     rows_.samples, [&](int64_t count) HWY_ATTR {
                                                       value_pass(view_, s_.value, count);
                                                       return net_output(view_, s_.value);
                                                     });
-  copy_rows(s_.solve.image, dim(), point(), width());
+  // The solution again, from G at the best point and the right side that was not rounded.
+  const Vec<T> factor = set<T>(rule.factor);
+  for_each<T>(dim(), width(), [&](int64_t r, int64_t c) HWY_ATTR {
+    const Vec<T> step = factor * load(s_.solve.value.row(r) + c);
+    store_two<T>(plus<T>(load_two<T>(s_.right, r, c), step), exact_point(), r, c);
+  });
   for (int64_t k = 0; k < width(); ++k) error[k] = s_.solve.error[k] * static_cast<T>(to_y);
   return outcome;
 }
@@ -302,12 +313,13 @@ void BlockWorker<T>::add_deferred(T* log_det) const {
 }
 
 template <class T>
-void BlockWorker<T>::output(Panel<T> x, Panel<T> y, bool fresh) const {
+void BlockWorker<T>::output(TwoPanel<T> x, TwoPanel<T> y, bool fresh) const {
+  const TwoPanel<T> w = exact_point();
   if (block_.solves()) {  // G(w) eliminated: y is exact in x
-    const Vec<T> of_w = set<T>(-block_.determinant() / block_.b),
-                 of_x = set<T>(block_.d / block_.b);
+    const double of_w = -block_.determinant() / block_.b, of_x = block_.d / block_.b;
     for_each<T>(dim(), width(), [&](int64_t r, int64_t c) HWY_ATTR {
-      store(hn::MulAdd(of_w, load(point().row(r) + c), of_x * load(x.row(r) + c)), y.row(r) + c);
+      const Two<T> from_w = times<T>(of_w, load_two<T>(w, r, c));
+      store_two<T>(plus<T>(from_w, times<T>(of_x, load_two<T>(x, r, c))), y, r, c);
     });
     return;
   }
@@ -316,10 +328,10 @@ void BlockWorker<T>::output(Panel<T> x, Panel<T> y, bool fresh) const {
     value_pass(view_, s_.value, rows_.vectors);
   }
   const Panel<T> g = net_output(view_, fresh ? s_.value : tape_.net);
+  const Vec<T> of_g = set<T>(block_.d);
   for_each<T>(dim(), width(), [&](int64_t r, int64_t c) HWY_ATTR {
-    store(hn::MulAdd(set<T>(block_.c), load(point().row(r) + c),
-                     set<T>(block_.d) * load(g.row(r) + c)),
-          y.row(r) + c);
+    const Two<T> from_w = times<T>(block_.c, load_two<T>(w, r, c));
+    store_two<T>(plus<T>(from_w, of_g * load(g.row(r) + c)), y, r, c);
   });
 }
 
@@ -365,7 +377,7 @@ TileSolveOutcome BlockWorker<T>::solve_adjoint(Panel<T> right, Panel<T> lambda) 
   }
   for_each<T>(dim(), width(), [&](int64_t r, int64_t c) HWY_ATTR {
     const Vec<T> unit = load(right.row(r) + c) / (load(s_.length + c) * set<T>(block_.a));
-    store(unit, s_.right.row(r) + c);
+    store(unit, s_.right.high.row(r) + c);
     store(unit, s_.solve.trial.row(r) + c);
   });
   SolveRule<T> rule;
@@ -376,7 +388,7 @@ TileSolveOutcome BlockWorker<T>::solve_adjoint(Panel<T> right, Panel<T> lambda) 
   rule.max_iterations = block_.max_iterations;
   rule.dim = dim();
   const TileSolveOutcome outcome = solve_tile<false>(
-      rule, s_.solve, s_.right, rows_.vectors, rows_.samples, [&](int64_t count) HWY_ATTR {
+      rule, s_.solve, s_.right.high, rows_.vectors, rows_.samples, [&](int64_t count) HWY_ATTR {
         vjp(view_, tape_.net, s_.solve.input, count, s_.vjp, s_.chain);
         return s_.chain;
       });

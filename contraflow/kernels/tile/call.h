@@ -38,10 +38,10 @@ struct TileCall {
   T* y = nullptr;
   T* log_det = nullptr;
   T* solve_error = nullptr;
-  T* bias_bound = nullptr;  ///< not in kLoss
+  T* bias_bound = nullptr;   ///< not in kLoss
   const T* start = nullptr;  ///< [steps, batch, dim]: points from which solves start
   T* points = nullptr;       ///< [steps, batch, dim]: w of blocks, x of affine steps
-  T* probe_sums = nullptr;  ///< per stochastic step [probe_count, batch, dim], one after another
+  T* probe_sums = nullptr;   ///< per stochastic step [probe_count, batch, dim], one after another
   const T* y_bar = nullptr;
   const T* log_det_bar = nullptr;  ///< [batch]; in kLoss the weight of each row's log-density
   T* x_bar = nullptr;

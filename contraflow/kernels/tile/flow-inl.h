@@ -90,9 +90,9 @@ class FlowWorker {
   std::vector<BlockTape<T>> tapes_;
   std::vector<StepState<T>> steps_;
   BlockScratch<T> scratch_;
-  Panel<T> state_, bar_, ordered_, ordered_out_;
-  T *log_det_, *error_, *bias_, *weight_, *own_log_det_, *own_error_, *own_bias_,
-      *completed_;
+  TwoPanel<T> state_;
+  Panel<T> bar_, ordered_, ordered_out_, ordered_low_, ordered_out_low_;
+  T *log_det_, *error_, *bias_, *weight_, *own_log_det_, *own_error_, *own_bias_, *completed_;
 };
 
 template <class T>
@@ -127,10 +127,11 @@ FlowWorker<T>::FlowWorker(const FlowPlan<T>& plan, Arena& arena) : plan_(plan) {
     steps_[k].value_sum = take_panel<T>(arena, program.dim, tangent_count(*block) * columns);
   }
   scratch_.allocate(arena, shape, plan.vectors, backward());
-  for (Panel<T>* p : {&state_, &bar_, &ordered_, &ordered_out_})
+  for (Panel<T>* p : {&state_.high, &state_.low, &bar_, &ordered_, &ordered_out_, &ordered_low_,
+                      &ordered_out_low_})
     *p = take_panel<T>(arena, program.dim, columns);
-  for (T** p : {&log_det_, &error_, &bias_, &weight_, &own_log_det_, &own_error_, &own_bias_,
-                &completed_})
+  for (T** p :
+       {&log_det_, &error_, &bias_, &weight_, &own_log_det_, &own_error_, &own_bias_, &completed_})
     *p = arena.take<T>(columns);
 }
 
@@ -227,11 +228,13 @@ void FlowWorker<T>::note(const TileSolveOutcome& outcome, const StepState<T>& st
 template <class T>
 void FlowWorker<T>::forward_affine(const TileAffine& affine, size_t k) {
   for (int64_t r = 0; r < dim(); ++r) {
-    const Vec<T> scale = set<T>(affine.scale[r]), shift = set<T>(affine.shift[r]);
+    const double shift = affine.shift[r];
+    const Two<T> two_shift{set<T>(shift),
+                           set<T>(shift - static_cast<double>(static_cast<T>(shift)))};
     for (int64_t c = 0; c < width(); c += lanes<T>()) {
-      const Vec<T> x = load(state_.row(r) + c);
-      store(x, steps_[k].point.row(r) + c);
-      store(hn::MulAdd(scale, x, shift), state_.row(r) + c);
+      const Two<T> x = load_two<T>(state_, r, c);
+      store(x.high, steps_[k].point.row(r) + c);
+      store_two<T>(plus<T>(times<T>(affine.scale[r], x), two_shift), state_, r, c);
     }
   }
   for (int64_t c = 0; c < width(); ++c) {
@@ -263,7 +266,8 @@ void FlowWorker<T>::forward_block(const TileBlock& block, size_t k) {
   const TileCall<T>& call = *plan_.call;
   if (!block.exact) sort_by_counts(block, step);
   const BlockWorker<T> worker(block, plan_.nets[k], tape(k), scratch_, rows_);
-  const Panel<T> x = to_order(step, state_, ordered_);
+  const TwoPanel<T> x{to_order(step, state_.high, ordered_),
+                      to_order(step, state_.low, ordered_low_)};
   Panel<T> start;
   if (call.start != nullptr && block.solves()) {
     load_rows(call.start + static_cast<int64_t>(k) * call.batch * dim(), ordered_out_);
@@ -279,8 +283,10 @@ void FlowWorker<T>::forward_block(const TileBlock& block, size_t k) {
     save_tape(block, k);
   }
   copy_rows(worker.point(), dim(), step.point, width());
-  worker.output(x, ordered_out_, /*fresh=*/!wants_log_det);
-  from_order(step, ordered_out_, state_);
+  const TwoPanel<T> y{ordered_out_, ordered_out_low_};
+  worker.output(x, y, /*fresh=*/!wants_log_det);
+  from_order(step, y.high, state_.high);
+  from_order(step, y.low, state_.low);
   for (int64_t s = 0; s < width(); ++s) {
     const int64_t at = step.order == nullptr ? s : step.order[s];
     if (wants_log_det) {
@@ -309,8 +315,7 @@ void FlowWorker<T>::save_tape(const TileBlock& block, size_t k) {
   if (block.exact) return;
   const int64_t columns = tangent_count(block) * width();
   copy_rows(tape(k).probe_sum, dim(), step.probe_sum, columns);
-  if (call.mode == TileMode::kLoss)
-    copy_rows(tape(k).value_sum, dim(), step.value_sum, columns);
+  if (call.mode == TileMode::kLoss) copy_rows(tape(k).value_sum, dim(), step.value_sum, columns);
 }
 
 // The tape of a block whose point, probes' sums and perhaps pre-activations are in its step.
@@ -392,7 +397,8 @@ void FlowWorker<T>::run(int64_t first, int64_t count, T* gradient, bool fresh,
   rows_.vectors = (count + lanes<T>() - 1) / lanes<T>();
   for (T* p : {log_det_, error_, bias_}) std::fill_n(p, width(), T(0));
   if (call.mode != TileMode::kBackward) {
-    load_rows(call.x, state_);
+    load_rows(call.x, state_.high);
+    zero_rows(state_.low, dim(), width());
     for (size_t k = 0; k < steps.size(); ++k) {
       if (const auto* block = std::get_if<TileBlock>(&steps[k])) {
         forward_block(*block, k);
@@ -401,7 +407,7 @@ void FlowWorker<T>::run(int64_t first, int64_t count, T* gradient, bool fresh,
       }
       if (call.points != nullptr) save_point(k);
     }
-    if (call.y != nullptr) store_rows(state_, call.y);
+    if (call.y != nullptr) store_rows(state_.high, call.y);
     if (call.solve_error != nullptr) std::copy_n(error_, count, call.solve_error + first);
     if (call.bias_bound != nullptr) std::copy_n(bias_, count, call.bias_bound + first);
   }
@@ -417,7 +423,7 @@ void FlowWorker<T>::run_backward(T* gradient) {
   load_values(call.log_det_bar, weight_);
   if (call.mode == TileMode::kLoss) {  // log p(y) = -|y|^2 / 2 + const
     for_each<T>(dim(), width(), [&](int64_t r, int64_t c) HWY_ATTR {
-      store(hn::Neg(load(weight_ + c) * load(state_.row(r) + c)), bar_.row(r) + c);
+      store(hn::Neg(load(weight_ + c) * load(state_.high.row(r) + c)), bar_.row(r) + c);
     });
   } else {
     load_rows(call.y_bar, bar_);

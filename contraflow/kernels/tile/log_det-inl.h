@@ -135,10 +135,10 @@ struct SeriesChain {
 
   /// What one run over the probe v adds to; null where not wanted.
   struct Sums {
-    T* value = nullptr;   ///< [samples]: the estimate
-    Panel<T> neumann;     ///< [dim, vectors]: the gradient's vector
-    Panel<T> deferred;    ///< [dim, vectors]: s with s . K v the estimate; saves its last product
-    T* bias = nullptr;    ///< [samples]: the certified bound
+    T* value = nullptr;  ///< [samples]: the estimate
+    Panel<T> neumann;    ///< [dim, vectors]: the gradient's vector
+    Panel<T> deferred;   ///< [dim, vectors]: s with s . K v the estimate; saves its last product
+    T* bias = nullptr;   ///< [samples]: the certified bound
   };
   HWY_NOINLINE void run(Panel<T> v, double weight, const Sums& sums) const {
     constexpr int64_t n = lanes<T>();

@@ -172,8 +172,8 @@ void value_pass(const NetView<T>& view, const NetTape<T>& tape, int64_t vectors,
            [&](int64_t begin, int64_t end) HWY_ATTR {
              if (layer.activated)
                with_activation(layer.activation,
-                               ActivateRows<T>{layer, tape, vectors, with_tangents, /*with_bias=*/true,
-                                               begin, end});
+                               ActivateRows<T>{layer, tape, vectors, with_tangents,
+                                               /*with_bias=*/true, begin, end});
            });
     if (!layer.activated) add_bias(layer, z, vectors);
   }
@@ -327,9 +327,8 @@ class DualReverse {
         const TileLayer& before = layers[k - 1];
         const Panel<T> bar = z_bar_.rows_from(before.z_begin);
         linear_down(layer, view_.packed[k].backward, z_bar, bar, tape_.all(),
-                    [&](int64_t begin, int64_t end) HWY_ATTR {
-                      activation_down(k - 1, before, bar, begin, end);
-                    });
+                    [&](int64_t begin, int64_t end)
+                        HWY_ATTR { activation_down(k - 1, before, bar, begin, end); });
         continue;
       }
       linear_down(layer, view_.packed[k].backward, z_bar, features_bar_.rows_from(layer.in_begin),

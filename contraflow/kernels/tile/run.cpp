@@ -108,7 +108,8 @@ void pack_weights(const TileProgram& program, const Packed<T>& packed) {
     const PackedLayer<T>& to = packed.layers[place.step][place.layer];
     const bool forward = place.part == 0;
     if (to.forward == nullptr) return;
-    pack_layer(layer_at(program, place), forward, const_cast<T*>(forward ? to.forward : to.backward));
+    pack_layer(layer_at(program, place), forward,
+               const_cast<T*>(forward ? to.forward : to.backward));
   });
 }
 
@@ -155,8 +156,9 @@ void choose_tile(FlowPlan<T>& plan) {
   // Three vectors at a time fill the registers: one by one, so that a wide net gets them.
   plan.vectors = wanted;
   while (plan.vectors > fewest && worker_bytes(plan) > kTileWorkspaceBytes) --plan.vectors;
-  plan.keep_z = call.mode == TileMode::kLoss &&
-                z_rows(*call.program) * plan.rows() * static_cast<int64_t>(sizeof(T)) <= kKeptZBytes;
+  plan.keep_z =
+      call.mode == TileMode::kLoss &&
+      z_rows(*call.program) * plan.rows() * static_cast<int64_t>(sizeof(T)) <= kKeptZBytes;
 }
 
 template <class T>
@@ -231,8 +233,7 @@ void reduce_gradients(const TileCall<T>& call, const Packed<T>& packed, const Ch
   for (size_t k = 0; k < program.steps.size(); ++k) {
     const auto* affine = std::get_if<TileAffine>(&program.steps[k]);
     if (affine == nullptr) continue;
-    sums.add_to(call.gradient + affine->gradient_begin, packed.affine_gradient[k],
-                2 * program.dim);
+    sums.add_to(call.gradient + affine->gradient_begin, packed.affine_gradient[k], 2 * program.dim);
   }
   for_each_layer(program, [&](const LayerPlace& place) {
     const TileLayer& layer = layer_at(program, place);

@@ -42,6 +42,7 @@ struct SolveScratch {
   Panel<T> trial;        ///< [dim]
   Panel<T> best;         ///< [dim] the best point
   Panel<T> image;        ///< [dim] its image, the solution
+  Panel<T> value;        ///< [dim] G at the best point
   Panel<T> point_steps;  ///< [memory dim] differences of points
   Panel<T> steps;        ///< [memory dim] differences of residuals
   T* error = nullptr;    ///< [samples] certified bound on each sample's error
@@ -96,7 +97,6 @@ HWY_NOINLINE bool VectorSolver<T>::advance(Panel<T> g, int64_t at, int64_t itera
     const V r = f - load(s_.trial.row(i) + c_);
     squares = hn::MulAdd(r, r, squares);
     size = hn::MulAdd(f, f, size);
-    store(f, g.row(i) + at);  // the image, from here on
   }
   const V residual = hn::Sqrt(squares);
   size = one + hn::Sqrt(size);
@@ -117,8 +117,11 @@ HWY_NOINLINE bool VectorSolver<T>::advance(Panel<T> g, int64_t at, int64_t itera
   resolvable_ = hn::IfThenElse(better, resolvable, resolvable_);
   stalls_ = hn::IfThenElse(better, zero(), stalls_ + one);
   const auto resolved = bound_ <= resolvable_;
-  // Two in a row: the second is the plain step, and only that one shows that rounding stops it.
-  const auto at_rounding = hn::And(resolved, stalls_ >= set<T>(2.0));
+  // Either the residual is what rounding the point leaves, or two steps in a row do not help: the
+  // second is the plain one, and only that one shows that rounding stops it.
+  const V floor = set<T>(2 * std::numeric_limits<T>::epsilon()) * size;
+  const auto at_floor = hn::Or(residual_ <= floor, stalls_ >= set<T>(2.0));
+  const auto at_rounding = hn::And(resolved, at_floor);
   const auto done =
       hn::Or(bound_ <= set<T>(rule_.tolerance), rule_.to_rounding ? at_rounding : resolved);
   const auto stalled = hn::And(hn::Not(done), stalls_ >= set<T>(4.0));
@@ -141,7 +144,10 @@ HWY_INLINE void VectorSolver<T>::remember(hn::Mask<Tag<T>> better, hn::Mask<Tag<
   for (int64_t i = 0; i < rule_.dim; ++i) {
     T* best = s_.best.row(i) + c_;
     T* image = s_.image.row(i) + c_;
-    const V trial = load(s_.trial.row(i) + c_), f = load(g.row(i) + at);
+    const V trial = load(s_.trial.row(i) + c_), of_g = load(g.row(i) + at);
+    const V f = hn::MulAdd(set<T>(rule_.factor), of_g, load(right_.row(i) + c_));
+    T* value = s_.value.row(i) + c_;
+    store(hn::IfThenElse(better, of_g, load(value)), value);
     if (rule_.memory > 0) {
       const int64_t j = slot * rule_.dim + i;
       const V step = trial - load(best);
