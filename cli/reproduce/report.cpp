@@ -166,7 +166,9 @@ EarlierReport read_report(const fs::path& path) {
   const auto has_list = [&](const char* key) {
     return report.is_object() && report.contains(key) && report[key].is_array();
   };
-  if (has_list("rows") && has_list("pictures")) return {report["rows"], report["pictures"]};
+  if (has_list("rows") && has_list("pictures")) {
+    return {report["rows"], report["pictures"], report.value("quick", false)};
+  }
   fail<ConfigError>("reproduce", path.string(), "a report of this command", "another file",
                     "Move it away, or choose another folder with --out.");
 }

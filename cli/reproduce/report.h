@@ -22,6 +22,7 @@ std::string report_markdown(const nlohmann::ordered_json& report, const Table& t
 struct EarlierReport {
   std::vector<nlohmann::ordered_json> rows;
   std::vector<std::string> pictures;
+  bool quick = false;
 };
 /// IoError, ConfigError: a file that is no report.
 EarlierReport read_report(const std::filesystem::path& path);

@@ -20,6 +20,15 @@ using Json = nlohmann::ordered_json;
 
 constexpr int64_t kMostBytes = 16 << 20;
 
+void make_folder(const fs::path& path, const char* option) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (fs::is_directory(path)) return;
+  fail<IoError>("reproduce", path.string(), "a folder that can be made",
+                error ? error.message() : "a file",
+                std::string("Choose another with ") + option + ".");
+}
+
 /// "about 2 h 10 min left": expected minutes of the rows to come, corrected by how long the rows
 /// behind took. Nothing where a row does not say what to expect.
 class TimeLeft {
@@ -95,8 +104,10 @@ void Reproduction::check_configs() const {
 // Numbers that stand in the report and come from another place, and those of this one.
 void Reproduction::read_earlier() {
   const EarlierReport earlier = read_report(report_path(".json"));
-  pictures_ = earlier.pictures;
-  for (const Json& row : earlier.rows) results_[row["row"]] = row;
+  if (earlier.quick == quick_) {  // else its numbers are of another kind
+    pictures_ = earlier.pictures;
+    for (const Json& row : earlier.rows) results_[row["row"]] = row;
+  }
   for (const RowOptions& row : table_.options.rows) {
     if (const auto result = finished(job(row))) results_[row.name] = *result;
   }
@@ -105,7 +116,10 @@ void Reproduction::read_earlier() {
 std::optional<Json> Reproduction::finished(const RowJob& job) const {
   const fs::path path = job.run_folder / "result.json";
   if (!fs::exists(path)) return std::nullopt;
-  return parse_json(read_file(path, kMostBytes), path.string());
+  const Json result = parse_json(read_file(path, kMostBytes), path.string());
+  if (result.is_object() && result.contains("certificate")) return result;
+  fail<ConfigError>("reproduce", path.string(), "the result of a row", "another file",
+                    "Remove it to measure the row again.");
 }
 
 // False if Ctrl-C stopped it.
@@ -166,8 +180,8 @@ bool Reproduction::all_hold() const {
 
 int Reproduction::run() {
   check_configs();
-  fs::create_directories(out_);
-  fs::create_directories(runs_);
+  make_folder(out_ / table_.name, "--out");
+  make_folder(runs_, "--runs");
   read_earlier();
   for (auto row = rows_.cbegin(); row != rows_.cend(); ++row) {
     const RowJob next = job(*row);

@@ -249,6 +249,16 @@ TEST(CliReproduce, ARowOfAnotherConfigIsRefused) {
   EXPECT_EQ(run(tables.command()).code, 0);
 }
 
+TEST(CliReproduce, QuickNumbersDoNotStayInAFullReport) {
+  Tables tables;
+  tables.write_table(row("a") + row("b"));
+  const auto only = [](const char* name) { return std::vector<std::string>{"--rows", name}; };
+  ASSERT_EQ(run(tables.command("quick") + only("a") + std::vector<std::string>{"--quick"}).code, 0);
+  const Ran full = run(tables.command("full") + only("b"));
+  ASSERT_EQ(full.code, 0) << full.err;
+  EXPECT_EQ(full.json()["rows"].size(), 1U);
+}
+
 // -------------------------------------------------------------------------------------- misuse
 
 TEST(CliReproduce, UnknownNamesAreAnsweredWithTheNearest) {
@@ -294,6 +304,16 @@ TEST(CliReproduce, AReportOfAnotherKindIsNotOverwritten) {
   write_bytes(tables / "out/small.json", "{\"mine\": 1}");
   expect_error(run(tables.command()), 2, {"small.json", "--out"});
   EXPECT_EQ(read_bytes(tables / "out/small.json"), "{\"mine\": 1}");
+}
+
+TEST(CliReproduce, FoldersAndResultsThatAreNoneAreNamed) {
+  Tables tables;
+  tables.write_table(row("a"));
+  write_bytes(tables / "file", "");
+  expect_error(run(tables.command("file")), 1, {"a folder that can be made", "--runs"});
+  fs::create_directories(tables / "runs/a");
+  write_bytes(tables / "runs/a/result.json", "[]");
+  expect_error(run(tables.command()), 2, {"result.json", "Remove it"});
 }
 
 TEST(CliReproduce, HelpTeaches) {
