@@ -149,6 +149,18 @@ class Certifier {
 
 }  // namespace
 
+const char* verdict_text(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::kCertified:
+      return "CERTIFIED";
+    case Verdict::kNotProven:
+      return "NOT PROVEN";
+    case Verdict::kFailed:
+      break;
+  }
+  return "FAILED";
+}
+
 Verdict BlockCertificate::verdict() const {
   // A lower bound above the upper one by more than its rounding refutes the proof.
   const bool contradicted = lower > upper * (1.0 + 1e-9);

@@ -16,6 +16,9 @@ enum class Verdict {
   kFailed,     ///< A bound of 1 or more, or a row that did not come back within its bound.
 };
 
+/// "CERTIFIED", "NOT PROVEN" or "FAILED".
+const char* verdict_text(Verdict verdict);
+
 /// One contractive block: what is proven about it, and what real rows did in it.
 struct BlockCertificate {
   std::string name;

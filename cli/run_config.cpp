@@ -18,16 +18,6 @@ std::string preset_of(const Json& json) {
   return named ? model["preset"].get<std::string>() : ModelOptions{}.preset;
 }
 
-// Other commands run elsewhere; the data must be found from there too.
-void make_path_absolute(data::DataOptions& data) {
-  const std::vector<std::string> builtin = data::builtin_data_names();
-  if (std::find(builtin.begin(), builtin.end(), data.name) != builtin.end()) return;
-  std::error_code error;
-  if (!std::filesystem::exists(data.name, error)) return;  // open_data says so
-  const auto path = std::filesystem::absolute(data.name, error);
-  if (!error) data.name = path.lexically_normal().string();
-}
-
 void check_dataset(const data::Dataset& dataset, const TrainingOptions& training) {
   if (dataset.event_shape.size() != 1) {
     fail<ConfigError>("train", dataset.name, "rows of columns",
@@ -90,6 +80,15 @@ Json PreparedRun::metadata() const {
   out["columns"] = options_to_json(columns);
   out["flow"] = options_to_json(spec);
   return out;
+}
+
+void make_path_absolute(data::DataOptions& data) {
+  const std::vector<std::string> builtin = data::builtin_data_names();
+  if (std::find(builtin.begin(), builtin.end(), data.name) != builtin.end()) return;
+  std::error_code error;
+  if (!std::filesystem::exists(data.name, error)) return;  // open_data says so
+  const auto path = std::filesystem::absolute(data.name, error);
+  if (!error) data.name = path.lexically_normal().string();
 }
 
 PreparedRun prepare_run(RunConfig config) {

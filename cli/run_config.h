@@ -29,6 +29,9 @@ void visit(RunConfig& o, Field&& field) {
 /// Reads a config; absent keys are those of the preset. ConfigError names the dotted path.
 RunConfig run_config_from_json(const nlohmann::ordered_json& json, std::string_view where);
 
+/// The path of a file from the root: other commands run elsewhere, and must find the data too.
+void make_path_absolute(data::DataOptions& data);
+
 /// Every key a config may hold, with default, type, range and meaning, for --help.
 std::string run_config_help();
 

@@ -31,18 +31,6 @@ struct CertifyArguments {
   bool verbose = false;
 };
 
-const char* verdict_text(Verdict verdict) {
-  switch (verdict) {
-    case Verdict::kCertified:
-      return "CERTIFIED";
-    case Verdict::kNotProven:
-      return "NOT PROVEN";
-    case Verdict::kFailed:
-      break;
-  }
-  return "FAILED";
-}
-
 std::string verdict_remark(Verdict verdict) {
   switch (verdict) {
     case Verdict::kCertified:

@@ -31,6 +31,7 @@ Command add_score(CLI::App& parent);
 Command add_sample(CLI::App& parent);
 Command add_certify(CLI::App& parent);
 Command add_plot(CLI::App& parent);
+Command add_reproduce(CLI::App& parent);
 Command add_info(CLI::App& parent);
 Command add_list(CLI::App& parent);
 

@@ -1,18 +1,15 @@
-#include <csignal>
-#include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "cli/commands/common.h"
 #include "cli/figures.h"
+#include "cli/training_run.h"
 #include "contraflow/core/error.h"
 #include "contraflow/core/file.h"
 #include "contraflow/core/log.h"
 #include "contraflow/core/text.h"
 #include "contraflow/core/toml.h"
 #include "contraflow/distributions/estimate.h"
-#include "contraflow/training/progress.h"
 #include "contraflow/training/run_folder.h"
-#include "contraflow/training/trainer.h"
 
 namespace contraflow::cli {
 namespace {
@@ -20,7 +17,6 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-constexpr int kInterruptedCode = 130;  // what a shell expects of a program that SIGINT ended
 constexpr const char* kExamples =
     "Examples:\n"
     "  contraflow train --data checkerboard                     a toy density, default model\n"
@@ -83,30 +79,6 @@ RunConfig resolve(const TrainArguments& a, const fs::path& folder, int64_t threa
   return run_config_from_json(json, a.config.empty() ? "train" : a.config);
 }
 
-// ------------------------------------------------------------------------------------ interrupt
-
-volatile std::sig_atomic_t interrupted = 0;  // all that a signal handler may touch
-
-void on_interrupt(int /*signal*/) { interrupted = 1; }
-
-/// While it lives, the first Ctrl-C asks the run to stop and the second one ends the process.
-class InterruptScope {
- public:
-  InterruptScope() {
-    interrupted = 0;
-    struct sigaction action {};
-    action.sa_handler = on_interrupt;
-    action.sa_flags = static_cast<int>(SA_RESETHAND | SA_RESTART);
-    ::sigaction(SIGINT, &action, &old_);
-  }
-  ~InterruptScope() { ::sigaction(SIGINT, &old_, nullptr); }
-  InterruptScope(const InterruptScope&) = delete;
-  InterruptScope& operator=(const InterruptScope&) = delete;
-
- private:
-  struct sigaction old_ {};
-};
-
 // ----------------------------------------------------------------------------------- the run
 
 /// Takes away what a new run wrote before its first checkpoint, so that a run that could not begin
@@ -132,26 +104,6 @@ class NewRunGuard {
   bool existed_;
   bool active_;
 };
-
-TrainReport train(PreparedRun& run, const RunFolder& folder, const Console& console) {
-  const Console::Terminal& terminal = console.terminal();
-  ProgressPrinter progress(console.err(), run.config.training.steps,
-                           {.is_terminal = terminal.err, .columns = terminal.columns});
-  const InterruptScope interrupt;
-  TrainerHooks hooks;
-  hooks.on_step = [&progress](const MetricsRecord& record) { progress.on_step(record); };
-  hooks.should_stop = [] { return interrupted != 0; };
-  hooks.config = run.metadata();
-  TrainReport report;
-  try {
-    report = fit_in_folder(*run.flow, run.dataset.splits, run.config.training, folder, hooks);
-  } catch (...) {
-    progress.finish();
-    throw;
-  }
-  progress.finish();
-  return report;
-}
 
 std::vector<fs::path> draw_pictures(const PreparedRun& run, const RunFolder& folder) {
   std::vector<fs::path> drawn;
@@ -247,7 +199,7 @@ int run_train(const TrainArguments& a, int64_t threads, const Console& console) 
   NewRunGuard guard(path, existed, mode == RunMode::kNew);  // goes first: the folder is locked then
   console.note("training " + run.config.model.preset + " on " + run.dataset.name + " in " +
                path.string());
-  const TrainReport report = train(run, folder, console);
+  const TrainReport report = train_in_folder(run, folder, console);
   guard.keep();
   const std::vector<fs::path> pictures = draw_pictures(run, folder);
   console.result(report_json(report, run, folder, pictures),

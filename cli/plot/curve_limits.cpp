@@ -52,7 +52,12 @@ Series ordered(const Series& series) {
   }
   std::stable_sort(order.begin(), order.end(),
                    [&](size_t a, size_t b) { return series.step[a] < series.step[b]; });
-  Series sorted{.name = series.name, .step = {}, .value = {}, .error = {}, .style = series.style};
+  Series sorted{.name = series.name,
+                .step = {},
+                .value = {},
+                .error = {},
+                .style = series.style,
+                .color = series.color};
   for (const size_t i : order) {
     sorted.step.push_back(series.step[i]);
     sorted.value.push_back(series.value[i]);
@@ -62,7 +67,7 @@ Series ordered(const Series& series) {
 }
 
 std::vector<double> course(const Series& series) {
-  if (series.style == CurveStyle::kMarkers) return series.value;
+  if (series.style != CurveStyle::kNoisy) return series.value;
   return smoothed(series.value, std::max(1.0, static_cast<double>(series.value.size()) / 60.0));
 }
 

@@ -70,6 +70,7 @@ void draw_band(Canvas& canvas, const Panel& panel, const Series& series, const C
   finish();
 }
 
+/// A single value has no line to show: it gets a disc.
 void draw_series(Canvas& canvas, const Panel& panel, const Series& series, const Color& color) {
   draw_band(canvas, panel, series, color);
   const std::vector<Point> points = placed(panel, series.step, series.value);
@@ -77,11 +78,15 @@ void draw_series(Canvas& canvas, const Panel& panel, const Series& series, const
     canvas.polyline(points, {.color = color, .width = 0.7, .alpha = 0.28});
     const std::vector<Point> bold = placed(panel, series.step, course(series));
     canvas.polyline(bold, {.color = color, .width = 2.2});
-    // A single value has no line to show.
     if (bold.size() == 1) canvas.disc(bold.front(), 3.4, color);
     return;
   }
-  canvas.polyline(points, {.color = color, .width = 1.6});
+  const bool dashed = series.style == CurveStyle::kDashed;
+  canvas.polyline(points, {.color = color, .width = 1.6, .dashed = dashed});
+  if (series.style != CurveStyle::kMarkers) {
+    if (points.size() == 1) canvas.disc(points.front(), 3.4, color);
+    return;
+  }
   // Markers closer than their size would hide the line.
   const bool sparse = static_cast<double>(points.size()) * 7.0 < panel.area().width;
   for (const Point& at : points) {
@@ -130,12 +135,20 @@ void draw_best(Canvas& canvas, const Panel& panel, const MarkedPoint& best) {
   canvas.ring(at, 6.5, {.color = theme::kInk, .width = 1.8});
 }
 
+Color color_of(const Series& series, size_t place) {
+  return series_color(series.color.value_or(place));
+}
+
+Swatch swatch_of(CurveStyle style) {
+  if (style == CurveStyle::kMarkers) return Swatch::kMarker;
+  return style == CurveStyle::kDashed ? Swatch::kDash : Swatch::kLine;
+}
+
 std::vector<LegendEntry> legend_of(const Curves& curves) {
   std::vector<LegendEntry> entries;
   for (size_t i = 0; i < curves.series.size(); ++i) {
-    const bool noisy = curves.series[i].style == CurveStyle::kNoisy;
-    entries.push_back(
-        {curves.series[i].name, series_color(i), noisy ? Swatch::kLine : Swatch::kMarker});
+    const Series& one = curves.series[i];
+    entries.push_back({one.name, color_of(one, i), swatch_of(one.style)});
   }
   if (curves.best) entries.push_back({curves.best->label, theme::kInk, Swatch::kRing});
   return entries;
@@ -175,7 +188,7 @@ void draw_main(Canvas& canvas, const Panel& panel, const Curves& curves,
   {
     const Canvas::Clip clip(canvas, panel.area());
     for (size_t i = 0; i < series.size(); ++i) {
-      draw_series(canvas, panel, series[i], series_color(i));
+      draw_series(canvas, panel, series[i], color_of(series[i], i));
     }
   }
   if (curves.best) draw_best(canvas, panel, *curves.best);

@@ -12,6 +12,8 @@ namespace contraflow::plot {
 enum class CurveStyle {
   kNoisy,    ///< The values faintly, their smoothed course boldly.
   kMarkers,  ///< A marker at every value.
+  kLine,     ///< Nothing but the line.
+  kDashed,   ///< A dashed line, for the companion of another series.
 };
 
 /// Values over training steps, in any order of steps; values that are not finite leave gaps.
@@ -21,6 +23,7 @@ struct Series {
   std::vector<double> value = {};
   std::vector<double> error = {};  ///< Half width of a band around the values; empty = none.
   CurveStyle style = CurveStyle::kMarkers;
+  std::optional<size_t> color = {};  ///< Number of its colour; by default its place in the figure.
 };
 
 /// Horizontal line with its text in the right margin.

@@ -49,6 +49,9 @@ void draw_swatch(Canvas& canvas, Point left, const LegendEntry& entry) {
     case Swatch::kLine:
       canvas.line(left, right, {.color = entry.color, .width = 2.2});
       return;
+    case Swatch::kDash:
+      canvas.line(left, right, {.color = entry.color, .width = 1.6, .dashed = true});
+      return;
     case Swatch::kMarker:
       canvas.line(left, right, {.color = entry.color, .width = 1.6});
       canvas.disc(middle, 3.4, entry.color);

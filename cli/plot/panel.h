@@ -67,7 +67,7 @@ void draw_heading(Canvas& canvas, std::string_view title, std::string_view subti
 double heading_bottom(std::string_view title, std::string_view subtitle);
 
 /// Mark before the text of a legend entry.
-enum class Swatch { kNone, kLine, kMarker, kRing, kDot, kBox };
+enum class Swatch { kNone, kLine, kDash, kMarker, kRing, kDot, kBox };
 struct LegendEntry {
   std::string text = {};
   Color color = {};

@@ -19,8 +19,12 @@ std::string formatted(const char* format, double value) {
 }
 
 std::string with_error(const MeanWithError& value) {
-  std::string text = formatted("%.3f", value.mean);
-  if (std::isfinite(value.standard_error)) text += formatted(" ± %.3f", value.standard_error);
+  // Three decimals say nothing of a squared error of 1e-5.
+  const bool small = value.mean != 0.0 && std::abs(value.mean) < 0.01;
+  std::string text = formatted(small ? "%.2e" : "%.3f", value.mean);
+  if (std::isfinite(value.standard_error)) {
+    text += formatted(small ? " ± %.0e" : " ± %.3f", value.standard_error);
+  }
   return text;
 }
 

@@ -50,6 +50,26 @@ TEST(Curves, LimitsHoldReferencesAndTheBestPoint) {
   EXPECT_LT(limits(curves).lo, 2.9);
 }
 
+TEST(Curves, ACompanionIsDashedInTheColourOfItsSeries) {
+  const auto ink_of = [](CurveStyle style, size_t color) {
+    Curves curves;
+    curves.series = {
+        {.name = "a", .step = {0, 10}, .value = {1, 1}, .style = CurveStyle::kLine},
+        {.name = "b", .step = {0, 10}, .value = {2, 2}, .style = style, .color = color}};
+    const auto picture = drawn([&](const auto& path) { draw_curves(curves, path); });
+    return std::pair{picture.count(series_color(0)), picture.count(series_color(1))};
+  };
+  const auto [own, other] = ink_of(CurveStyle::kLine, 1);
+  const auto [shared, none] = ink_of(CurveStyle::kLine, 0);
+  EXPECT_GT(other, 0);
+  EXPECT_EQ(none, 0);
+  EXPECT_EQ(shared, own + other);
+  const auto [dashed, nothing] = ink_of(CurveStyle::kDashed, 0);
+  EXPECT_EQ(nothing, 0);
+  EXPECT_GT(dashed, own);
+  EXPECT_LT(dashed, shared - other / 5);
+}
+
 TEST(Curves, LowestPointNamesStepAndValue) {
   Series series{
       .name = "", .step = {10, 4500, 30}, .value = {5, 3.5121, std::nan("")}, .error = {}};

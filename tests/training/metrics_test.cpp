@@ -104,6 +104,12 @@ TEST(Progress, LineTellsStepsRateTimeLossAndValidation) {
             "1,200/5,000 24%  76 step/s  50 s left  loss 3.712 ± 0.021  validation 3.698 best");
 }
 
+TEST(Progress, SmallLossesKeepTheirDigits) {
+  ProgressState state{.record = record_of(10), .steps = 20, .steps_per_second = 0.0};
+  state.record.loss = MeanWithError{1.234e-5, 2.1e-7, 100};
+  EXPECT_EQ(progress_line(state), "10/20 50%  loss 1.23e-05 ± 2e-07");
+}
+
 TEST(Progress, TerminalRewritesOneLineAndKeepsItShort) {
   std::ostringstream out;
   ProgressPrinter printer(out, 4, {.is_terminal = true, .columns = 30});

@@ -1,0 +1,97 @@
+#include "cli/reproduce/density_run.h"
+
+#include "cli/figures.h"
+#include "cli/row_scores.h"
+#include "cli/training_run.h"
+#include "contraflow/core/error.h"
+
+namespace contraflow::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+// As many draws as 'contraflow evaluate' takes where a log-density is random.
+constexpr int64_t kReplicates = 4;
+
+LikelihoodReport measure_test(const RowJob& job, const DensityModel& model,
+                              const data::Source& test) {
+  const int64_t rows = test.size().value_or(0);
+  RowProgress progress(job.console, job.row.name + ": evaluating", rows);
+  const ScoreOptions options{.is_random = model.file.is_random(),
+                             .replicates = kReplicates,
+                             .rng = Rng(0).fork("evaluate")};
+  return measure_likelihood(*model.file.flow, test, rows, options, progress);
+}
+
+Json certify_test(const RowJob& job, const DensityModel& model, const data::Source& test) {
+  const int64_t rows = std::min(job.certificate_rows(), test.size().value_or(0));
+  job.console.note(job.row.name + ": certifying");
+  return certificate_summary(certify(*model.file.flow, test, rows, Rng(0).fork("certify")));
+}
+
+// Beside the table's text, which names it relative to itself.
+std::string draw_map(const RowJob& job, const DensityModel& model) {
+  fs::create_directories(job.pictures);
+  const fs::path path = job.pictures / (job.row.name + ".png");
+  const std::string title = title_of(model.dataset) + ", " + job.row.model;
+  draw_density({*model.file.flow, model.file.columns, model.dataset, title, {}}, path);
+  return job.pictures.filename().string() + "/" + path.filename().string();
+}
+
+int64_t parameter_count(const Flow& flow) {
+  int64_t count = 0;
+  for (const at::Tensor& parameter : flow.parameters()) count += parameter.numel();
+  return count;
+}
+
+}  // namespace
+
+std::optional<DensityRun> train_density(const RowJob& job) {
+  const std::string where = (job.table.folder / job.row.config).string();
+  PreparedRun run =
+      prepare_run(run_config_from_json(row_config(job.table, job.row, job.quick), where));
+  if (run.dataset.splits.test == nullptr) {
+    fail<ConfigError>("reproduce", where + ": data.test_rows", "rows to measure on", "none",
+                      "Raise it.");
+  }
+  DensityRun out{open_run_folder(job, options_to_json(run.config)), {}};
+  out.report = train_in_folder(run, *out.folder, job.console);
+  if (out.report.status == TrainStatus::kInterrupted) return std::nullopt;
+  return out;
+}
+
+DensityModel open_density(const RowJob& job, WeightChoice weights) {
+  DensityModel model{load_model(job.run_folder, {.weights = weights}), {}};
+  model.dataset = open_model_data(model.file);
+  return model;
+}
+
+Json measure_density(const RowJob& job, const DensityRun& run, const DensityModel& model) {
+  const data::Source& test = split_of(model.dataset, "test");
+  const LikelihoodReport likelihood = measure_test(job, model, test);
+  const DataColumns& columns = model.file.columns;
+  Json out = row_head(job, title_of(model.dataset));
+  out["nll"] = json_number(likelihood.nll.mean);
+  out["standard_error"] = json_number(likelihood.nll.standard_error);
+  out["entropy"] = columns.entropy ? Json(*columns.entropy) : Json();
+  out["kl"] = columns.entropy ? json_number(likelihood.nll.mean - *columns.entropy) : Json();
+  out["test_rows"] = test.size().value_or(0);
+  out["weights"] = enum_name(model.file.weights);
+  out["certificate"] = certify_test(job, model, test);
+  if (has_density_map(columns)) out["picture"] = draw_map(job, model);
+  add_row_tail(out, job,
+               {.steps = run.report.step,
+                .seconds = run.report.seconds,
+                .seed = model.file.config.training.seed,
+                .parameters = parameter_count(*model.file.flow)});
+  return out;
+}
+
+std::optional<Json> run_density_row(const RowJob& job) {
+  const std::optional<DensityRun> run = train_density(job);
+  if (!run) return std::nullopt;
+  return measure_density(job, *run, open_density(job, WeightChoice::kSelected));
+}
+
+}  // namespace contraflow::cli

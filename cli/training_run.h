@@ -1,0 +1,27 @@
+#pragma once
+
+#include "cli/console.h"
+#include "cli/run_config.h"
+#include "contraflow/training/run_folder.h"
+#include "contraflow/training/trainer.h"
+
+namespace contraflow::cli {
+
+inline constexpr int kInterruptedCode = 130;  ///< What a shell expects after SIGINT.
+
+/// While it lives, the first Ctrl-C asks the run to stop and the second one ends the process.
+class InterruptScope {
+ public:
+  InterruptScope();
+  ~InterruptScope();
+  InterruptScope(const InterruptScope&) = delete;
+  InterruptScope& operator=(const InterruptScope&) = delete;
+
+  static bool interrupted();
+};
+
+/// Trains the run in its folder, from its checkpoint if there is one, with progress on the console
+/// and Ctrl-C as a request to stop.
+TrainReport train_in_folder(PreparedRun& run, const RunFolder& folder, const Console& console);
+
+}  // namespace contraflow::cli
