@@ -110,7 +110,7 @@ RelationResult evaluate_relation(const BlockRelation& relation, const at::Tensor
     out.y = at::add(out.w * (-f.determinant() / f.b), x.detach(), f.d / f.b);
     out.error_bound = hidden.error_bound * std::abs(f.determinant() / f.b);
   }
-  out.log_det = estimate_log_det(f, *point, relation.net->lipschitz(), relation.log_det, rng,
+  out.log_det = estimate_log_det(f, *point, relation.net->bound(), relation.log_det, rng,
                                  with_gradient, relation.law ? &*relation.law : nullptr);
   return out;
 }

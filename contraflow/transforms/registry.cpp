@@ -98,6 +98,10 @@ std::vector<LawSample> block_samples() {
   ContractiveBlockOptions truncated =
       tight_block(FormKind::kInverseResidual, Activation::kSoftplus, 2);
   truncated.train_log_det = truncated.eval_log_det = TruncatedSeries{};
+  ContractiveBlockOptions adaptive = tight_block(FormKind::kMonotone, Activation::kCPila, 2);
+  adaptive.train_log_det = adaptive.eval_log_det = AdaptiveSeries{};
+  ContractiveBlockOptions krylov = tight_block(FormKind::kInverseResidual, Activation::kElu, 3);
+  krylov.train_log_det = krylov.eval_log_det = KrylovQuadrature{};
   return {
       law_sample("residual", tight_block(FormKind::kResidual, Activation::kClipSwish, 2)),
       law_sample("inverse_residual",
@@ -110,6 +114,8 @@ std::vector<LawSample> block_samples() {
       law_sample("roulette", roulette, {}, /*exact_log_det=*/false),
       law_sample("optimal", optimal, {}, /*exact_log_det=*/false),
       law_sample("truncated", truncated, {}, /*exact_log_det=*/false),
+      law_sample("adaptive", adaptive, {}, /*exact_log_det=*/false),
+      law_sample("krylov", krylov, {}, /*exact_log_det=*/false),
   };
 }
 
