@@ -104,6 +104,32 @@ TEST(CliCertify, ProvesEveryBlockOfATrainedRun) {
               HasSubstr("norm >="));
 }
 
+TEST(CliCertify, NamesTheNormOfAProof) {
+  const auto certify = [](const std::vector<std::string>& set) {
+    TempFolder folder;
+    const std::string out = (folder / "run").string();
+    const Ran trained = run(
+        std::vector<std::string>{"train", "--data", "moons", "--model", "residual", "--out", out} +
+        tiny() + set);
+    EXPECT_EQ(trained.code, 0) << trained.err;
+    return std::pair{run({"certify", out, "--rows", "20", "--json"}).json(),
+                     run({"certify", out, "--rows", "20", "--verbose"}).out};
+  };
+  const auto [infinity, text] = certify({"--set", "model.net.norm_order=infinity"});
+  EXPECT_EQ(infinity["verdict"], "CERTIFIED");
+  for (const auto& block : infinity["blocks"]) {
+    EXPECT_EQ(block["norm_order"], "inf");
+    EXPECT_LE(block["lipschitz_lower"].get<double>(), block["lipschitz_upper"].get<double>());
+    EXPECT_LT(block["lipschitz_upper"].get<double>(), 1.0);
+    EXPECT_EQ(block["layers"][0]["input_order"], "inf");
+  }
+  EXPECT_THAT(text, HasSubstr("proven, p = inf"));
+  EXPECT_THAT(text, HasSubstr("proven, inf -> inf"));
+  const auto [learned, words] = certify({"--set", "model.net.norm_order=learned"});
+  EXPECT_EQ(learned["verdict"], "NOT PROVEN");
+  EXPECT_THAT(words, HasSubstr("estimated, p = "));
+}
+
 TEST(CliCertify, DoesNotCallAnEstimateAProof) {
   TempFolder folder;
   const std::string out = (folder / "run").string();
