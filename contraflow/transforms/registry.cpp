@@ -1,6 +1,7 @@
 #include "contraflow/transforms/registry.h"
 
 #include "contraflow/transforms/actnorm.h"
+#include "contraflow/transforms/batch_norm.h"
 #include "contraflow/transforms/chain.h"
 #include "contraflow/transforms/contractive_block.h"
 #include "contraflow/transforms/dequantize.h"
@@ -138,6 +139,7 @@ std::vector<LawSample> block_samples() {
 const std::vector<TransformEntry>& transform_registry() {
   static const std::vector<TransformEntry> registry{
       entry<ActNorm>("actnorm", {law_sample("dim3", ActNormOptions{.dim = 3})}),
+      entry<BatchNorm>("batch_norm", {law_sample("dim3", BatchNormOptions{.dim = 3})}),
       entry<Standardize>("standardize", {law_sample("dim3", StandardizeOptions{.dim = 3})}),
       entry<Logit>(
           "logit",
