@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "contraflow/core/vector_norm.h"
 #include "contraflow/training/evaluation.h"
 #include "contraflow/transforms/chain.h"
 #include "contraflow/transforms/dequantize.h"
@@ -52,17 +53,19 @@ at::Tensor hidden_point(const BlockForm& form, const at::Tensor& x, const at::Te
   return (x * form.d - y * form.b) / form.determinant();
 }
 
-/// A lower bound on Lip(G): power iteration on J^T J at each row.
+/// A lower bound on Lip(G) in its own norm: the power iteration v <- dual of J^T (dual of J v),
+/// which for the Euclidean norm is that of J^T J, at each row.
 double observed_lipschitz(const ContractiveNet& net, const at::Tensor& w,
                           const at::Tensor& condition, const Rng& rng) {
   const auto point = net.linearize(w, condition);
+  const double order = net.norm_order();
   at::Tensor v = rng.normal({w.size(0), 1, w.size(1)}, w.options()).transpose(0, 1).contiguous();
   double largest = 0.0;
   for (int64_t k = 0; k < kPowerIterations; ++k) {
-    v = v / row_norm(v).clamp_min(1e-300).unsqueeze(-1);
+    v = dual_rows(v, order);
     const at::Tensor image = point->jvp(v);
-    largest = std::max(largest, row_norm(image).max().item<double>());
-    v = point->vjp(image);
+    largest = std::max(largest, contraflow::row_norm(image, order).max().item<double>());
+    v = point->vjp(dual_rows(image, dual_order(order)));
   }
   return largest;
 }
@@ -79,6 +82,7 @@ class Certifier {
       BlockCertificate certificate;
       certificate.name = "block " + std::to_string(result_.blocks.size() + 1);
       certificate.form = block->options().form;
+      certificate.norm_order = block->net()->norm_order();
       certificate.upper = block->net()->lipschitz();
       certificate.proven = block->net()->proven();
       certificate.layers = block->net()->layer_bounds();

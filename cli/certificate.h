@@ -23,8 +23,9 @@ const char* verdict_text(Verdict verdict);
 struct BlockCertificate {
   std::string name;
   FormKind form = FormKind::kResidual;
-  double upper = 0.0;  ///< Bound in force on Lip(G).
-  double lower = 0.0;  ///< Largest |J v| / |v| found at the rows: Lip(G) is at least this.
+  double norm_order = 2.0;  ///< p of the norm in which the next two hold.
+  double upper = 0.0;       ///< Bound in force on Lip(G).
+  double lower = 0.0;       ///< Largest |J v|_p / |v|_p found at the rows: Lip(G) is at least this.
   bool proven = false;
   double worst_error = 0.0;   ///< Largest |inverse(forward(x)) - x|, Euclidean.
   double worst_bound = 0.0;   ///< Largest certified bound on it.

@@ -24,6 +24,23 @@ struct Describe {
                       " terms: biased, with a certified bound"};
   }
 
+  EstimatorFacts operator()(const AdaptiveSeries& options) const {
+    return {.kind = "adaptive",
+            .expected_terms = static_cast<double>(options.max_terms),
+            .unbiased = false,
+            .remark = "adaptive: series until the certified bias of a row is at most " +
+                      scientific(options.tolerance) + " nats a block, at most " +
+                      std::to_string(options.max_terms) + " terms"};
+  }
+
+  EstimatorFacts operator()(const KrylovQuadrature& options) const {
+    return {.kind = "krylov",
+            .expected_terms = static_cast<double>(options.steps),
+            .unbiased = false,
+            .remark = "krylov: quadrature of " + std::to_string(options.steps) +
+                      " products a probe: biased, with a certified bound"};
+  }
+
   EstimatorFacts operator()(const RussianRoulette& options) const {
     const TermLaw law = term_law(options, form, kappa);
     EstimatorFacts facts;

@@ -1,9 +1,14 @@
 #include "cli/model_file.h"
 
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
 #include <nlohmann/json.hpp>
 
 #include "contraflow/core/error.h"
+#include "contraflow/core/toml.h"
 #include "contraflow/training/run_folder.h"
+#include "contraflow/training/state.h"
 #include "contraflow/transforms/registry.h"
 
 namespace contraflow::cli {
@@ -55,6 +60,42 @@ bool any_log_det(const Json& transforms, const std::function<bool(const std::str
   return false;
 }
 
+// `eval_log_det.kind=krylov` of `model.eval_log_det.kind=krylov`.
+std::string evaluation_assignment(const std::string& assignment) {
+  constexpr std::string_view kPrefix = "model.";
+  const std::string key = assignment.substr(0, assignment.find('='));
+  const std::string own =
+      key.starts_with(kPrefix) ? key.substr(kPrefix.size()) : std::string("another");
+  const std::string head = own.substr(0, own.find('.'));
+  for (const char* known : {"eval_log_det", "solver", "tolerance"}) {
+    if (head == known) return assignment.substr(kPrefix.size());
+  }
+  fail<ConfigError>("--set", key, "model.eval_log_det, model.solver or model.tolerance",
+                    "another key",
+                    "Only how a trained model is evaluated can be set; train another one for the "
+                    "rest.");
+}
+
+FlowSpec evaluated_otherwise(FlowSpec spec, const std::vector<std::string>& set,
+                             const std::string& source) {
+  for (Json& transform : spec.transforms) {
+    if (!transform.contains("eval_log_det")) continue;
+    for (const std::string& assignment : set)
+      apply_assignment(transform, evaluation_assignment(assignment));
+  }
+  return resolve_flow_spec(spec, source);
+}
+
+// Tensors that only one of the two has belong to an estimator, a measured law: they are left alone.
+void copy_shared_state(const Flow& from, Flow& to) {
+  const at::NoGradGuard guard;
+  const NamedTensors source = state_of(from);
+  for (const auto& [name, target] : state_of(to)) {
+    const auto found = source.find(name);
+    if (found != source.end()) target.copy_(found->second);
+  }
+}
+
 }  // namespace
 
 bool ModelFile::is_random() const {
@@ -65,7 +106,9 @@ bool ModelFile::is_random() const {
 }
 
 bool ModelFile::is_biased() const {
-  return any_log_det(spec.transforms, [](const std::string& kind) { return kind == "truncated"; });
+  return any_log_det(spec.transforms, [](const std::string& kind) {
+    return kind == "truncated" || kind == "adaptive" || kind == "krylov";
+  });
 }
 
 ModelFile load_model(const fs::path& path, const LoadOptions& options) {
@@ -81,6 +124,13 @@ ModelFile load_model(const fs::path& path, const LoadOptions& options) {
   const at::ScalarType trained = scalar_type(model.config.training.dtype);
   if (trained != at::kFloat) model.flow->to(trained);
   model.weights = load_weights(*model.flow, checkpoint, options.weights, source);
+  if (!options.set.empty()) {
+    model.spec = evaluated_otherwise(model.spec, options.set, source);
+    const FlowPtr flow = build_flow(model.spec, source);
+    if (trained != at::kFloat) flow->to(trained);
+    copy_shared_state(*model.flow, *flow);
+    model.flow = flow;
+  }
   if (trained != scalar_type(options.dtype)) model.flow->to(scalar_type(options.dtype));
   model.flow->eval();
   return model;

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cli/run_config.h"
 #include "contraflow/training/checkpoint.h"
@@ -12,6 +13,9 @@ namespace contraflow::cli {
 struct LoadOptions {
   FloatType dtype = FloatType::kFloat64;  ///< What the weights are converted to.
   WeightChoice weights = WeightChoice::kSelected;
+  /// `model.KEY=VALUE` that replaces how every contractive block is evaluated, not what it is: KEY
+  /// is eval_log_det, solver or tolerance, or below one of them.
+  std::vector<std::string> set = {};
 };
 
 /// A trained model from its checkpoint, which needs nothing but itself.
@@ -35,7 +39,7 @@ struct ModelFile {
 };
 
 /// `path` is a run folder or a checkpoint file. Throws IoError (missing, truncated, malformed, or
-/// no checkpoint of a run of this program), ConfigError (another model).
+/// no checkpoint of a run of this program), ConfigError (another model, a bad `set`).
 ModelFile load_model(const std::filesystem::path& path, const LoadOptions& options = {});
 
 /// The data of the model's training, opened again; ConfigError if they changed their columns.

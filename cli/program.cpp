@@ -32,8 +32,8 @@ struct Program {
     app.footer(kFooter);
     app.get_formatter()->column_width(34);
     app.set_version_flag("--version", "contraflow " CONTRAFLOW_VERSION, "Print the version.");
-    for (const auto add : {add_train, add_evaluate, add_score, add_sample, add_certify, add_plot,
-                           add_reproduce, add_info, add_list}) {
+    for (const auto add : {add_train, add_evaluate, add_compare, add_score, add_sample, add_certify,
+                           add_plot, add_reproduce, add_info, add_list}) {
       commands.push_back(add(app));
       // Collected instead of refused, so that the message can name the nearest option.
       commands.back().app->allow_extras();

@@ -16,12 +16,17 @@ constexpr const char* kExamples =
     "Examples:\n"
     "  contraflow certify runs/checkerboard                1,000 test rows\n"
     "  contraflow certify runs/digits --rows 360 --verbose    with every layer\n\n"
-    "For every block: the bound in force on the Lipschitz constant of its network, the largest "
+    "For every block: the bound in force on the Lipschitz constant of its network (in the "
+    "Euclidean "
+    "norm,\n"
+    "or in that of order p where one is named; solves and round trips are Euclidean), the largest "
     "slope\n"
     "found at the rows (a bound from below), and the worst round trip data -> latent -> data with\n"
     "the worst certified bound on it, in float64. Verdicts:\n"
     "  CERTIFIED   every bound is proven and below 1, every row came back within its bound\n"
-    "  NOT PROVEN  the same, but a norm is an estimate (model.net.norm = \"estimated\")\n"
+    "  NOT PROVEN  the same, but a norm is an estimate (model.net.norm = \"estimated\", or learned "
+    "orders\n"
+    "              and others that have no proof in model.net.norm_order)\n"
     "  FAILED      otherwise; the exit code is 1\n";
 
 struct CertifyArguments {
@@ -36,16 +41,37 @@ std::string verdict_remark(Verdict verdict) {
     case Verdict::kCertified:
       return "every inverse exists, and came back within its bound";
     case Verdict::kNotProven:
-      return "norms are estimates; train with model.net.norm = \"cholesky\"";
+      return "norms are estimates; train with model.net.norm = \"cholesky\" and orders two, one or "
+             "infinity";
     case Verdict::kFailed:
       break;
   }
   return "a bound is 1 or more, or a row did not come back within its bound";
 }
 
+std::string order_text(double order) {
+  return std::isinf(order) ? "inf" : fixed(order, order == std::round(order) ? 0 : 3);
+}
+
+Json order_json(double order) { return std::isinf(order) ? Json("inf") : Json(order); }
+
+// "proven", "proven, p = inf": in which norm a block's constant holds.
+std::string bound_text(const BlockCertificate& block) {
+  const std::string word = block.proven ? "proven" : "estimated";
+  return block.norm_order == 2.0 ? word : word + ", p = " + order_text(block.norm_order);
+}
+
+// "proven", "proven, 1 -> 2": of which mixed norm a layer's bound is.
+std::string bound_text(const LayerBound& layer) {
+  const std::string word = layer.proven ? "proven" : "estimated";
+  if (layer.input_order == 2.0 && layer.output_order == 2.0) return word;
+  return word + ", " + order_text(layer.input_order) + " -> " + order_text(layer.output_order);
+}
+
 Json block_json(const BlockCertificate& block) {
   Json out{{"name", block.name},
            {"form", enum_name(block.form)},
+           {"norm_order", order_json(block.norm_order)},
            {"lipschitz_upper", json_number(block.upper)},
            {"lipschitz_lower", json_number(block.lower)},
            {"proven", block.proven},
@@ -57,7 +83,9 @@ Json block_json(const BlockCertificate& block) {
     out["layers"].push_back({{"name", layer.name},
                              {"upper", json_number(layer.upper)},
                              {"lower", json_number(layer.lower)},
-                             {"proven", layer.proven}});
+                             {"proven", layer.proven},
+                             {"input_order", order_json(layer.input_order)},
+                             {"output_order", order_json(layer.output_order)}});
   }
   return out;
 }
@@ -82,8 +110,8 @@ std::string block_table(const Certificate& c) {
       {Align::kLeft, Align::kLeft, right, right, Align::kLeft, right, right, Align::kLeft});
   for (const BlockCertificate& block : c.blocks) {
     table.add_row({block.name, enum_name(block.form), fixed(block.upper), fixed(block.lower),
-                   block.proven ? "proven" : "estimated", scientific(block.worst_error),
-                   scientific(block.worst_bound), verdict_text(block.verdict())});
+                   bound_text(block), scientific(block.worst_error), scientific(block.worst_bound),
+                   verdict_text(block.verdict())});
   }
   return table.str();
 }
@@ -94,7 +122,7 @@ std::string layer_table(const Certificate& c) {
   for (const BlockCertificate& block : c.blocks) {
     for (const LayerBound& layer : block.layers) {
       table.add_row({block.name, layer.name, fixed(layer.upper, 6), fixed(layer.lower, 6),
-                     layer.proven ? "proven" : "estimated"});
+                     bound_text(layer)});
     }
   }
   return table.str();

@@ -55,6 +55,13 @@ void add_dtype_option(CLI::App& app, FloatType& dtype) {
              "Arithmetic. float64 certifies solves to their tolerance; float32 is faster.");
 }
 
+void add_set_option(CLI::App& app, std::vector<std::string>& set) {
+  app.add_option("--set", set,
+                 "key=value over how the model is evaluated: model.eval_log_det (exact, truncated, "
+                 "adaptive, krylov, roulette, and their keys), model.solver, model.tolerance.")
+      ->allow_extra_args(false);
+}
+
 void add_split_option(CLI::App& app, std::string& split) {
   app.add_option("--split", split, "Rows of which part of the training's data.")
       ->check(CLI::IsMember({"test", "validation", "train"}))

@@ -27,6 +27,7 @@ struct Command {
 
 Command add_train(CLI::App& parent);
 Command add_evaluate(CLI::App& parent);
+Command add_compare(CLI::App& parent);
 Command add_score(CLI::App& parent);
 Command add_sample(CLI::App& parent);
 Command add_certify(CLI::App& parent);
@@ -47,6 +48,8 @@ CLI::Validator positive_number();
 /// RUN, the first positional of all commands on a trained model.
 void add_model_argument(CLI::App& app, std::string& path);
 void add_dtype_option(CLI::App& app, FloatType& dtype);
+/// --set model.KEY=VALUE over how a trained model is evaluated; see LoadOptions::set.
+void add_set_option(CLI::App& app, std::vector<std::string>& set);
 void add_split_option(CLI::App& app, std::string& split);
 
 /// An enum option by the names of EnumNames.

@@ -16,7 +16,9 @@ constexpr const char* kExamples =
     "Examples:\n"
     "  contraflow evaluate runs/checkerboard                  test rows, best weights, float64\n"
     "  contraflow evaluate runs/digits --replicates 16 --json\n"
-    "  contraflow evaluate runs/events --split validation --rows 10000\n\n"
+    "  contraflow evaluate runs/events --split validation --rows 10000\n"
+    "  contraflow evaluate runs/events --set model.eval_log_det=krylov --set "
+    "model.eval_log_det.steps=16\n\n"
     "Prints the mean of -log p(x) in nats per row with its standard error (spread over rows, "
     "probes\n"
     "and dequantization together), bits per dimension for integer columns, and the distance to "
@@ -28,6 +30,7 @@ constexpr const char* kExamples =
 struct EvaluateArguments {
   std::string run;
   std::string split = "test";
+  std::vector<std::string> set;
   int64_t rows = 0;
   int64_t replicates = 4;
   int64_t seed = 0;
@@ -109,7 +112,7 @@ std::string result_text(const Evaluation& e, const Console& console) {
 }
 
 int run_evaluate(const EvaluateArguments& a, const Console& console) {
-  const ModelFile model = load_model(a.run, {.dtype = a.dtype, .weights = a.weights});
+  const ModelFile model = load_model(a.run, {.dtype = a.dtype, .weights = a.weights, .set = a.set});
   const data::Dataset dataset = open_model_data(model);
   const data::Source& source = split_of(dataset, a.split);
   constexpr int64_t kStreamRows = 100'000;  // of an endless split
@@ -134,6 +137,7 @@ Command add_evaluate(CLI::App& parent) {
   CLI::App& app = *command.app;
   add_model_argument(app, a->run);
   add_split_option(app, a->split);
+  add_set_option(app, a->set);
   app.add_option("--rows", a->rows, "Use the first rows only; 0 = all.")
       ->check(integer_range(0, kMostInteger))
       ->capture_default_str();

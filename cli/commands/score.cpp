@@ -5,6 +5,7 @@
 
 #include "cli/commands/common.h"
 #include "cli/model_file.h"
+#include "cli/row_feed.h"
 #include "cli/row_scores.h"
 #include "contraflow/core/error.h"
 #include "contraflow/core/text.h"
@@ -29,95 +30,12 @@ constexpr const char* kExamples =
     "Columns are found by the names of the training; files without names are read by position.\n";
 
 struct ScoreArguments {
-  std::string run, input, split, output;
-  std::vector<std::string> columns;
-  data::FileOptions file;
+  std::string run, output;
+  FeedArguments feed{.command = "score"};
   int64_t replicates = 8;
   int64_t seed = 0;
   FloatType dtype = FloatType::kFloat64;
 };
-
-bool has_generated_names(const std::vector<std::string>& names) {
-  for (size_t c = 0; c < names.size(); ++c) {
-    if (names[c] != "column_" + std::to_string(c)) return false;
-  }
-  return true;
-}
-
-[[noreturn]] void fail_width(const ScoreArguments& a, size_t wanted, size_t got) {
-  fail<ConfigError>("score", a.input,
-                    std::to_string(wanted) + " columns (those of the training, in its order)",
-                    std::to_string(got), "Choose them with --columns, by name or number from 0.");
-}
-
-/// Opens the input so that it yields the columns of the model in the model's order.
-std::unique_ptr<data::RowReader> open_input(const ScoreArguments& a, const DataColumns& columns) {
-  const std::vector<std::string> wanted = columns.layout().to_read(/*with_weight=*/false);
-  data::FileOptions options = a.file;
-  options.columns = a.columns;
-  if (!a.columns.empty()) {
-    if (a.columns.size() != wanted.size()) fail_width(a, wanted.size(), a.columns.size());
-    return data::open_rows(a.input, options);
-  }
-  auto reader = data::open_rows(a.input, options);
-  const std::vector<std::string>& names = reader->columns();
-  if (names.empty()) {
-    fail<ConfigError>("score", a.input, "a table",
-                      c10::str("events of shape ", at::IntArrayRef(reader->event_shape())),
-                      "Give one row per event.");
-  }
-  if (has_generated_names(names)) {
-    if (names.size() != wanted.size()) fail_width(a, wanted.size(), names.size());
-    return reader;
-  }
-  options.columns = wanted;
-  return data::open_rows(a.input, options);
-}
-
-/// Where batches come from: a file, or a part of the training's data.
-struct Feed {
-  std::string name;
-  std::function<data::Batch(int64_t first_row, int64_t most)> next;  ///< No rows at the end.
-  std::function<double(int64_t rows)> fraction;                      ///< Of the work behind.
-};
-
-Feed file_feed(const ScoreArguments& a, const DataColumns& columns) {
-  const std::shared_ptr<data::RowReader> reader = open_input(a, columns);
-  const data::RowLayout layout = columns.layout();
-  const auto next = [reader, layout, name = a.input](int64_t first_row, int64_t most) {
-    return layout.to_batch(reader->next(most), at::kDouble, name, first_row, /*with_weight=*/false);
-  };
-  return {a.input, next, [reader](int64_t) { return reader->fraction_read(); }};
-}
-
-Feed split_feed(const ScoreArguments& a, const ModelFile& model) {
-  const auto dataset = std::make_shared<data::Dataset>(open_model_data(model));
-  const data::Source& source = split_of(*dataset, a.split);
-  const int64_t all = source.size().value_or(0);
-  if (all == 0) {
-    fail<ConfigError>("score", "--split " + a.split, "a split with an end", "an endless stream",
-                      "Choose test or validation.");
-  }
-  const auto next = [dataset, &source, all](int64_t first_row, int64_t most) {
-    return source.rows(first_row, std::min(all, first_row + most));
-  };
-  const auto fraction = [all](int64_t rows) {
-    return static_cast<double>(rows) / static_cast<double>(all);
-  };
-  return {model.config.data.name + " (" + a.split + ")", next, fraction};
-}
-
-Feed open_feed(const ScoreArguments& a, const ModelFile& model) {
-  if (a.input.empty() == a.split.empty()) {
-    fail<ConfigError>("score", "INPUT", "a file of rows, or --split",
-                      a.input.empty() ? "neither" : "both", "Name one of the two.");
-  }
-  if (a.input.empty() && !a.columns.empty()) {
-    fail<ConfigError>("score", "--columns", "a file to choose columns of", "--split",
-                      "Drop --columns.");
-  }
-  return a.input.empty() ? split_feed(a, model) : file_feed(a, model.columns);
-}
 
 struct Totals {
   int64_t rows = 0;
@@ -138,7 +56,7 @@ LogProbWithError score_chunk(const Flow& flow, const data::Batch& batch,
   }
 }
 
-Totals score_all(const ScoreArguments& a, const ModelFile& model, const Feed& feed,
+Totals score_all(const ScoreArguments& a, const ModelFile& model, const RowFeed& feed,
                  data::RowWriter& writer, RowProgress& progress) {
   const ScoreOptions options{.is_random = model.is_random(),
                              .replicates = a.replicates,
@@ -192,7 +110,7 @@ void report(const ScoreArguments& a, const ModelFile& model, const std::string& 
 
 int run_score(const ScoreArguments& a, const Console& console) {
   const ModelFile model = load_model(a.run, {.dtype = a.dtype});
-  const Feed feed = open_feed(a, model);
+  const RowFeed feed = open_feed(a.feed, model);
   std::vector<std::string> names{"log_prob", "standard_error"};
   if (model.is_biased()) names.emplace_back("bias_bound");
   const auto writer = data::create_rows(a.output, names, at::kDouble);
@@ -211,16 +129,17 @@ Command add_score(CLI::App& parent) {
   const auto a = std::make_shared<ScoreArguments>();
   CLI::App& app = *command.app;
   add_model_argument(app, a->run);
-  app.add_option("INPUT", a->input, "Rows to score: .csv, .tsv, .txt or .npy.");
-  app.add_option("--split", a->split, "Instead of INPUT: a part of the training's data.")
+  app.add_option("INPUT", a->feed.input, "Rows to score: .csv, .tsv, .txt or .npy.");
+  app.add_option("--split", a->feed.split, "Instead of INPUT: a part of the training's data.")
       ->check(CLI::IsMember({"test", "validation", "train"}));
   app.add_option("-o,--out", a->output, "File to write: .csv, .tsv, .txt or .npy.")->required();
-  app.add_option("--columns", a->columns,
+  app.add_option("--columns", a->feed.columns,
                  "Columns of INPUT in the order of the model's, by name or number from 0.")
       ->delimiter(',')
       ->allow_extra_args(false);
-  add_choice(app, "--header", a->file.header, "Whether the first line of a CSV names the columns.");
-  add_choice(app, "--delimiter", a->file.delimiter, "What separates the fields of a CSV.");
+  add_choice(app, "--header", a->feed.file.header,
+             "Whether the first line of a CSV names the columns.");
+  add_choice(app, "--delimiter", a->feed.file.delimiter, "What separates the fields of a CSV.");
   app.add_option("--replicates", a->replicates, "Draws per row where scores are random.")
       ->check(integer_range(2, 10'000))
       ->capture_default_str();

@@ -1,6 +1,8 @@
 #include "contraflow/log_det/log_det.h"
 
+#include "contraflow/log_det/adaptive.h"
 #include "contraflow/log_det/exact.h"
+#include "contraflow/log_det/krylov.h"
 #include "contraflow/log_det/series.h"
 
 namespace contraflow {
@@ -9,7 +11,7 @@ namespace {
 struct Dispatch {
   const BlockForm& form;
   const NetPoint& point;
-  double kappa;
+  LipschitzBound kappa;
   const Rng& rng;
   bool with_gradient;
   const TermLaw* law;
@@ -20,18 +22,24 @@ struct Dispatch {
   LogDetEstimate operator()(const TruncatedSeries& options) const {
     return truncated_log_det(form, point, kappa, options, rng, with_gradient);
   }
+  LogDetEstimate operator()(const AdaptiveSeries& options) const {
+    return adaptive_log_det(form, point, kappa, options, rng, with_gradient);
+  }
+  LogDetEstimate operator()(const KrylovQuadrature& options) const {
+    return krylov_log_det(form, point, kappa, options, rng, with_gradient);
+  }
   LogDetEstimate operator()(const RussianRoulette& options) const {
     if (law != nullptr) return roulette_log_det(form, point, options, *law, rng, with_gradient);
-    const TermLaw own = term_law(options, form, kappa);
+    const TermLaw own = term_law(options, form, kappa.constant);
     return roulette_log_det(form, point, options, own, rng, with_gradient);
   }
 };
 
 }  // namespace
 
-LogDetEstimate estimate_log_det(const BlockForm& form, const NetPoint& point, double kappa,
-                                const LogDetOptions& options, const Rng& rng, bool with_gradient,
-                                const TermLaw* law) {
+LogDetEstimate estimate_log_det(const BlockForm& form, const NetPoint& point,
+                                const LipschitzBound& kappa, const LogDetOptions& options,
+                                const Rng& rng, bool with_gradient, const TermLaw* law) {
   return std::visit(Dispatch{form, point, kappa, rng, with_gradient, law}, options);
 }
 

@@ -13,30 +13,39 @@ namespace contraflow {
 /// An estimate of log|det dy/dx| and the probes that carry its gradient:
 ///   d log_det_b = sum_p u_pb . dJ_b t_pb   (in expectation, for the random ones).
 struct LogDetEstimate {
-  at::Tensor value;       ///< [b], nats
-  at::Tensor bias_bound;  ///< [b], nats: certified bound on |bias|; undefined = none
-  at::Tensor u;           ///< [p, b, d]; undefined when no gradient was asked for
-  at::Tensor t;           ///< [p, b, d]
-  at::Tensor jac;         ///< [b, d, d], when the estimator computed it (exact)
+  at::Tensor value;           ///< [b], nats
+  at::Tensor standard_error;  ///< [b], nats, of the spread over the probes of a row; undefined =
+                              ///< nothing random, one probe, or roulette (whose draw of the length
+                              ///< all probes of a row share: replicates tell)
+  at::Tensor bias_bound;      ///< [b], nats: certified bound on |bias|; undefined = none
+  at::Tensor u;               ///< [p, b, d]; undefined when no gradient was asked for
+  at::Tensor t;               ///< [p, b, d]
+  at::Tensor jac;             ///< [b, d, d], when the estimator computed it (exact)
 };
 
 /// log|det(C I + D J)| - log|det(A I + B J)| at `point`, J = dG/dw [b, d, d].
 ///
 /// Exact      J by d JVPs, then LU (closed form for d <= 2); probes are the unit vectors.
 /// Truncated  v^T J^k v chains by VJPs; bias at most |v||J^n v| rho / ((n+1)(1-rho)) a probe, rho
-/// the
-///            contraction of the series, averaged over probes.
-/// Roulette   the same chain, row by row as long as its draw allows, term j divided by P_j.
+///            the contraction of the series, averaged over probes.
+/// Adaptive   the same, each row until that bound is at most the tolerance; rows that are done
+/// leave. Krylov     Arnoldi's basis of v, J^T v, ... and f(H) of the small matrix; same value for
+/// the rows
+///            of any batch; bias bound in docs/numerics.md.
+/// Roulette   the chain, row by row as long as its draw allows, term j divided by P_j.
 /// Neumann    one chain gives both the value and the gradient's weights: the k-th vector of the
 /// chain
 ///            enters the value with series(k) and u with (k+1) series(k+1).
 /// Law        roulette draws by `law`; null = that of the options (optimal: the one before
 ///            calibration), see term_law().
 /// Random     rng, rows as in Rng. Probes and roulette draw from separate forks.
+/// Norms      kappa bounds |J| in the norm of its order p; the chains run with J^T, whose dual norm
+///            it bounds as well, so that tails are bounded by |v|_p |(J^T)^n v|_p*.
+/// Throws     ConfigError for Krylov in another norm than the Euclidean.
 /// Source     Chen et al. 2019, theorems 1 and 2; DESIGN sections 1 and 2.
-LogDetEstimate estimate_log_det(const BlockForm& form, const NetPoint& point, double kappa,
-                                const LogDetOptions& options, const Rng& rng, bool with_gradient,
-                                const TermLaw* law = nullptr);
+LogDetEstimate estimate_log_det(const BlockForm& form, const NetPoint& point,
+                                const LipschitzBound& kappa, const LogDetOptions& options,
+                                const Rng& rng, bool with_gradient, const TermLaw* law = nullptr);
 
 /// J [b, d, d] by JVP columns, in chunks that keep the products small.
 at::Tensor jacobian(const NetPoint& point);

@@ -39,6 +39,27 @@ struct TruncatedSeries {
   ProbeKind probe = ProbeKind::kRademacher;
 };
 
+/// The series, row by row until what is left is proven small: biased by at most `tolerance`, unless
+/// `max_terms` end a row before (its bias bound says so). For evaluation.
+struct AdaptiveSeries {
+  static constexpr const char* kKind = "adaptive";
+  /// Certified bound on |bias| of each row's log-determinant of one block, nats.
+  double tolerance = 1e-4;
+  int64_t max_terms = 1000;
+  int64_t probes = 1;
+  ProbeKind probe = ProbeKind::kRademacher;
+};
+
+/// Krylov quadrature: `steps` products with J^T and an orthogonal basis give v . f(J) v as the
+/// corner entry of f of a small matrix; biased, with a certified bound that falls with the
+/// spectrum's own decay (docs/numerics.md). Euclidean norms only.
+struct KrylovQuadrature {
+  static constexpr const char* kKind = "krylov";
+  int64_t steps = 12;
+  int64_t probes = 1;
+  ProbeKind probe = ProbeKind::kRademacher;
+};
+
 /// Russian roulette over the series (Residual Flows, theorems 1 and 2): unbiased.
 struct RussianRoulette {
   static constexpr const char* kKind = "roulette";
@@ -60,7 +81,8 @@ struct RussianRoulette {
   ProbeKind probe = ProbeKind::kRademacher;
 };
 
-using LogDetOptions = std::variant<ExactLogDet, TruncatedSeries, RussianRoulette>;
+using LogDetOptions =
+    std::variant<ExactLogDet, TruncatedSeries, RussianRoulette, AdaptiveSeries, KrylovQuadrature>;
 
 template <class Field>
 void visit(ExactLogDet& /*o*/, Field&& /*field*/) {}
@@ -68,6 +90,22 @@ void visit(ExactLogDet& /*o*/, Field&& /*field*/) {}
 template <class Field>
 void visit(TruncatedSeries& o, Field&& field) {
   field("terms", o.terms, at_least(1), "Non-zero terms of the series.");
+  field("probes", o.probes, at_least(1), "Random probes averaged in each trace.");
+  field("probe", o.probe, "Law of the probes.");
+}
+
+template <class Field>
+void visit(AdaptiveSeries& o, Field&& field) {
+  field("tolerance", o.tolerance, positive(),
+        "Certified bias of a row's log-determinant of one block, nats, at which its series stops.");
+  field("max_terms", o.max_terms, at_least(1), "Terms after which a row stops in any case.");
+  field("probes", o.probes, at_least(1), "Random probes averaged in each trace.");
+  field("probe", o.probe, "Law of the probes.");
+}
+
+template <class Field>
+void visit(KrylovQuadrature& o, Field&& field) {
+  field("steps", o.steps, closed_interval(1, 200), "Products with the Jacobian for each probe.");
   field("probes", o.probes, at_least(1), "Random probes averaged in each trace.");
   field("probe", o.probe, "Law of the probes.");
 }

@@ -12,16 +12,6 @@
 namespace contraflow {
 namespace {
 
-at::Tensor constant_part(const BlockForm& form, const at::Tensor& like) {
-  const double value = static_cast<double>(like.size(1)) * std::log(std::abs(form.c / form.a));
-  return at::full({like.size(0)}, value, like.options());
-}
-
-// Mean over probes of the row-wise dot products, [b].
-at::Tensor mean_dot(const at::Tensor& a_pbd, const at::Tensor& b_pbd) {
-  return (a_pbd * b_pbd).sum(-1).mean(0);
-}
-
 // The chain (K^T)^k v, K = J - shift I, over a batch whose rows drop out from the end, and the sums
 // it feeds. `form` is the shifted one.
 class Chain {
@@ -33,7 +23,7 @@ class Chain {
         point_(point),
         v_(std::move(v)),
         vector_(v_),
-        value_(at::zeros({v_.size(1)}, v_.options())) {
+        value_(at::zeros({v_.size(0), v_.size(1)}, v_.options())) {
     if (with_gradient) u_ = at::zeros_like(v_);
   }
 
@@ -45,10 +35,11 @@ class Chain {
     // vector_ is (K^T)^(power-1) v: the gradient's weight of this term.
     if (u_.defined()) u_.narrow(1, 0, rows).add_(vector_, coefficient * power);
     advance(power, rows);
-    value_.narrow(0, 0, rows).add_(mean_dot(vector_, v_.narrow(1, 0, rows)), coefficient);
+    value_.narrow(1, 0, rows).add_((vector_ * v_.narrow(1, 0, rows)).sum(-1), coefficient);
   }
 
-  const at::Tensor& value() const { return value_; }
+  at::Tensor value() const { return value_.mean(0); }
+  const at::Tensor& probe_values() const { return value_; }  // [p, b]
   const at::Tensor& vector() const { return vector_; }
   // The estimate averages over probes; so do the gradient's probes.
   at::Tensor u() const { return u_.defined() ? u_ / static_cast<double>(v_.size(0)) : u_; }
@@ -70,15 +61,6 @@ class Chain {
   at::Tensor v_, vector_, value_, u_;
   int power_ = 0;
 };
-
-// Certified bound on the series beyond `power`, per probe averaged.
-at::Tensor tail_bound(const BlockForm& form, const Chain& chain, const at::Tensor& v, int power,
-                      double kappa) {
-  const auto norm = [](const at::Tensor& t) {
-    return at::linalg_vector_norm(t, 2, at::IntArrayRef{-1});
-  };
-  return (norm(v) * norm(chain.vector())).mean(0) * tail_bound_factor(form, power, kappa);
-}
 
 // Row r, probe q is diag(signs of its group) times column n = r * probes + q of a Hadamard matrix
 // of order >= dim (Sylvester's: entry (-1)^popcount(i & n)); a group is one pass through the
@@ -126,27 +108,51 @@ at::Tensor draw_probes(ProbeKind kind, int64_t probes, int64_t batch, int64_t di
   return v.transpose(0, 1).contiguous();
 }
 
+at::Tensor log_constant(const BlockForm& form, const at::Tensor& like) {
+  const double value = static_cast<double>(like.size(1)) * std::log(std::abs(form.c / form.a));
+  return at::full({like.size(0)}, value, like.options());
+}
+
+// The terms beyond are r^k |v . J^k v| / k for k = power + step, power + 2 step, ..., step 2 where
+// the even powers cancel.
 double tail_bound_factor(const BlockForm& form, int power, double kappa) {
+  const int step = power_of_term(form, 2) - power_of_term(form, 1);
   const double ratios[] = {std::abs(form.d / form.c), std::abs(form.b / form.a)};
   double factor = 0;
   for (const double r : ratios) {
-    const double rho = r * kappa;
-    factor += std::pow(r, power) * rho / (1 - rho) / (power + 1);
+    const double rho = std::pow(r * kappa, step);
+    factor += std::pow(r, power) * rho / (1 - rho) / (power + step);
   }
   return factor;
 }
 
-LogDetEstimate truncated_log_det(const BlockForm& form, const NetPoint& point, double kappa,
-                                 const TruncatedSeries& options, const Rng& rng,
-                                 bool with_gradient) {
+at::Tensor probe_standard_error(const at::Tensor& values_pb, ProbeKind kind, int64_t dim) {
+  const int64_t probes = values_pb.size(0);
+  if (probes < 2) return {};
+  const auto order = static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(dim)));
+  if (kind == ProbeKind::kRademacher && probes % order == 0) return at::zeros_like(values_pb[0]);
+  return values_pb.std(0) / std::sqrt(static_cast<double>(probes));
+}
+
+at::Tensor tail_bound(const BlockForm& form, const at::Tensor& v, const at::Tensor& vector,
+                      int power, const LipschitzBound& kappa) {
+  // v . J^(m+n) v = (J^m v) . (J^T)^n v, bounded in a norm and its dual
+  const at::Tensor sizes = row_norm(v, kappa.order) * row_norm(vector, dual_order(kappa.order));
+  return sizes.mean(0) * tail_bound_factor(form, power, kappa.constant);
+}
+
+LogDetEstimate truncated_log_det(const BlockForm& form, const NetPoint& point,
+                                 const LipschitzBound& kappa, const TruncatedSeries& options,
+                                 const Rng& rng, bool with_gradient) {
   const at::Tensor& like = point.value();
   const at::Tensor v = draw_probes(options.probe, options.probes, like.size(0), like.size(1),
                                    like.options(), rng.fork("probes"));
   Chain chain(form, 0.0, point, v, with_gradient);
   for (int64_t j = 1; j <= options.terms; ++j) chain.add(power_of_term(form, j), like.size(0), 1.0);
   LogDetEstimate out;
-  out.value = constant_part(form, like) + chain.value();
-  out.bias_bound = tail_bound(form, chain, v, power_of_term(form, options.terms), kappa);
+  out.value = log_constant(form, like) + chain.value();
+  out.standard_error = probe_standard_error(chain.probe_values(), options.probe, like.size(1));
+  out.bias_bound = tail_bound(form, v, chain.vector(), power_of_term(form, options.terms), kappa);
   out.u = chain.u();
   if (with_gradient) out.t = v;
   return out;
@@ -177,7 +183,7 @@ LogDetEstimate roulette_log_det(const BlockForm& form, const NetPoint& point,
   }
   const at::Tensor back = rows.argsort();
   LogDetEstimate out;
-  out.value = constant_part(shifted, like) + chain.value().index_select(0, back);
+  out.value = log_constant(shifted, like) + chain.value().index_select(0, back);
   if (with_gradient) {
     out.u = chain.u().index_select(1, back);
     out.t = v.index_select(1, back);

@@ -6,9 +6,9 @@
 namespace contraflow {
 
 /// The random branches of estimate_log_det().
-LogDetEstimate truncated_log_det(const BlockForm& form, const NetPoint& point, double kappa,
-                                 const TruncatedSeries& options, const Rng& rng,
-                                 bool with_gradient);
+LogDetEstimate truncated_log_det(const BlockForm& form, const NetPoint& point,
+                                 const LipschitzBound& kappa, const TruncatedSeries& options,
+                                 const Rng& rng, bool with_gradient);
 LogDetEstimate roulette_log_det(const BlockForm& form, const NetPoint& point,
                                 const RussianRoulette& options, const TermLaw& law, const Rng& rng,
                                 bool with_gradient);
@@ -25,7 +25,19 @@ at::Tensor shifted_vjp(const NetPoint& point, const at::Tensor& u, double shift)
 at::Tensor draw_probes(ProbeKind kind, int64_t probes, int64_t batch, int64_t dim,
                        const at::TensorOptions& options, const Rng& rng);
 
-/// Factor of |v| |(J^T)^power v| in the certified bound on the series beyond `power`.
+/// Factor of |v|_p |(J^T)^power v|_p* in the certified bound on the series beyond `power`.
 double tail_bound_factor(const BlockForm& form, int power, double kappa);
+
+/// The bound itself [b], mean over probes; v and vector = (J^T)^power v [p, b, d].
+at::Tensor tail_bound(const BlockForm& form, const at::Tensor& v, const at::Tensor& vector,
+                      int power, const LipschitzBound& kappa);
+
+/// dim log|C / A| for each row of `like` [b, dim].
+at::Tensor log_constant(const BlockForm& form, const at::Tensor& like);
+
+/// Standard error of the mean over probes, values [p, b]; undefined for one probe. Rademacher
+/// probes of a row are orthogonal: for whole groups of them the mean is the trace itself, and the
+/// error 0; for a part of one the spread overstates it.
+at::Tensor probe_standard_error(const at::Tensor& values_pb, ProbeKind kind, int64_t dim);
 
 }  // namespace contraflow

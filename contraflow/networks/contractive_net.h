@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "contraflow/core/vector_norm.h"
+
 namespace contraflow {
 
 /// Gradients of  L = g.G(w) + sum_p u_p.J(w) t_p.
@@ -41,6 +43,8 @@ struct LayerBound {
   double lower;  ///< estimate from below of the effective weight's norm
   double upper;  ///< bound in force (proven unless the method is an estimate)
   bool proven;
+  double input_order = 2;  ///< orders p and q of the norm |W| = sup |W x|_q / |x|_p it is about
+  double output_order = 2;
 };
 
 /// A network G: R^d -> R^d with Lip(G) <= lipschitz() < 1 in w (the condition is unconstrained).
@@ -49,8 +53,10 @@ class ContractiveNet : public torch::nn::Module {
  public:
   virtual int64_t dim() const = 0;
   virtual int64_t condition_size() const { return 0; }
-  /// The bound in force on Lip(G) in w.
+  /// The bound in force on Lip(G) in w, in the norm of order norm_order().
   virtual double lipschitz() const = 0;
+  virtual double norm_order() const { return 2.0; }
+  LipschitzBound bound() const { return {lipschitz(), norm_order()}; }
   /// Whether lipschitz() is proven rather than estimated or declared.
   virtual bool proven() const = 0;
   virtual std::vector<LayerBound> layer_bounds() const { return {}; }

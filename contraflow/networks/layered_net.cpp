@@ -45,8 +45,9 @@ class LayeredPoint final : public NetPoint {
 
 }  // namespace
 
-LayeredNet::LayeredNet(LayerPtr root, int64_t condition_size)
-    : root_(std::move(root)), condition_size_(condition_size) {
+LayeredNet::LayeredNet(LayerPtr root, int64_t condition_size,
+                       std::shared_ptr<const NormOrders> orders)
+    : root_(std::move(root)), condition_size_(condition_size), orders_(std::move(orders)) {
   register_module("layers", root_);
 }
 
@@ -88,8 +89,8 @@ std::vector<LayerBound> LayeredNet::layer_bounds() const {
     if (!linear) continue;
     const NormBounds raw = linear->bounds();
     const double s = linear->scale();
-    const bool proven = linear->options().norm != NormMethod::kEstimated;
-    out.push_back({item.key(), raw.lower * s, linear->lipschitz(), proven});
+    out.push_back({item.key(), raw.lower * s, linear->lipschitz(), linear->proven(),
+                   linear->input_order(), linear->output_order()});
   }
   return out;
 }

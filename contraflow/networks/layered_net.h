@@ -2,6 +2,7 @@
 
 #include "contraflow/networks/contractive_net.h"
 #include "contraflow/networks/layer.h"
+#include "contraflow/networks/norm_orders.h"
 
 namespace contraflow {
 
@@ -9,11 +10,14 @@ namespace contraflow {
 /// Source   DESIGN section 3.
 class LayeredNet final : public ContractiveNet {
  public:
-  LayeredNet(LayerPtr root, int64_t condition_size);
+  /// `orders` of the norms in which the layers are bounded, a layer of `root`; null = Euclidean.
+  LayeredNet(LayerPtr root, int64_t condition_size,
+             std::shared_ptr<const NormOrders> orders = nullptr);
 
   int64_t dim() const override { return root_->inputs(); }
   int64_t condition_size() const override { return condition_size_; }
   double lipschitz() const override { return root_->lipschitz(); }
+  double norm_order() const override { return orders_ ? orders_->order(0) : 2.0; }
   bool proven() const override;
   std::vector<LayerBound> layer_bounds() const override;
   const LayerPtr& root() const { return root_; }
@@ -27,6 +31,7 @@ class LayeredNet final : public ContractiveNet {
  private:
   LayerPtr root_;
   int64_t condition_size_;
+  std::shared_ptr<const NormOrders> orders_;
 };
 
 }  // namespace contraflow

@@ -7,7 +7,9 @@
 #include <cmath>
 
 #include "contraflow/core/rng.h"
+#include "contraflow/networks/induced_norm.h"
 #include "contraflow/networks/net_lowering.h"
+#include "contraflow/networks/norm_orders.h"
 
 namespace contraflow {
 namespace {
@@ -57,8 +59,8 @@ void LipschitzLinear::initialise(const Rng& rng, double gain) {
 
 void LipschitzLinear::refresh(bool force) {
   auto* b = bounds_.data_ptr<double>();
-  const bool due =
-      force || b[kUpper] == 0 || b[kCalls] + 1 >= static_cast<double>(options_.refresh_every);
+  const bool due = force || options_.orders || b[kUpper] == 0 ||
+                   b[kCalls] + 1 >= static_cast<double>(options_.refresh_every);
   if (!due) {
     b[kCalls] += 1;
     // Frobenius norm bounds the spectral norm of the change; 1 + 1e-6 covers the rounding of the
@@ -66,13 +68,35 @@ void LipschitzLinear::refresh(bool force) {
     b[kDrift] = (weight_ - snapshot_).norm().item<double>() * (1 + 1e-6);
     return;
   }
-  const NormInterval found =
-      update_spectral_norm(weight_, left_, right_, options_.norm, options_.norm_tolerance);
+  const NormInterval found = update_norm();
   b[kLower] = found.lower;
   b[kUpper] = found.upper;
   b[kDrift] = 0;
   b[kCalls] = 0;
   if (snapshot_.defined()) snapshot_.copy_(weight_.detach());
+}
+
+NormInterval LipschitzLinear::update_norm() {
+  if (!options_.orders)
+    return update_spectral_norm(weight_, left_, right_, options_.norm, options_.norm_tolerance);
+  return update_induced_norm(weight_, left_, right_, input_order(), output_order(), options_.norm,
+                             options_.norm_tolerance);
+}
+
+double LipschitzLinear::input_order() const {
+  return options_.orders ? options_.orders->order(options_.node) : 2.0;
+}
+
+double LipschitzLinear::output_order() const {
+  return options_.orders ? options_.orders->order(options_.node + 1) : 2.0;
+}
+
+bool LipschitzLinear::proven() const {
+  const double p = input_order(), q = output_order();
+  const bool spectral = p == 2.0 && q == 2.0;
+  if (options_.orders && (options_.orders->learnable() || !induced_norm_is_exact(p, q)))
+    return false;
+  return !spectral || options_.norm != NormMethod::kEstimated;
 }
 
 double LipschitzLinear::scale() const {
@@ -162,9 +186,21 @@ void LipschitzLinear::add_weight_gradient(const at::Tensor& effective_gradient,
   const double along = effective_gradient.mul(w).sum().item<double>() / (b[kLower] + b[kDrift]);
   const at::Tensor pair = at::outer(left_, right_).to(w.options());
   gradients.add(weight_, effective_gradient.sub(pair, along).mul_(s));
+  if (options_.orders && options_.orders->learnable())
+    add_order_gradient(-s * effective_gradient.mul(w).sum().item<double>(), gradients);
 }
 
-bool LipschitzLinear::lower(NetLowering& to) const { return to.add_linear(*this); }
+// The scale is c over the norm, and the norm moves with both orders.
+void LipschitzLinear::add_order_gradient(double by_log_norm, GradientMap& gradients) const {
+  const OrderSlopes slopes = log_norm_slopes(left_, right_, input_order(), output_order());
+  options_.orders->add_gradient(options_.node, by_log_norm * slopes.by_input, gradients);
+  options_.orders->add_gradient(options_.node + 1, by_log_norm * slopes.by_output, gradients);
+}
+
+// The tile kernels have no gradient of the orders.
+bool LipschitzLinear::lower(NetLowering& to) const {
+  return options_.orders ? false : to.add_linear(*this);
+}
 
 template <class T>
 void LipschitzLinear::add_norm_gradient(double factor, T* gradient) const {

@@ -17,14 +17,20 @@ struct LipschitzLinearOptions {
   int64_t refresh_every = 1;
   /// Width of the condition; 0 = none. The condition's weights are not constrained.
   int64_t condition = 0;
+  /// The norm is |W|_(p -> q) of the orders p and q at nodes `node` and `node + 1`; null =
+  /// spectral. refresh_every then does not apply: these norms are recomputed at every call.
+  std::shared_ptr<const class NormOrders> orders = nullptr;
+  int64_t node = 0;
 };
 
 /// z = s W a + b + V h,  s = min(1, c / bound(W)),  h the condition: Lipschitz in a with constant
 /// c.
 ///
 /// Shapes   a: [b, inputs], z: [b, outputs], W: [outputs, inputs], V: [outputs, condition].
-/// Bound    proven unless options.norm is kEstimated; gradients go through s by the top singular
-///          pair (d bound = bound / sigma * u^T dW v).
+/// Bound    in the norms of options.orders; proven() unless options.norm is kEstimated, or the
+/// orders
+///          are learned or not among those of induced_norm_is_exact(); gradients go through s by
+///          the top singular pair (d bound = bound / sigma * u^T dW v).
 /// Buffers  bounds = {lower, upper, drift, calls since refresh} and the singular pair, always
 /// float64
 ///          on the CPU, so that the proof survives a conversion of the weights.
@@ -37,6 +43,10 @@ class LipschitzLinear final : public Layer {
   /// min(c, upper + drift): bound on the norm of the effective weight.
   double lipschitz() const override;
   const LipschitzLinearOptions& options() const { return options_; }
+  bool proven() const;
+  /// p and q.
+  double input_order() const;
+  double output_order() const;
 
   /// The factor s now in force.
   double scale() const;
@@ -70,6 +80,8 @@ class LipschitzLinear final : public Layer {
  private:
   template <class Convert>
   void convert(Convert to_base);
+  NormInterval update_norm();
+  void add_order_gradient(double by_log_norm, GradientMap& gradients) const;
   void add_weight_gradient(const at::Tensor& effective_gradient, GradientMap& gradients) const;
 
   LipschitzLinearOptions options_;

@@ -1,24 +1,97 @@
 #include "contraflow/networks/net_options.h"
 
+#include <algorithm>
+
 #include "contraflow/core/error.h"
 #include "contraflow/networks/activation_layer.h"
 #include "contraflow/networks/dense_concat.h"
 #include "contraflow/networks/layered_net.h"
 #include "contraflow/networks/lipschitz_linear.h"
+#include "contraflow/networks/norm_orders.h"
 #include "contraflow/networks/sequential.h"
 #include "contraflow/networks/sort_layer.h"
 
 namespace contraflow {
 namespace {
 
+std::vector<double> given_orders(const NetOptions& options) {
+  std::vector<double> orders = options.norm_orders;
+  for (double& p : orders) {
+    if (p == 0.0) p = kInfinityOrder;
+  }
+  return orders;
+}
+
+// The constants of concatenating activations hold in the 2-norm, and so from there on: the longer
+// pair
+// (|a|^p + |b|^p)^(1/p) falls with p. Below 2 they do not.
+bool has_order_below_two(const NetOptions& options) {
+  if (options.norm_order == NormOrder::kGiven) {
+    const std::vector<double> orders = given_orders(options);
+    return std::any_of(orders.begin(), orders.end(), [](double p) { return p < 2.0; });
+  }
+  return options.norm_order != NormOrder::kTwo && options.norm_order != NormOrder::kInfinity;
+}
+
+void validate_orders(const NetOptions& options) {
+  const bool given = options.norm_order == NormOrder::kGiven;
+  const size_t count = options.hidden.size() + 1;
+  if (options.norm_orders.size() != (given ? count : 0)) {
+    fail<ConfigError>("net", "norm_orders",
+                      given
+                          ? "one order for each of the " + std::to_string(count) + " linear layers"
+                          : "none unless norm_order is 'given'",
+                      std::to_string(options.norm_orders.size()),
+                      "The last layer ends in the order of the first.");
+  }
+  for (const double p : given_orders(options)) {
+    if (p >= 1.0) continue;
+    fail<ConfigError>("net", "norm_orders", "orders of at least 1, or 0 for infinity",
+                      std::to_string(p), "Below 1 there is no norm.");
+  }
+  if (options.norm_order == NormOrder::kTwo) return;
+  if (options.kind == NetKind::kDense) {
+    fail<ConfigError>("net", "norm_order", "'two' for a dense net", "another",
+                      "Its concatenation is bounded in the Euclidean norm; use kind 'sequential'.");
+  }
+  if (expansion(options.activation) > 1 && has_order_below_two(options)) {
+    fail<ConfigError>("net", "norm_order", "orders of at least 2 with a concatenating activation",
+                      "one below 2, or a learned one", "Use 'infinity', or another activation.");
+  }
+}
+
 class NetBuilder {
  public:
   NetBuilder(int64_t dim, int64_t condition, const NetOptions& options, const Rng& rng)
-      : dim_(dim), condition_(condition), options_(options), rng_(rng) {}
+      : dim_(dim), condition_(condition), options_(options), rng_(rng), orders_(norm_orders()) {}
+
+  /// Null for Euclidean norms.
+  const std::shared_ptr<NormOrders>& orders() const { return orders_; }
 
   LayerPtr build() { return options_.kind == NetKind::kDense ? dense() : sequential(); }
 
  private:
+  std::shared_ptr<NormOrders> norm_orders() const {
+    const auto count = static_cast<int64_t>(options_.hidden.size()) + 1;
+    const auto all = [count](double p) {
+      return std::vector<double>(static_cast<size_t>(count), p);
+    };
+    switch (options_.norm_order) {
+      case NormOrder::kTwo:
+        return nullptr;
+      case NormOrder::kOne:
+        return std::make_shared<NormOrders>(dim_, all(1.0));
+      case NormOrder::kInfinity:
+        return std::make_shared<NormOrders>(dim_, all(kInfinityOrder));
+      case NormOrder::kGiven:
+        return std::make_shared<NormOrders>(dim_, given_orders(options_));
+      case NormOrder::kLearned:
+      case NormOrder::kLearnedShared:
+        break;
+    }
+    return NormOrders::learned(dim_, count, options_.norm_order == NormOrder::kLearnedShared);
+  }
+
   LayerPtr linear(int64_t inputs, int64_t outputs, double cap, bool conditioned) {
     const auto layer = std::make_shared<LipschitzLinear>(
         LipschitzLinearOptions{.inputs = inputs,
@@ -27,7 +100,9 @@ class NetBuilder {
                                .norm = options_.norm,
                                .norm_tolerance = options_.norm_tolerance,
                                .refresh_every = options_.norm_every,
-                               .condition = conditioned ? condition_ : 0});
+                               .condition = conditioned ? condition_ : 0,
+                               .orders = orders_,
+                               .node = static_cast<int64_t>(count_)});
     layer->initialise(rng_.fork(count_++), options_.init_gain);
     return layer;
   }
@@ -44,6 +119,7 @@ class NetBuilder {
   LayerPtr sequential() {
     std::vector<LayerPtr> layers;
     int64_t width = dim_;
+    if (orders_) layers.push_back(orders_);
     if (options_.activate_input) {
       layers.push_back(activation(width));
       width = layers.back()->outputs();
@@ -78,7 +154,8 @@ class NetBuilder {
   int64_t condition_;
   const NetOptions& options_;
   Rng rng_;
-  uint64_t count_ = 0;
+  std::shared_ptr<NormOrders> orders_;
+  uint64_t count_ = 0;  // linear layers made
 };
 
 }  // namespace
@@ -88,6 +165,7 @@ void validate(const NetOptions& options) {
     fail<ConfigError>("net", "growth", "an even number for a concatenating activation",
                       std::to_string(options.growth), "Use an even growth, or another activation.");
   }
+  validate_orders(options);
   for (const int64_t width : options.hidden) {
     if (width < 1) {
       fail<ConfigError>("net", "hidden", "widths of at least 1", std::to_string(width),
@@ -99,7 +177,9 @@ void validate(const NetOptions& options) {
 ContractiveNetPtr make_net(int64_t dim, int64_t condition, const NetOptions& options,
                            const Rng& rng) {
   validate(options);
-  return std::make_shared<LayeredNet>(NetBuilder(dim, condition, options, rng).build(), condition);
+  NetBuilder builder(dim, condition, options, rng);
+  LayerPtr root = builder.build();
+  return std::make_shared<LayeredNet>(std::move(root), condition, builder.orders());
 }
 
 }  // namespace contraflow

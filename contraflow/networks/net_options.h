@@ -22,6 +22,26 @@ struct EnumNames<NetKind> {
                                      std::pair{"dense", NetKind::kDense}};
 };
 
+/// The norms in which the layers of a sequential net are bounded; see NormOrders.
+enum class NormOrder {
+  kTwo,            ///< Euclidean everywhere: spectral norms, proven
+  kOne,            ///< |.|_1 everywhere: largest column sums, exact
+  kInfinity,       ///< |.|_inf everywhere: largest row sums, exact
+  kGiven,          ///< an order before each linear layer: `norm_orders`
+  kLearned,        ///< each of them learned, in (1.5, 2.5); estimated
+  kLearnedShared,  ///< one for the whole net, learned
+};
+
+template <>
+struct EnumNames<NormOrder> {
+  static constexpr std::array values{std::pair{"two", NormOrder::kTwo},
+                                     std::pair{"one", NormOrder::kOne},
+                                     std::pair{"infinity", NormOrder::kInfinity},
+                                     std::pair{"given", NormOrder::kGiven},
+                                     std::pair{"learned", NormOrder::kLearned},
+                                     std::pair{"learned_shared", NormOrder::kLearnedShared}};
+};
+
 /// A contractive network on vectors.
 struct NetOptions {
   NetKind kind = NetKind::kDense;
@@ -38,6 +58,10 @@ struct NetOptions {
   /// Bound on Lip(G), in (0, 1): every layer but the last has constant 1, the last this.
   double lipschitz = 0.9;
   NormMethod norm = NormMethod::kCholesky;
+  /// In which norms, and with `given` the order before each linear layer, of which the first is the
+  /// order behind the last as well; 0 stands for infinity.
+  NormOrder norm_order = NormOrder::kTwo;
+  std::vector<double> norm_orders = {};
   double norm_tolerance = 1e-3;
   int64_t norm_every = 1;
   /// Factor of the initial weights: uniform within init_gain / sqrt(inputs).
@@ -57,6 +81,10 @@ void visit(NetOptions& o, Field&& field) {
         "Train the dense concatenation's weights.");
   field("lipschitz", o.lipschitz, open_interval(0.0, 1.0), "Bound on Lip(G).");
   field("norm", o.norm, "How spectral norms are bounded; only 'estimated' is not a proof.");
+  field("norm_order", o.norm_order,
+        "Sequential: norms in which layers are bounded; two, one and infinity are proven.");
+  field("norm_orders", o.norm_orders,
+        "Given: the order before each linear layer, at least 1, or 0 for infinity.");
   field("norm_tolerance", o.norm_tolerance, open_interval(0.0, 0.01),
         "Relative slack of a norm's proof.");
   field("norm_every", o.norm_every, at_least(1),

@@ -24,16 +24,18 @@ double unit_roundoff(at::ScalarType type) {
                              : static_cast<double>(std::numeric_limits<float>::epsilon());
 }
 
-double length(const double* v, int64_t d) {
-  double sum = 0;
-  for (int64_t k = 0; k < d; ++k) sum += v[k] * v[k];
-  return std::sqrt(sum);
-}
-
-double distance(const double* a, const double* b, int64_t d) {
+double euclidean_distance(const double* a, const double* b, int64_t d) {
   double sum = 0;
   for (int64_t k = 0; k < d; ++k) sum += (a[k] - b[k]) * (a[k] - b[k]);
   return std::sqrt(sum);
+}
+
+// Of two points in the norm of an order; `b` null is the origin.
+double distance(const double* a, const double* b, int64_t d, double order) {
+  if (order == 2.0 && b != nullptr) return euclidean_distance(a, b, d);
+  std::vector<double> gap(a, a + d);
+  for (int64_t k = 0; b != nullptr && k < d; ++k) gap[k] -= b[k];
+  return vector_norm(gap.data(), d, order);
 }
 
 enum class RowState : char { kActive, kConverged, kStalled, kDiverged };
@@ -41,13 +43,16 @@ enum class RowState : char { kActive, kConverged, kStalled, kDiverged };
 struct Rule {
   double contraction;
   double tolerance;
-  double rounding;  // relative rounding of one evaluation, times sqrt(d)
+  double rounding;  // relative rounding of one evaluation, times the norm of (1, ..., 1)
   int64_t memory;   // past steps mixed; 0 = plain iteration
   int64_t d;
+  double order;      // of the norm of residuals and sizes
+  double euclidean;  // |e|_2 is at most this times its norm
 
   double certified(double residual, double size) const {
-    return (residual * contraction + (1 + size) * rounding) / (1 - contraction);
+    return euclidean * (residual * contraction + (1 + size) * rounding) / (1 - contraction);
   }
+  double length(const double* v) const { return vector_norm(v, d, order); }
 };
 
 // The iteration of one row; arrays of the whole batch are indexed by it.
@@ -75,11 +80,10 @@ class Rows {
   // Takes f(trial) for row b and writes the next trial over `trial`.
   void advance(int64_t b, double* trial, const double* f) {
     Row& row = rows_[b];
-    const double residual = distance(f, trial, rule_.d);
+    const double residual = distance(f, trial, rule_.d, rule_.order);
     // A plain step of a contraction cannot raise the residual beyond rounding; a mixed one may, and
     // is thrown away.
-    const double allowed =
-        row.residual + kRoundingMargin * rule_.rounding * (1 + length(f, rule_.d));
+    const double allowed = row.residual + kRoundingMargin * rule_.rounding * (1 + rule_.length(f));
     if (!std::isfinite(residual) ? row.plain : row.plain && residual > allowed) {
       row.state = RowState::kDiverged;
       return;
@@ -107,7 +111,7 @@ class Rows {
     std::copy(trial, trial + d, w);
     std::copy(f, f + d, fw);
     row.residual = residual;
-    row.bound = rule_.certified(residual, length(f, d));
+    row.bound = rule_.certified(residual, rule_.length(f));
   }
 
   // Appends the differences to the previous best point; the oldest makes room.
@@ -230,21 +234,24 @@ void SolveReport::require_converged(std::string_view where, double tolerance) co
                          "or compute in float64.");
 }
 
-Solution solve_fixed_point(const FixedPointMap& f, const at::Tensor& start, double contraction,
-                           double tolerance, const SolverOptions& options) {
+Solution solve_fixed_point(const FixedPointMap& f, const at::Tensor& start,
+                           const LipschitzBound& bound, double tolerance,
+                           const SolverOptions& options) {
   at::NoGradGuard guard;
+  const double contraction = bound.constant;
   if (!(contraction >= 0 && contraction < 1)) {
     fail<DomainError>("solve_fixed_point", "contraction", "a constant in [0, 1)",
                       std::to_string(contraction), "The map must be a contraction.");
   }
   const int64_t count = start.size(0);
   const int64_t d = start.size(1);
-  const double rounding =
-      4 * unit_roundoff(start.scalar_type()) * std::sqrt(static_cast<double>(d));
+  const double rounding = 4 * unit_roundoff(start.scalar_type()) *
+                          std::pow(static_cast<double>(d), std::max(0.5, 1 / bound.order));
   const int64_t memory = options.method == SolverMethod::kAnderson
                              ? std::min({options.memory, d, kMostAndersonMemory})
                              : 0;
-  Rows rows(count, {contraction, tolerance, rounding, memory, d});
+  Rows rows(count, {contraction, tolerance, rounding, memory, d, bound.order,
+                    norm_ratio(bound.order, 2.0, d)});
   Active active{to_work(start.detach()), std::vector<int64_t>(count)};
   for (int64_t b = 0; b < count; ++b) active.numbers[b] = b;
   int64_t iterations = 0;

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "contraflow/core/options.h"
+#include "contraflow/core/vector_norm.h"
 
 namespace contraflow {
 
@@ -60,15 +61,19 @@ struct Solution {
 /// f evaluated on w [n, d], the rows `rows` (int64; undefined = all) of the batch.
 using FixedPointMap = std::function<at::Tensor(const at::Tensor& w, const at::Tensor& rows)>;
 
-/// Solves w = f(w) row by row for f with Lipschitz constant `contraction` < 1.
+/// Solves w = f(w) row by row for f with Lipschitz constant `contraction` < 1 in the norm of its
+/// order.
 ///
+/// Residuals are taken in that norm, in which a plain step cannot raise them; the tolerance and the
+/// bounds are Euclidean: |e|_2 <= d^max(0, 1/2 - 1/p) |e|_p.
 /// Stops for each row when its certified error, contraction |f(w) - w| / (1 - contraction) plus the
 /// rounding of both, is at most `tolerance`; rows that are done leave the iteration, so a row's
 /// result does not depend on its neighbours. Error      |w - w*| <= |f(w) - w| / (1 - contraction)
 /// (Banach); the returned value is f(w). Diverged   a residual that is not finite, or that a plain
 /// step raises: f is no contraction. Types      float32, float64 on any device. No autograd. Source
 /// Walker & Ni 2011 for Anderson; docs/numerics.md for the safeguard.
-Solution solve_fixed_point(const FixedPointMap& f, const at::Tensor& start, double contraction,
-                           double tolerance, const SolverOptions& options);
+Solution solve_fixed_point(const FixedPointMap& f, const at::Tensor& start,
+                           const LipschitzBound& contraction, double tolerance,
+                           const SolverOptions& options);
 
 }  // namespace contraflow

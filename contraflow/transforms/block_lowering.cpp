@@ -28,6 +28,10 @@ struct LowerLogDet {
     to.biased = true;
   }
 
+  // Not for the tile kernels: see tiles_estimate().
+  void operator()(const AdaptiveSeries& /*options*/) const {}
+  void operator()(const KrylovQuadrature& /*options*/) const {}
+
   void operator()(const RussianRoulette& options) const {
     const TermLaw law =
         relation.law ? *relation.law : term_law(options, relation.form, relation.net->lipschitz());
@@ -60,6 +64,15 @@ struct LowerLogDet {
   }
 };
 
+// A series whose rows end where their own bound says, and bases of vectors, run composed.
+bool tiles_estimate(const BlockRelation& relation) {
+  constexpr int64_t kMostExact = 64;  // beyond, LU of the whole batch is faster than by lanes
+  const LogDetOptions& o = relation.log_det;
+  if (std::holds_alternative<AdaptiveSeries>(o) || std::holds_alternative<KrylovQuadrature>(o))
+    return false;
+  return !std::holds_alternative<ExactLogDet>(o) || relation.net->dim() <= kMostExact;
+}
+
 }  // namespace
 
 bool lower_relation(const BlockRelation& relation, const Rng& rng, TileLowering& to) {
@@ -68,9 +81,8 @@ bool lower_relation(const BlockRelation& relation, const Rng& rng, TileLowering&
   kernels::TileBlock block;
   NetLowering net(relation.net->dim(), to.program.gradient_size, to.tasks, to.late_tasks,
                   to.parameters);
-  constexpr int64_t kMostExact = 64;  // beyond, LU of the whole batch is faster than by lanes
-  const bool fits =
-      !std::holds_alternative<ExactLogDet>(relation.log_det) || relation.net->dim() <= kMostExact;
+  // The kernels certify solves and tails in the Euclidean norm.
+  const bool fits = relation.net->norm_order() == 2.0 && tiles_estimate(relation);
   const bool lowered = fits && relation.net->lower(net) && net.finish(block.net);
   const bool one_type =
       std::all_of(to.parameters.begin() + static_cast<std::ptrdiff_t>(mark.parameters),

@@ -14,18 +14,21 @@ namespace contraflow {
 namespace {
 
 // The error that float32 (float64) can certify at points of this size, whatever was asked for.
-at::Tensor resolvable_error(const at::Tensor& points, double contraction) {
+at::Tensor resolvable_error(const at::Tensor& points, const LipschitzBound& contraction) {
   const double eps = points.scalar_type() == at::kDouble
                          ? std::numeric_limits<double>::epsilon()
                          : static_cast<double>(std::numeric_limits<float>::epsilon());
-  const double factor =
-      16 * eps * std::sqrt(static_cast<double>(points.size(1))) / (1 - contraction);
-  return (1 + at::linalg_vector_norm(points, 2, at::IntArrayRef{1})) * factor;
+  const auto d = static_cast<double>(points.size(1));
+  const double factor = 16 * eps * std::pow(d, std::max(0.5, 1 / contraction.order)) /
+                        (1 - contraction.constant) *
+                        norm_ratio(contraction.order, 2.0, points.size(1));
+  return (1 + row_norm(points, contraction.order)) * factor;
 }
 
 // A solve to `wanted`, or to what the dtype resolves where that is more: the bound says which.
 Solution certified_solve(const char* where, const FixedPointMap& map, const at::Tensor& start,
-                         double contraction, double wanted, const SolverOptions& options) {
+                         const LipschitzBound& contraction, double wanted,
+                         const SolverOptions& options) {
   const double floor = resolvable_error(start, contraction).max().item<double>();
   const double tolerance = std::isfinite(floor) ? std::max(wanted, floor) : wanted;
   Solution solution = solve_fixed_point(map, start, contraction, tolerance, options);
@@ -48,7 +51,7 @@ Hidden solve_hidden(const BlockRelation& r, const at::Tensor& x, const at::Tenso
   const BlockForm& f = r.form;
   if (f.b == 0) return {x / f.a, {}};
   const NetMap g = r.net->map(condition);
-  const double contraction = std::abs(f.b / f.a) * r.net->lipschitz();
+  const LipschitzBound contraction{std::abs(f.b / f.a) * r.net->lipschitz(), r.net->norm_order()};
   // y = (det / -B) w + (D / B) x: an error in w reaches y times |det / B|.
   const double wanted = r.tolerance * std::abs(f.b / f.determinant());
   const at::Tensor scaled = x / f.a;
@@ -71,7 +74,9 @@ at::Tensor solve_adjoint(const BlockRelation& r, const RelationResult& saved, co
   const at::Tensor length = at::linalg_vector_norm(right, 2, at::IntArrayRef{1}, true)
                                 .clamp_min(std::numeric_limits<float>::min());
   const at::Tensor unit = right / length / f.a;
-  const double contraction = std::abs(f.b / f.a) * r.net->lipschitz();
+  // J^T contracts in the dual norm.
+  const LipschitzBound contraction{std::abs(f.b / f.a) * r.net->lipschitz(),
+                                   dual_order(r.net->norm_order())};
   const auto map = [&](const at::Tensor& lambda, const at::Tensor& rows) {
     const auto picked = rows.defined() ? point.select(rows) : nullptr;
     const at::Tensor back = (picked ? *picked : point).vjp(lambda.unsqueeze(0)).squeeze(0);
@@ -110,7 +115,7 @@ RelationResult evaluate_relation(const BlockRelation& relation, const at::Tensor
     out.y = at::add(out.w * (-f.determinant() / f.b), x.detach(), f.d / f.b);
     out.error_bound = hidden.error_bound * std::abs(f.determinant() / f.b);
   }
-  out.log_det = estimate_log_det(f, *point, relation.net->lipschitz(), relation.log_det, rng,
+  out.log_det = estimate_log_det(f, *point, relation.net->bound(), relation.log_det, rng,
                                  with_gradient, relation.law ? &*relation.law : nullptr);
   return out;
 }

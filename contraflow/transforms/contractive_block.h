@@ -69,7 +69,8 @@ void visit(ContractiveBlockOptions& o, Field&& field) {
 BlockForm block_form(const ContractiveBlockOptions& options);
 void validate(const ContractiveBlockOptions& options);
 
-/// Contractive block:  x = A w + B G(w),  z = C w + D G(w),  Lip(G) <= kappa < 1.
+/// Contractive block:  x = A w + B G(w),  z = C w + D G(w),  Lip(G) <= kappa < 1 in the norm of
+/// order net.norm_order() (Euclidean unless the network says otherwise).
 ///
 /// Shapes     x, z: [B, D], log_det: [B], condition: [B, C].
 /// Direction  forward = data -> latent; log_det = log|det dz/dx| in nats.
@@ -133,6 +134,7 @@ class ContractiveBlock final : public Transform {
   void do_prepare(const at::Tensor& x, const Context& context) override;
 
  private:
+  double euclidean_factor() const;
   TransformOutput relate(const BlockForm& form, const at::Tensor& x, const Context& context) const;
   TransformOutput run(const at::Tensor& x, const Context& context, bool inverse) const;
   BlockRelation relation(const BlockForm& form, Phase phase) const;

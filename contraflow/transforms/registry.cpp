@@ -1,6 +1,7 @@
 #include "contraflow/transforms/registry.h"
 
 #include "contraflow/transforms/actnorm.h"
+#include "contraflow/transforms/batch_norm.h"
 #include "contraflow/transforms/chain.h"
 #include "contraflow/transforms/contractive_block.h"
 #include "contraflow/transforms/dequantize.h"
@@ -98,6 +99,19 @@ std::vector<LawSample> block_samples() {
   ContractiveBlockOptions truncated =
       tight_block(FormKind::kInverseResidual, Activation::kSoftplus, 2);
   truncated.train_log_det = truncated.eval_log_det = TruncatedSeries{};
+  ContractiveBlockOptions adaptive = tight_block(FormKind::kMonotone, Activation::kCPila, 2);
+  adaptive.train_log_det = adaptive.eval_log_det = AdaptiveSeries{};
+  ContractiveBlockOptions krylov = tight_block(FormKind::kInverseResidual, Activation::kElu, 3);
+  krylov.train_log_det = krylov.eval_log_det = KrylovQuadrature{};
+  const auto ordered = [](FormKind form, NormOrder order) {
+    ContractiveBlockOptions o = tight_block(form, Activation::kLipSwish, 3);
+    o.net.kind = NetKind::kSequential;
+    o.net.hidden = {6, 5};
+    o.net.norm_order = order;
+    return o;
+  };
+  ContractiveBlockOptions mixed = ordered(FormKind::kInverseResidual, NormOrder::kGiven);
+  mixed.net.norm_orders = {1, 2, 0};
   return {
       law_sample("residual", tight_block(FormKind::kResidual, Activation::kClipSwish, 2)),
       law_sample("inverse_residual",
@@ -110,6 +124,13 @@ std::vector<LawSample> block_samples() {
       law_sample("roulette", roulette, {}, /*exact_log_det=*/false),
       law_sample("optimal", optimal, {}, /*exact_log_det=*/false),
       law_sample("truncated", truncated, {}, /*exact_log_det=*/false),
+      law_sample("adaptive", adaptive, {}, /*exact_log_det=*/false),
+      law_sample("norms_one", ordered(FormKind::kMonotone, NormOrder::kOne)),
+      law_sample("norms_infinity", ordered(FormKind::kInverseResidual, NormOrder::kInfinity)),
+      law_sample("norms_mixed", mixed),
+      law_sample("norms_learned", ordered(FormKind::kResidual, NormOrder::kLearned)),
+      law_sample("norms_shared", ordered(FormKind::kMonotone, NormOrder::kLearnedShared)),
+      law_sample("krylov", krylov, {}, /*exact_log_det=*/false),
   };
 }
 
@@ -118,6 +139,7 @@ std::vector<LawSample> block_samples() {
 const std::vector<TransformEntry>& transform_registry() {
   static const std::vector<TransformEntry> registry{
       entry<ActNorm>("actnorm", {law_sample("dim3", ActNormOptions{.dim = 3})}),
+      entry<BatchNorm>("batch_norm", {law_sample("dim3", BatchNormOptions{.dim = 3})}),
       entry<Standardize>("standardize", {law_sample("dim3", StandardizeOptions{.dim = 3})}),
       entry<Logit>(
           "logit",

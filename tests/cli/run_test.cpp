@@ -44,6 +44,46 @@ TEST(CliEvaluate, AgreesWithScoreOnTheSameRows) {
               -evaluated["nll_nats"]["mean"].get<double>(), 1e-9);
 }
 
+TEST(CliEvaluate, EveryEstimatorCanBeSet) {
+  const auto evaluate = [](const std::vector<std::string>& set) {
+    std::vector<std::string> words{"evaluate", moons_run().string(), "--rows", "50", "--json"};
+    for (const std::string& s : set) words.insert(words.end(), {"--set", s});
+    const Ran ran = run(words);
+    EXPECT_EQ(ran.code, 0) << ran.err;
+    return ran.json();
+  };
+  const double exact = evaluate({})["nll_nats"]["mean"];
+  // Two Rademacher probes are a whole group in two dimensions: only the bias is left.
+  const std::vector<std::string> estimators[] = {
+      {"model.eval_log_det=adaptive", "model.eval_log_det.tolerance=1e-5",
+       "model.eval_log_det.probes=2"},
+      {"model.eval_log_det=krylov", "model.eval_log_det.steps=2", "model.eval_log_det.probes=2"},
+      {"model.eval_log_det=truncated", "model.eval_log_det.terms=30",
+       "model.eval_log_det.probes=2"}};
+  for (const auto& set : estimators) {
+    const auto json = evaluate(set);
+    const double bias = json["bias_bound"];
+    EXPECT_GT(bias, 0.0);
+    EXPECT_LE(bias, 1e-2);
+    EXPECT_NEAR(json["nll_nats"]["mean"].get<double>(), exact, bias + 1e-9) << set[0];
+    EXPECT_NEAR(json["estimator_error"].get<double>(), 0.0, 1e-9) << set[0];
+  }
+  const auto roulette = evaluate({"model.eval_log_det=roulette"});
+  EXPECT_EQ(roulette["bias_bound"], 0.0);
+  EXPECT_GT(roulette["estimator_error"].get<double>(), 0.0);
+  EXPECT_NEAR(roulette["nll_nats"]["mean"].get<double>(), exact,
+              5 * roulette["estimator_error"].get<double>());
+}
+
+TEST(CliEvaluate, SetChangesNothingThatWasTrained) {
+  const std::string model = moons_run().string();
+  expect_error(run({"evaluate", model, "--set", "model.blocks=3"}), 2,
+               {"model.blocks", "model.eval_log_det"});
+  expect_error(run({"evaluate", model, "--set", "model.eval_log_det.probes=2"}), 2, {"probes"});
+  expect_error(run({"evaluate", model, "--set", "model.eval_log_det=krylow"}), 2,
+               {"krylow", "krylov"});
+}
+
 TEST(CliCertify, ProvesEveryBlockOfATrainedRun) {
   const Ran ran = run({"certify", moons_run().string(), "--rows", "50", "--json"});
   ASSERT_EQ(ran.code, 0) << ran.err;
@@ -64,6 +104,32 @@ TEST(CliCertify, ProvesEveryBlockOfATrainedRun) {
               HasSubstr("norm >="));
 }
 
+TEST(CliCertify, NamesTheNormOfAProof) {
+  const auto certify = [](const std::vector<std::string>& set) {
+    TempFolder folder;
+    const std::string out = (folder / "run").string();
+    const Ran trained = run(
+        std::vector<std::string>{"train", "--data", "moons", "--model", "residual", "--out", out} +
+        tiny() + set);
+    EXPECT_EQ(trained.code, 0) << trained.err;
+    return std::pair{run({"certify", out, "--rows", "20", "--json"}).json(),
+                     run({"certify", out, "--rows", "20", "--verbose"}).out};
+  };
+  const auto [infinity, text] = certify({"--set", "model.net.norm_order=infinity"});
+  EXPECT_EQ(infinity["verdict"], "CERTIFIED");
+  for (const auto& block : infinity["blocks"]) {
+    EXPECT_EQ(block["norm_order"], "inf");
+    EXPECT_LE(block["lipschitz_lower"].get<double>(), block["lipschitz_upper"].get<double>());
+    EXPECT_LT(block["lipschitz_upper"].get<double>(), 1.0);
+    EXPECT_EQ(block["layers"][0]["input_order"], "inf");
+  }
+  EXPECT_THAT(text, HasSubstr("proven, p = inf"));
+  EXPECT_THAT(text, HasSubstr("proven, inf -> inf"));
+  const auto [learned, words] = certify({"--set", "model.net.norm_order=learned"});
+  EXPECT_EQ(learned["verdict"], "NOT PROVEN");
+  EXPECT_THAT(words, HasSubstr("estimated, p = "));
+}
+
 TEST(CliCertify, DoesNotCallAnEstimateAProof) {
   TempFolder folder;
   const std::string out = (folder / "run").string();
@@ -74,6 +140,81 @@ TEST(CliCertify, DoesNotCallAnEstimateAProof) {
   const Ran ran = run({"certify", out, "--rows", "20"});
   EXPECT_EQ(ran.code, 0);
   EXPECT_THAT(ran.out, HasSubstr("NOT PROVEN"));
+}
+
+// Two runs on the same rows.
+const fs::path& other_moons_run() {
+  static const TempFolder folder;
+  static const fs::path path = [] {
+    const std::string out = (folder / "moons").string();
+    const Ran ran = run(
+        std::vector<std::string>{"train", "--data", "moons", "--out", out, "--set",
+                                 "data.test_rows=200"} +
+        tiny() + std::vector<std::string>{"--set", "model.seed=7", "--set", "training.steps=40"});
+    EXPECT_EQ(ran.code, 0) << ran.err;
+    return fs::path(out);
+  }();
+  return path;
+}
+
+TEST(CliCompare, IsTheDifferenceOfTwoEvaluationsWithASmallerError) {
+  const std::string a = moons_run().string(), b = other_moons_run().string();
+  const auto json = run({"compare", a, b, "--json"}).json();
+  const auto of = [](const std::string& model) {
+    return run({"evaluate", model, "--json"}).json()["nll_nats"]["mean"].get<double>();
+  };
+  const double difference = json["difference_nats"]["mean"];
+  EXPECT_EQ(json["rows"], 200);
+  EXPECT_NEAR(difference, of(b) - of(a), 1e-9);
+  const double error = json["difference_nats"]["standard_error"];
+  EXPECT_GT(error, 0.0);
+  EXPECT_LT(error, json["unpaired_error"].get<double>());
+  EXPECT_EQ(json["replicates"], 1);
+  EXPECT_EQ(json["bias_bound"], 0.0);
+  ASSERT_LT(difference, -3 * error) << "ten times the steps should show";
+  EXPECT_EQ(json["better"], "B");
+}
+
+TEST(CliCompare, TradedModelsTradeTheSign) {
+  const std::string a = moons_run().string(), b = other_moons_run().string();
+  const auto one = run({"compare", a, b, "--json"}).json();
+  const auto other = run({"compare", b, a, "--json"}).json();
+  EXPECT_NEAR(one["difference_nats"]["mean"].get<double>(),
+              -other["difference_nats"]["mean"].get<double>(), 1e-12);
+  EXPECT_NE(one["better"], other["better"]);
+  const Ran text = run({"compare", a, b});
+  for (const char* part : {"log p_A - log p_B", "95 % interval", "is better", "pairing"})
+    EXPECT_THAT(text.out, HasSubstr(part));
+}
+
+TEST(CliCompare, AModelEqualsItselfWhateverIsRandom) {
+  const Ran ran = run({"compare", digits_run().string(), digits_run().string(), "--rows", "20",
+                       "--replicates", "2", "--json", "--set", "model.eval_log_det=adaptive"});
+  const auto json = ran.json();
+  EXPECT_EQ(json["difference_nats"]["mean"], 0.0);
+  EXPECT_EQ(json["estimator_error"], 0.0);
+  EXPECT_EQ(json["replicates"], 2);
+  EXPECT_GT(json["bias_bound"].get<double>(), 0.0);
+  EXPECT_TRUE(json["better"].is_null());
+  EXPECT_TRUE(json.contains("difference_bits_per_dim"));
+}
+
+TEST(CliCompare, ReadsAFileAndRefusesWhatHasNoAnswer) {
+  TempFolder folder;
+  const std::string file = (folder / "rows.csv").string();
+  const std::string a = moons_run().string(), b = other_moons_run().string();
+  ASSERT_EQ(run({"sample", a, "-n", "300", "-o", file}).code, 0);
+  EXPECT_EQ(run({"compare", a, b, "--data", file, "--json"}).json()["rows"], 300);
+  expect_error(run({"compare", a, digits_run().string()}), 2, {"columns"});
+  expect_error(run({"compare", a, b, "--split", "train"}), 2, {"endless"});
+  TempFolder other;
+  const std::string seed = (other / "moons").string();
+  ASSERT_EQ(run(std::vector<std::string>{"train", "--data", "moons", "--out", seed, "--set",
+                                         "data.test_rows=100"} +
+                tiny())
+                .code,
+            0);
+  expect_error(run({"compare", a, seed}), 2, {"test_rows", "--data"});
 }
 
 TEST(CliSample, IsAFunctionOfTheSeedAlone) {

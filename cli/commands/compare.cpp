@@ -1,0 +1,270 @@
+#include "contraflow/distributions/compare.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "cli/commands/common.h"
+#include "cli/model_file.h"
+#include "cli/row_feed.h"
+#include "cli/row_scores.h"
+#include "contraflow/core/error.h"
+#include "contraflow/core/text.h"
+#include "contraflow/training/evaluation.h"
+
+namespace contraflow::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr const char* kExamples =
+    "Examples:\n"
+    "  contraflow compare runs/monotone runs/residual             test rows of their common data\n"
+    "  contraflow compare runs/a runs/b --data new.csv --json\n"
+    "  contraflow compare runs/a runs/b --set model.eval_log_det=adaptive --replicates 2\n\n"
+    "Prints the mean of log p_A(x) - log p_B(x) in nats per row, over the same rows and with the "
+    "same\n"
+    "random numbers in both models, so that what they have in common cancels: its error is that of "
+    "the\n"
+    "differences, not of the two means. A model is called better when the 95 % interval, widened "
+    "by the\n"
+    "certified bias, leaves 0 out. Without --data both models must have been trained on the same "
+    "data.\n";
+
+struct CompareArguments {
+  std::string a, b;
+  std::string split = "test";
+  std::string data;
+  std::vector<std::string> columns;
+  int64_t rows = 0;
+  int64_t replicates = 4;
+  int64_t seed = 0;
+  std::vector<std::string> set;
+  FloatType dtype = FloatType::kFloat64;
+};
+
+/// What the rows gave; nats per row.
+struct ComparisonReport {
+  std::string data;
+  int64_t rows = 0;
+  int64_t replicates = 1;
+  MeanWithError nll_a, nll_b;
+  MeanWithError difference;  ///< Of log p_A - log p_B.
+  double noise_error = 0.0;  ///< The part of difference's error that random draws make.
+  double bias_bound = 0.0;
+  double won = 0.0;  ///< Share of the rows (by weight) at which A is higher.
+
+  Interval interval() const {
+    const Interval own =
+        Estimate{difference.mean, difference.standard_error, difference.rows}.interval();
+    return {own.lower - bias_bound, own.upper + bias_bound};
+  }
+  const char* better() const {
+    if (interval().lower > 0.0) return "A";
+    return interval().upper < 0.0 ? "B" : nullptr;
+  }
+  /// What the error would be if the models had been evaluated apart.
+  double unpaired_error() const { return std::hypot(nll_a.standard_error, nll_b.standard_error); }
+};
+
+// ----------------------------------------------------------------------------------- what to
+// compare
+
+void check_columns(const ModelFile& a, const ModelFile& b) {
+  const auto shape = [](const DataColumns& c) {
+    return Json{{"columns", c.columns}, {"condition", c.condition}, {"label", c.label},
+                {"classes", c.classes}, {"levels", c.levels},       {"event_shape", c.event_shape}};
+  };
+  check_same_config(shape(a.columns), shape(b.columns), "compare B",
+                    "Compare models of the same columns: log-densities of other variables have no "
+                    "difference.");
+}
+
+// Else the test rows of one may be training rows of the other.
+void check_data(const ModelFile& a, const ModelFile& b) {
+  check_same_config(options_to_json(a.config.data), options_to_json(b.config.data),
+                    "compare B data",
+                    "Give rows that neither model was trained on with --data FILE.");
+}
+
+RowFeed feed_of(const CompareArguments& arguments, const ModelFile& a, const ModelFile& b) {
+  check_columns(a, b);
+  FeedArguments feed{.command = "compare"};
+  if (!arguments.data.empty()) {
+    feed.input = arguments.data;
+    feed.columns = arguments.columns;
+  } else {
+    check_data(a, b);
+    feed.split = arguments.split;
+  }
+  return open_feed(feed, a);
+}
+
+// -------------------------------------------------------------------------------------------
+// running
+
+ComparisonReport compare(const CompareArguments& arguments, const ModelFile& a, const ModelFile& b,
+                         const RowFeed& feed, RowProgress& progress) {
+  const bool is_random = a.is_random() || b.is_random();
+  const int64_t replicates = is_random ? arguments.replicates : 1;
+  const Rng rng = Rng(static_cast<uint64_t>(arguments.seed)).fork("compare");
+  const int64_t chunk = rows_per_chunk(a.columns.dim());
+  std::vector<at::Tensor> of_a, of_b, gaps, errors, biases, weights;
+  int64_t rows = 0;
+  while (arguments.rows == 0 || rows < arguments.rows) {
+    const int64_t most = arguments.rows == 0 ? chunk : std::min(chunk, arguments.rows - rows);
+    const data::Batch raw = feed.next(rows, most);
+    if (raw.x.size(0) == 0) break;
+    check_domain(raw.x, a.columns, feed.name, rows);
+    const data::Batch batch = batch_to(raw, at::TensorOptions(scalar_type(arguments.dtype)));
+    const Context context{.condition = batch.condition, .rng = rng.rows_from(rows)};
+    const PairedLogProb pair =
+        paired_log_prob(*a.flow, *b.flow, batch.x, context, replicates, is_random);
+    of_a.push_back(-pair.a);
+    of_b.push_back(-pair.b);
+    gaps.push_back(pair.difference);
+    errors.push_back(pair.standard_error);
+    biases.push_back(pair.bias_bound);
+    weights.push_back(raw.weight.defined() ? raw.weight.to(at::kDouble)
+                                           : at::ones({raw.x.size(0)}, at::kDouble));
+    rows += raw.x.size(0);
+    progress.done(rows, feed.fraction(rows));
+  }
+  if (rows == 0)
+    fail<ConfigError>("compare", feed.name, "at least one row", "none", "Check the file.");
+  const at::Tensor weight = at::cat(weights), gap = at::cat(gaps);
+  const double sum = weight.sum().item<double>();
+  ComparisonReport out{.data = feed.name, .rows = rows, .replicates = replicates};
+  out.nll_a = weighted_mean(at::cat(of_a), weight);
+  out.nll_b = weighted_mean(at::cat(of_b), weight);
+  out.difference = weighted_mean(gap, weight);
+  out.noise_error = (weight * at::cat(errors)).norm().item<double>() / sum;
+  out.bias_bound = (weight * at::cat(biases)).sum().item<double>() / sum;
+  out.won = (weight * gap.gt(0)).sum().item<double>() / sum;
+  return out;
+}
+
+// -------------------------------------------------------------------------------------------
+// results
+
+Json estimate_json(const MeanWithError& value) {
+  return {{"mean", json_number(value.mean)}, {"standard_error", json_number(value.standard_error)}};
+}
+
+Json model_json(const ModelFile& model, const MeanWithError& nll) {
+  return {{"checkpoint", model.checkpoint_path.string()},
+          {"weights", enum_name(model.weights)},
+          {"step", model.counters.step},
+          {"nll_nats", estimate_json(nll)}};
+}
+
+Json result_json(const ModelFile& a, const ModelFile& b, const ComparisonReport& r) {
+  const Interval interval = r.interval();
+  const char* better = r.better();
+  Json out{{"command", "compare"},
+           {"data", r.data},
+           {"rows", r.rows},
+           {"replicates", r.replicates},
+           {"a", model_json(a, r.nll_a)},
+           {"b", model_json(b, r.nll_b)},
+           {"difference_nats", estimate_json(r.difference)},
+           {"interval_95", {json_number(interval.lower), json_number(interval.upper)}},
+           {"better", better == nullptr ? Json(nullptr) : Json(better)},
+           {"unpaired_error", json_number(r.unpaired_error())},
+           {"estimator_error", json_number(r.noise_error)},
+           {"bias_bound", json_number(r.bias_bound)},
+           {"rows_won_by_a", json_number(r.won)}};
+  if (a.columns.levels > 0) {
+    const int64_t dim = a.columns.dim();
+    out["difference_bits_per_dim"] = {
+        {"mean", json_number(bits_per_dim(r.difference.mean, dim))},
+        {"standard_error", json_number(bits_per_dim(r.difference.standard_error, dim))}};
+  }
+  return out;
+}
+
+std::string verdict(const ComparisonReport& r, const Console& console) {
+  const char* better = r.better();
+  if (better == nullptr) return "no difference shown";
+  return console.good(std::string(better) + " is better");
+}
+
+std::string result_text(const ModelFile& a, const ModelFile& b, const ComparisonReport& r,
+                        const Console& console) {
+  const auto left = Align::kLeft, right = Align::kRight;
+  TextTable table({"", "model", "step", "-log p(x), nats per row"}, {left, left, right, right});
+  table.add_row({"A", a.checkpoint_path.string(), format_count(a.counters.step),
+                 with_error(r.nll_a.mean, r.nll_a.standard_error)});
+  table.add_row({"B", b.checkpoint_path.string(), format_count(b.counters.step),
+                 with_error(r.nll_b.mean, r.nll_b.standard_error)});
+  Facts facts;
+  facts.add("data", r.data + ", " + format_count(r.rows) + " rows");
+  facts.add(
+      "log p_A - log p_B",
+      console.bold(with_error(r.difference.mean, r.difference.standard_error)) + " nats per row");
+  if (a.columns.levels > 0) {
+    const int64_t dim = a.columns.dim();
+    facts.add("", with_error(bits_per_dim(r.difference.mean, dim),
+                             bits_per_dim(r.difference.standard_error, dim)) +
+                      " bits per dimension");
+  }
+  const Interval interval = r.interval();
+  facts.add("95 % interval", fixed(interval.lower) + " to " + fixed(interval.upper) +
+                                 (r.bias_bound > 0.0 ? ", the bias included" : ""));
+  facts.add("verdict", verdict(r, console));
+  facts.add("rows won by A", fixed(100.0 * r.won, 1) + " %");
+  facts.add("pairing", "evaluated apart the error would be " + fixed(r.unpaired_error()));
+  if (r.replicates > 1) {
+    facts.add("estimator", "±" + fixed(r.noise_error) + " nats of the error come from " +
+                               std::to_string(r.replicates) + " random draws per row");
+  }
+  if (r.bias_bound > 0.0)
+    facts.add("bias", "at most " + scientific(r.bias_bound) + " nats (certified, both models)");
+  return table.str() + "\n" + facts.str();
+}
+
+int run_compare(const CompareArguments& arguments, const Console& console) {
+  const LoadOptions options{.dtype = arguments.dtype, .set = arguments.set};
+  const ModelFile a = load_model(arguments.a, options), b = load_model(arguments.b, options);
+  const RowFeed feed = feed_of(arguments, a, b);
+  RowProgress progress(console, "comparing", 0);
+  const ComparisonReport report = compare(arguments, a, b, feed, progress);
+  console.result(result_json(a, b, report), result_text(a, b, report, console));
+  return 0;
+}
+
+}  // namespace
+
+Command add_compare(CLI::App& parent) {
+  Command command =
+      new_command(parent, "compare",
+                  "Which of two models fits the same rows better, with its error.", kExamples);
+  const auto a = std::make_shared<CompareArguments>();
+  CLI::App& app = *command.app;
+  app.add_option("A", a->a, "Run folder, or a checkpoint file.")->required();
+  app.add_option("B", a->b, "Another one, of the same columns.")->required();
+  add_split_option(app, a->split);
+  app.add_option("--data", a->data, "Instead of --split: a file of rows (.csv, .tsv, .txt, .npy).");
+  app.add_option("--columns", a->columns,
+                 "Columns of --data in the order of the models', by name or number from 0.")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  app.add_option("--rows", a->rows, "Use the first rows only; 0 = all.")
+      ->check(integer_range(0, kMostInteger))
+      ->capture_default_str();
+  app.add_option("--replicates", a->replicates,
+                 "Draws per row where dequantization or an estimated log-det is random.")
+      ->check(integer_range(2, 10'000))
+      ->capture_default_str();
+  app.add_option("--seed", a->seed, "Seed of those draws.")
+      ->check(integer_range(0, kMostInteger))
+      ->capture_default_str();
+  add_set_option(app, a->set);
+  add_dtype_option(app, a->dtype);
+  command.run = [a](const Console& console) { return run_compare(*a, console); };
+  return command;
+}
+
+}  // namespace contraflow::cli

@@ -1,0 +1,136 @@
+#include "contraflow/log_det/krylov.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <limits>
+#include <optional>
+
+#include "contraflow/core/error.h"
+#include "contraflow/core/parallel.h"
+#include "contraflow/log_det/hessenberg_log.h"
+#include "contraflow/log_det/series.h"
+
+namespace contraflow {
+namespace {
+
+double roundoff(const at::Tensor& t) {
+  return t.scalar_type() == at::kDouble
+             ? std::numeric_limits<double>::epsilon()
+             : static_cast<double>(std::numeric_limits<float>::epsilon());
+}
+
+struct Basis {
+  at::Tensor vectors;  // [m, p, b, d]: orthonormal for each probe and row, or zero behind the end
+  at::Tensor hessenberg;  // [p, b, m + 1, m], float64 on the CPU
+};
+
+// Arnoldi's method with J^T. Where the space is invariant (up to rounding) the next vectors are 0,
+// and with them the rest of H: functions of H have the corner entry of the smaller matrix.
+Basis arnoldi(const NetPoint& point, const at::Tensor& v, int64_t m) {
+  const int64_t p = v.size(0), b = v.size(1), d = v.size(2);
+  Basis basis{at::empty({m, p, b, d}, v.options()), {}};
+  at::Tensor h = at::zeros({m + 1, m, p, b}, v.options());
+  at::Tensor next = v / row_norm(v, 2).unsqueeze(-1);
+  for (int64_t k = 0; k < m; ++k) {
+    basis.vectors[k].copy_(next);
+    const at::Tensor known = basis.vectors.narrow(0, 0, k + 1);
+    at::Tensor w = point.vjp(next);
+    const at::Tensor size = row_norm(w, 2);
+    for (int pass = 0; pass < 2; ++pass) {  // the second takes what rounding left of the first
+      const at::Tensor along = (known * w).sum(-1);
+      w = w - (along.unsqueeze(-1) * known).sum(0);
+      h.narrow(0, 0, k + 1).select(1, k).add_(along);
+    }
+    const at::Tensor rest = row_norm(w, 2);
+    const at::Tensor ended = rest.le(size * (10 * roundoff(v)));
+    h[k + 1][k].copy_(rest.masked_fill(ended, 0));
+    next = (w / rest.unsqueeze(-1)).masked_fill(ended.unsqueeze(-1), 0);
+  }
+  basis.hessenberg = h.permute({2, 3, 0, 1}).to(at::kCPU, at::kDouble).contiguous();
+  return basis;
+}
+
+// What the small matrices give, for unit probes.
+struct Corner {
+  at::Tensor value;   // [p, b], float64
+  at::Tensor bound;   // [p, b]
+  at::Tensor weight;  // [p, b, m]: of the basis in u; undefined without a gradient
+};
+
+class CornerRule {
+ public:
+  CornerRule(const BlockForm& form, double kappa) {
+    if (form.d != 0) above_.emplace(form.d / form.c, kappa);
+    if (form.b != 0) below_.emplace(form.b / form.a, kappa);
+  }
+
+  void add(const double* h, int64_t m, double& value, double& bound, double* weight) const {
+    const auto one = [&](const std::optional<HessenbergLog>& log, double sign) {
+      if (!log) return;
+      const HessenbergLog::Result result = log->evaluate(h, m);
+      value += sign * result.value;
+      bound += result.bound;
+      if (weight == nullptr) return;
+      const std::vector<double> part = log->derivative(h, m);
+      for (int64_t k = 0; k < m; ++k) weight[k] += sign * part[k];
+    };
+    one(above_, 1.0);
+    one(below_, -1.0);
+  }
+
+ private:
+  std::optional<HessenbergLog> above_, below_;
+};
+
+Corner corners(const BlockForm& form, double kappa, const at::Tensor& hessenberg,
+               bool with_gradient) {
+  const int64_t p = hessenberg.size(0), b = hessenberg.size(1), m = hessenberg.size(3);
+  Corner out{at::zeros({p, b}, at::kDouble), at::zeros({p, b}, at::kDouble), {}};
+  if (with_gradient) out.weight = at::zeros({p, b, m}, at::kDouble);
+  const CornerRule rule(form, kappa);
+  const auto* h = hessenberg.const_data_ptr<double>();
+  auto* value = out.value.data_ptr<double>();
+  auto* bound = out.bound.data_ptr<double>();
+  auto* weight = with_gradient ? out.weight.data_ptr<double>() : nullptr;
+  constexpr int64_t kGrain = 16;
+  parallel_for(0, p * b, kGrain, [&](int64_t begin, int64_t end) {
+    for (int64_t k = begin; k < end; ++k) {
+      rule.add(h + k * (m + 1) * m, m, value[k], bound[k],
+               weight == nullptr ? nullptr : weight + k * m);
+    }
+  });
+  return out;
+}
+
+}  // namespace
+
+LogDetEstimate krylov_log_det(const BlockForm& form, const NetPoint& point,
+                              const LipschitzBound& kappa, const KrylovQuadrature& options,
+                              const Rng& rng, bool with_gradient) {
+  if (kappa.order != 2.0) {
+    fail<ConfigError>("krylov", "net", "a network bounded in the Euclidean norm",
+                      c10::str("one bounded in the norm of order ", kappa.order),
+                      "Use norm_order 'two', or the estimator exact, adaptive or roulette.");
+  }
+  const at::Tensor& like = point.value();
+  const int64_t d = like.size(1);
+  const at::Tensor v = draw_probes(options.probe, options.probes, like.size(0), d, like.options(),
+                                   rng.fork("probes"));
+  const Basis basis = arnoldi(point, v, std::min(options.steps, d));
+  const Corner corner = corners(form, kappa.constant, basis.hessenberg, with_gradient);
+  const at::Tensor length = row_norm(v, 2);
+  const at::Tensor squares = length.square();
+  const at::Tensor values = squares * corner.value.to(v.options());
+  LogDetEstimate out;
+  out.value = log_constant(form, like) + values.mean(0);
+  out.standard_error = probe_standard_error(values, options.probe, d);
+  out.bias_bound = (squares * corner.bound.to(v.options())).mean(0);
+  if (!with_gradient) return out;
+  const at::Tensor weight = corner.weight.permute({2, 0, 1}).to(v.options()) * length;
+  out.u = (weight.unsqueeze(-1) * basis.vectors).sum(0) / static_cast<double>(options.probes);
+  out.t = v;
+  return out;
+}
+
+}  // namespace contraflow

@@ -1,0 +1,66 @@
+#include "contraflow/transforms/batch_norm.h"
+
+#include <ATen/ATen.h>
+
+#include "contraflow/transforms/column_statistics.h"
+
+namespace contraflow {
+
+BatchNorm::BatchNorm(BatchNormOptions options) : options_(options) {
+  check_options(options_, "BatchNorm");
+  shift_ = register_parameter("shift", at::zeros({options_.dim}));
+  log_scale_ = register_parameter("log_scale", at::zeros({options_.dim}));
+  mean_ = register_buffer("mean", at::zeros({options_.dim}));
+  variance_ = register_buffer("variance", at::ones({options_.dim}));
+  calls_ = register_buffer("calls", at::full({}, -1.0));
+}
+
+bool BatchNorm::prepare_needs_data() const {
+  const double calls = calls_.item<double>();
+  return calls < 0.0 || calls + 1.0 >= static_cast<double>(options_.update_every);
+}
+
+void BatchNorm::postpone_measurements() {
+  if (calls_.item<double>() >= 0.0) calls_.fill_(0.0);
+}
+
+at::Tensor BatchNorm::log_slope() const {
+  return log_scale_ - (variance_ + options_.epsilon).log() / 2;
+}
+
+std::optional<double> BatchNorm::forward_lipschitz() const {
+  return log_slope().exp().max().item<double>();
+}
+
+std::optional<double> BatchNorm::inverse_lipschitz() const {
+  return log_slope().neg().exp().max().item<double>();
+}
+
+TransformOutput BatchNorm::do_forward(const at::Tensor& x, const Context& /*context*/) const {
+  const at::Tensor slope = log_slope();
+  return {(x - mean_) * slope.exp() + shift_, slope.sum().repeat({x.size(0)}), {}, {}};
+}
+
+TransformOutput BatchNorm::do_inverse(const at::Tensor& z, const Context& /*context*/) const {
+  const at::Tensor slope = log_slope();
+  return {(z - shift_) * slope.neg().exp() + mean_, slope.sum().neg().repeat({z.size(0)}), {}, {}};
+}
+
+void BatchNorm::do_prepare(const at::Tensor& x, const Context& /*context*/) {
+  if (!prepare_needs_data()) {
+    calls_.add_(1.0);
+    return;
+  }
+  if (calls_.item<double>() < 0.0) {
+    const ColumnStatistics first = column_statistics("BatchNorm.prepare", x);
+    mean_.copy_(first.mean);
+    variance_.copy_(first.deviation.square());
+  } else if (x.size(0) > 1) {  // a last batch of one row has no variance to tell
+    const at::Tensor wide = x.to(at::kDouble);
+    mean_.lerp_(wide.mean(0).to(mean_.options()), options_.momentum);
+    variance_.lerp_(wide.var(0, /*unbiased=*/true).to(variance_.options()), options_.momentum);
+  }
+  calls_.fill_(0.0);
+}
+
+}  // namespace contraflow
