@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <mutex>
 #include <set>
 #include <stdexcept>
@@ -53,6 +54,25 @@ TEST(ParallelFor, PassesOnWhatTheBodyThrows) {
                               if (end == 1000) throw std::runtime_error("last");
                             }),
                std::runtime_error);
+}
+
+TEST(ParallelItems, VisitsEveryIndexOnce) {
+  for (const int threads : {1, 2, 3}) {
+    const ThreadCount scope(threads);
+    for (const int64_t count : {0, 1, 2, 7, 1000}) {
+      std::vector<std::atomic<int>> visits(static_cast<size_t>(count));
+      parallel_items(count, [&](int64_t i) { ++visits[static_cast<size_t>(i)]; });
+      for (const auto& n : visits) EXPECT_EQ(n.load(), 1);
+    }
+  }
+}
+
+TEST(ParallelItems, PassesOnWhatTheBodyThrows) {
+  const ThreadCount scope(2);
+  const auto body = [](int64_t i) {
+    if (i == 5) throw std::runtime_error("item 5");
+  };
+  EXPECT_THROW(parallel_items(10, body), std::runtime_error);
 }
 
 }  // namespace

@@ -200,10 +200,10 @@ TEST_P(Lowering, Float32IsNearTheComposedFloat64) {
   }
 }
 
-TEST_P(Lowering, LossInOneVisitEqualsForwardAndBackward) {
-  for (const int64_t rows : {5, 200}) {
-    const auto chain = flow_of(GetParam().block, at::kDouble);
-    const at::Tensor x = inputs(rows, GetParam().block.dim, at::kDouble);
+void check_loss(const ContractiveBlockOptions& options, std::initializer_list<int64_t> batches) {
+  for (const int64_t rows : batches) {
+    const auto chain = flow_of(options, at::kDouble);
+    const at::Tensor x = inputs(rows, options.dim, at::kDouble);
     const at::Tensor weight = at::arange(1, rows + 1, x.options()).sin();
     Context context;
     context.rng = Rng(11);
@@ -223,6 +223,43 @@ TEST_P(Lowering, LossInOneVisitEqualsForwardAndBackward) {
       EXPECT_TRUE(near(parameters[k].grad() / scale, expected[k] / scale, kFloat64)) << k;
     }
   }
+}
+
+TEST_P(Lowering, LossInOneVisitEqualsForwardAndBackward) { check_loss(GetParam().block, {5, 200}); }
+
+// Tapes beyond a cache are built again from the pre-activations.
+TEST(WideLowering, LossInOneVisitEqualsForwardAndBackward) {
+  check_loss(sequential(FormKind::kMonotone, Activation::kLipSwish, 2, {1200, 1100}, true), {40});
+  check_loss(with(sequential(FormKind::kResidual, Activation::kLipSwish, 9, {900, 900}, true),
+                  RussianRoulette{.probes = 2}),
+             {40});
+}
+
+// The same weights in float64 are the truth for both.
+TEST(WideLowering, ChainsInFloat32KeepWhatRoundingWouldDrop) {
+  std::vector<TransformPtr> blocks;
+  for (int64_t k = 0; k < 24; ++k) {
+    ContractiveBlockOptions o =
+        sequential(FormKind::kResidual, Activation::kLipSwish, 4, {32}, true);
+    o.seed = static_cast<uint64_t>(k);
+    o.tolerance = 1e-6;
+    blocks.push_back(std::make_shared<ContractiveBlock>(o));
+  }
+  Chain chain(blocks);
+  const at::Tensor x = inputs(500, 4, at::kFloat) + 5.0;
+  const auto run = [&](const at::Tensor& rows) {
+    return chain.forward(rows).value.to(at::kDouble);
+  };
+  const at::NoGradGuard guard;
+  const at::Tensor kernel = run(x);
+  const at::Tensor composed = [&] {
+    const ScopedIsa pin("composed");
+    return run(x);
+  }();
+  chain.to(at::kDouble);
+  const at::Tensor truth = run(x.to(at::kDouble));
+  const double error = (kernel - truth).norm().item<double>();
+  EXPECT_LT(error, 0.6 * (composed - truth).norm().item<double>());
 }
 
 TEST_P(Lowering, ThreadsDoNotChangeABit) {
