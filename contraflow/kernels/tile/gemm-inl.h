@@ -303,6 +303,7 @@ void transpose(Panel<T> in, int64_t rows, int64_t columns, T* out, int64_t strid
     }
   }
 #endif
+  if (r == stride) return;
   for (int64_t c = 0; c < columns; ++c) {
     for (int64_t k = r; k < rows; ++k) out[c * stride + k] = in.row(k)[c];
     std::fill(out + c * stride + rows, out + (c + 1) * stride, T(0));
