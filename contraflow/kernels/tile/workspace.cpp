@@ -40,7 +40,7 @@ class Buffer {
       release();
       alignment_ = alignment_of(bytes);
       size_ = (bytes + alignment_ - 1) / alignment_ * alignment_;
-      data_ = static_cast<std::byte*>(::operator new (static_cast<size_t>(size_), align()));
+      data_ = static_cast<std::byte*>(::operator new(static_cast<size_t>(size_), align()));
       ask_for_huge_pages(data_, size_);
     }
     return data_;
@@ -49,7 +49,7 @@ class Buffer {
  private:
   void release() {
     if (data_ == nullptr) return;
-    ::operator delete (data_, align());
+    ::operator delete(data_, align());
     data_ = nullptr;
     size_ = 0;
   }
