@@ -136,7 +136,10 @@ ComparisonReport compare(const CompareArguments& arguments, const ModelFile& a, 
     fail<ConfigError>("compare", feed.name, "at least one row", "none", "Check the file.");
   const at::Tensor weight = at::cat(weights), gap = at::cat(gaps);
   const double sum = weight.sum().item<double>();
-  ComparisonReport out{.data = feed.name, .rows = rows, .replicates = replicates};
+  ComparisonReport out;
+  out.data = feed.name;
+  out.rows = rows;
+  out.replicates = replicates;
   out.nll_a = weighted_mean(at::cat(of_a), weight);
   out.nll_b = weighted_mean(at::cat(of_b), weight);
   out.difference = weighted_mean(gap, weight);
