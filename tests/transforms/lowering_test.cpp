@@ -259,7 +259,8 @@ TEST(WideLowering, ChainsInFloat32KeepWhatRoundingWouldDrop) {
   chain.to(at::kDouble);
   const at::Tensor truth = run(x.to(at::kDouble));
   const double error = (kernel - truth).norm().item<double>();
-  EXPECT_LT(error, 0.6 * (composed - truth).norm().item<double>());
+  // .75 with both numbers of a state, 1 with its rounding alone; the networks' own rounding stays.
+  EXPECT_LT(error, 0.85 * (composed - truth).norm().item<double>());
 }
 
 TEST_P(Lowering, ThreadsDoNotChangeABit) {
