@@ -50,6 +50,19 @@ void add_model_argument(CLI::App& app, std::string& path) {
   app.add_option("RUN", path, "Run folder, or a checkpoint file.")->required();
 }
 
+void add_draw_options(CLI::App& app, int64_t& rows, int64_t& replicates, int64_t& seed) {
+  app.add_option("--rows", rows, "Use the first rows only; 0 = all.")
+      ->check(integer_range(0, kMostInteger))
+      ->capture_default_str();
+  app.add_option("--replicates", replicates,
+                 "Draws per row where dequantization or an estimated log-det is random.")
+      ->check(integer_range(2, 10'000))
+      ->capture_default_str();
+  app.add_option("--seed", seed, "Seed of those draws.")
+      ->check(integer_range(0, kMostInteger))
+      ->capture_default_str();
+}
+
 void add_dtype_option(CLI::App& app, FloatType& dtype) {
   add_choice(app, "--dtype", dtype,
              "Arithmetic. float64 certifies solves to their tolerance; float32 is faster.");

@@ -51,6 +51,8 @@ void add_dtype_option(CLI::App& app, FloatType& dtype);
 /// --set model.KEY=VALUE over how a trained model is evaluated; see LoadOptions::set.
 void add_set_option(CLI::App& app, std::vector<std::string>& set);
 void add_split_option(CLI::App& app, std::string& split);
+/// --rows, --replicates and --seed of an evaluation with an error.
+void add_draw_options(CLI::App& app, int64_t& rows, int64_t& replicates, int64_t& seed);
 
 /// An enum option by the names of EnumNames.
 template <class E>

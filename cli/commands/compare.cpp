@@ -254,16 +254,7 @@ Command add_compare(CLI::App& parent) {
                  "Columns of --data in the order of the models', by name or number from 0.")
       ->delimiter(',')
       ->allow_extra_args(false);
-  app.add_option("--rows", a->rows, "Use the first rows only; 0 = all.")
-      ->check(integer_range(0, kMostInteger))
-      ->capture_default_str();
-  app.add_option("--replicates", a->replicates,
-                 "Draws per row where dequantization or an estimated log-det is random.")
-      ->check(integer_range(2, 10'000))
-      ->capture_default_str();
-  app.add_option("--seed", a->seed, "Seed of those draws.")
-      ->check(integer_range(0, kMostInteger))
-      ->capture_default_str();
+  add_draw_options(app, a->rows, a->replicates, a->seed);
   add_set_option(app, a->set);
   add_dtype_option(app, a->dtype);
   command.run = [a](const Console& console) { return run_compare(*a, console); };

@@ -138,16 +138,7 @@ Command add_evaluate(CLI::App& parent) {
   add_model_argument(app, a->run);
   add_split_option(app, a->split);
   add_set_option(app, a->set);
-  app.add_option("--rows", a->rows, "Use the first rows only; 0 = all.")
-      ->check(integer_range(0, kMostInteger))
-      ->capture_default_str();
-  app.add_option("--replicates", a->replicates,
-                 "Draws per row where dequantization or an estimated log-det is random.")
-      ->check(integer_range(2, 10'000))
-      ->capture_default_str();
-  app.add_option("--seed", a->seed, "Seed of those draws.")
-      ->check(integer_range(0, kMostInteger))
-      ->capture_default_str();
+  add_draw_options(app, a->rows, a->replicates, a->seed);
   add_dtype_option(app, a->dtype);
   add_choice(app, "--weights", a->weights,
              "Which weights: selected = best validated, else averaged, else last.");

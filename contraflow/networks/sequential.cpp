@@ -72,6 +72,7 @@ void Sequential::refresh(bool force) {
     return layer->inputs() * layer->outputs() > kLarge;
   });
   if (!large) {
+    const at::NoGradGuard guard;
     for (const LayerPtr& layer : layers_) layer->refresh(force);
     return;
   }
