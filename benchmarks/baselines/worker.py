@@ -3,7 +3,7 @@
     python -m benchmarks.baselines.worker CASE [--threads 2] [--model FILE] ...
     -> {"case": ..., "dtype": ..., ...}          the hello, when it is ready
     <- {"iterations": 5}   -> {"ms": 7.9, ...}   median per iteration; end of input ends the worker
-    <- {"memory": true}    -> {"added_peak_bytes": ...}   of one iteration
+    <- {"memory": true}    -> {"peak_bytes": ...}   the process's most during one iteration
 """
 import argparse
 import ctypes
@@ -54,21 +54,19 @@ def make(arguments):
     return getattr(importlib.import_module(f'benchmarks.baselines.{module}'), function)(arguments)
 
 
-def memory_figure(key):
-    """Bytes: VmRSS, held now, or VmHWM, the most since the last reset (Linux only)."""
+def most_memory():
+    """Bytes: the most that the process held since the last reset (Linux only)."""
     for line in pathlib.Path('/proc/self/status').read_text().splitlines():
-        if line.startswith(key):
+        if line.startswith('VmHWM'):
             return 1024 * int(line.split()[1])
-    raise OSError(f'[worker] /proc/self/status: expected {key}, got none. Memory is measured on Linux only.')
+    raise OSError('[worker] /proc/self/status: expected VmHWM, got none. Memory is measured on Linux only.')
 
 
-def added_peak(work):
-    """Most memory that one iteration adds to what the process holds."""
+def peak_of_one_iteration(work):
     ctypes.CDLL(None).malloc_trim(0)
-    before = memory_figure('VmRSS')
     pathlib.Path('/proc/self/clear_refs').write_text('5')  # resets VmHWM
     work.run(1)
-    return memory_figure('VmHWM') - before
+    return most_memory()
 
 
 def main():
@@ -79,7 +77,7 @@ def main():
             continue
         request = json.loads(line)
         if request.get('memory'):
-            reply = {'added_peak_bytes': added_peak(work)}
+            reply = {'peak_bytes': peak_of_one_iteration(work)}
         else:
             reply = work.run(int(request['iterations']))
         print(json.dumps(reply), flush=True)

@@ -3,7 +3,7 @@
 //   contraflow_bench CASE [--threads 2] [--export FILE] [--checkpoint FILE] ...
 //   -> {"case": ..., "dtype": ..., ...}          the hello, when it is ready
 //   <- {"iterations": 5}   -> {"ms": 0.9, ...}   median per iteration; end of input ends it
-//   <- {"memory": true}    -> {"added_peak_bytes": ...}   of one iteration
+//   <- {"memory": true}    -> {"peak_bytes": ...}   the process's most during one iteration
 #include <ATen/Parallel.h>
 #include <malloc.h>
 
@@ -71,9 +71,9 @@ WorkerOptions parse(int argc, char** argv) {
   return options;
 }
 
-/// A figure of /proc/self/status in bytes: VmRSS, held now, or VmHWM, the most since the last
-/// reset.
-int64_t memory_figure(std::string_view key) {
+/// Most memory that the process held since the last reset, in bytes.
+int64_t most_memory() {
+  constexpr std::string_view key = "VmHWM";
   std::ifstream status("/proc/self/status");
   std::string line;
   while (std::getline(status, line)) {
@@ -83,13 +83,11 @@ int64_t memory_figure(std::string_view key) {
                             "Memory is measured on Linux only.");
 }
 
-/// Most memory that one iteration adds to what the process holds.
-int64_t added_peak(contraflow::bench::Workload& work) {
+int64_t peak_of_one_iteration(contraflow::bench::Workload& work) {
   malloc_trim(0);
-  const int64_t before = memory_figure("VmRSS");
   std::ofstream("/proc/self/clear_refs") << "5";  // resets VmHWM
   work.run(1);
-  return memory_figure("VmHWM") - before;
+  return most_memory();
 }
 
 void serve(contraflow::bench::Workload& work) {
@@ -99,7 +97,7 @@ void serve(contraflow::bench::Workload& work) {
     const auto request = contraflow::parse_json(line, "request");
     nlohmann::ordered_json reply;
     if (request.value("memory", false)) {
-      reply["added_peak_bytes"] = added_peak(work);
+      reply["peak_bytes"] = peak_of_one_iteration(work);
     } else {
       reply = work.run(request.at("iterations").get<int64_t>());
     }

@@ -28,9 +28,9 @@ class Worker:
         """The reply to a request for `iterations` timed iterations."""
         return self._request({'iterations': iterations})
 
-    def added_peak(self):
-        """Bytes that one iteration adds at most."""
-        return self._request({'memory': True})['added_peak_bytes']
+    def peak(self):
+        """Bytes that the process holds at most during one iteration."""
+        return self._request({'memory': True})['peak_bytes']
 
     def _request(self, request):
         self.process.stdin.write(json.dumps(request).encode() + b'\n')

@@ -228,7 +228,7 @@ HWY_INLINE void outer_rows(Panel<T> z, Panel<T> a, int64_t inputs, int64_t vecto
   if (inputs - i == 1) micro_outer<O, 1>(z, a.rows_from(i), vectors, gradient + i * stride, stride);
 }
 
-// The same with the sums over lanes of whole products: for few outputs.
+// The same with the sums over lanes of whole products: for few outputs or inputs.
 template <class T>
 void add_outer_narrow(Panel<T> z, int64_t outputs, Panel<T> a, int64_t inputs, int64_t vectors,
                       T* gradient, int64_t stride) {
@@ -362,13 +362,16 @@ HWY_INLINE constexpr int64_t outer_width() {
   return 3 * lanes<T>();
 }
 
+// Below so many inputs, transposing z costs more than the product saves.
+constexpr int64_t kFewInputs = 4;
+
 /// gradient [inputs, gradient_stride(outputs)] (+)= a z^T over `vectors` vectors of columns.
 /// `scratch` holds vectors * lanes * outer_width() values.
 template <bool kAdd, class T>
 void outer(Panel<T> z, int64_t outputs, Panel<T> a, int64_t inputs, int64_t vectors, T* gradient,
            T* scratch) {
   const int64_t stride = gradient_stride<T>(outputs);
-  if (outputs < lanes<T>()) {
+  if (outputs < lanes<T>() || inputs < kFewInputs) {
     if (!kAdd) std::fill_n(gradient, inputs * stride, T(0));
     return add_outer_narrow(z, outputs, a, inputs, vectors, gradient, stride);
   }

@@ -135,6 +135,10 @@ int64_t z_rows(const TileProgram& program) {
   return rows;
 }
 
+// Vectors that a product takes at a time: fewer leave registers idle, and every product reads its
+// weights once for each such group, for a wide net from the third-level cache.
+constexpr int64_t kProductVectors = 3;
+
 // Tiles as large as the budget allows, but so many of them, where the batch has them, that threads
 // share the work evenly. All tapes are kept where they fit the second-level cache.
 template <class T>
@@ -144,18 +148,19 @@ void choose_tile(FlowPlan<T>& plan) {
   const bool series = has_series(*call.program);
   const int64_t rows = (series ? 4 : 8) * lanes<T>();
   const int64_t wanted = std::clamp<int64_t>((call.batch + rows - 1) / rows, 1, kMostTileVectors);
-  const int64_t fewest = series ? std::min<int64_t>(wanted, 2) : 1;
+  const int64_t fewest = std::min<int64_t>(wanted, series ? 2 : 1);
   if (call.mode == TileMode::kLoss) {
     plan.keep_tapes = true;  // halves: as many tiles for each of two, four, ... threads
-    for (plan.vectors = wanted; plan.vectors >= fewest; plan.vectors /= 2) {
+    const int64_t filled = std::min(wanted, kProductVectors);
+    for (plan.vectors = wanted; plan.vectors >= filled; plan.vectors /= 2) {
       if (worker_bytes(plan) <= kKeptTapesBytes) return;
-      if (plan.vectors == 1) break;
     }
     plan.keep_tapes = false;
   }
-  // Three vectors at a time fill the registers: one by one, so that a wide net gets them.
   plan.vectors = wanted;
   while (plan.vectors > fewest && worker_bytes(plan) > kTileWorkspaceBytes) --plan.vectors;
+  if (plan.vectors < wanted && plan.vectors > kProductVectors)
+    plan.vectors -= plan.vectors % kProductVectors;
   plan.keep_z =
       call.mode == TileMode::kLoss &&
       z_rows(*call.program) * plan.rows() * static_cast<int64_t>(sizeof(T)) <= kKeptZBytes;

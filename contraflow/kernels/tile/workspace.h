@@ -6,7 +6,7 @@
 namespace contraflow::kernels {
 
 /// Memory of one tile and thread. A wider network gets fewer samples to a tile, not more memory.
-inline constexpr int64_t kTileWorkspaceBytes = int64_t{5} << 20;
+inline constexpr int64_t kTileWorkspaceBytes = (int64_t{15} << 20) / 2;
 /// Every block's tape is kept until the backward half while a tile stays within this, about a
 /// second-level cache; beyond it computing again is as fast as reading back.
 inline constexpr int64_t kKeptTapesBytes = (int64_t{5} << 20) / 2;
