@@ -53,13 +53,13 @@ at::Tensor hidden_point(const BlockForm& form, const at::Tensor& x, const at::Te
   return (x * form.d - y * form.b) / form.determinant();
 }
 
-/// A lower bound on Lip(G) in its own norm: the power iteration v <- dual of J^T (dual of J v),
-/// which for the Euclidean norm is that of J^T J, at each row.
-double observed_lipschitz(const ContractiveNet& net, const at::Tensor& w,
-                          const at::Tensor& condition, const Rng& rng) {
-  const auto point = net.linearize(w, condition);
-  const double order = net.norm_order();
-  at::Tensor v = rng.normal({w.size(0), 1, w.size(1)}, w.options()).transpose(0, 1).contiguous();
+/// A lower bound on Lip(G) in the norm of an order: the power iteration v <- dual of J^T (dual of J
+/// v), which for the Euclidean norm is that of J^T J, at each row.
+double observed_lipschitz(const ContractiveNet& net, double order, const at::Tensor& w,
+                          const Context& context) {
+  const auto point = net.linearize(w, context.condition);
+  at::Tensor v =
+      context.rng.normal({w.size(0), 1, w.size(1)}, w.options()).transpose(0, 1).contiguous();
   double largest = 0.0;
   for (int64_t k = 0; k < kPowerIterations; ++k) {
     v = dual_rows(v, order);
@@ -86,6 +86,7 @@ class Certifier {
       certificate.upper = block->net()->lipschitz();
       certificate.proven = block->net()->proven();
       certificate.layers = block->net()->layer_bounds();
+      prove_otherwise(*block->net(), certificate);
       result_.blocks.push_back(std::move(certificate));
     }
   }
@@ -114,6 +115,16 @@ class Certifier {
   Certificate take() { return std::move(result_); }
 
  private:
+  // Norms that are only estimated may still leave weights whose spectral norms prove enough.
+  static void prove_otherwise(const ContractiveNet& net, BlockCertificate& certificate) {
+    if (certificate.proven) return;
+    const double upper = net.euclidean_proof();
+    if (upper >= 1.0) return;
+    certificate.upper = upper;
+    certificate.norm_order = 2.0;
+    certificate.proven = true;
+  }
+
   Context member_context(const Context& context, size_t k) const {
     Context own = context.fork(k);
     if (members_[k]->condition_size() == 0) own.condition = at::Tensor();
@@ -129,7 +140,7 @@ class Certifier {
         certificate.within_bounds && trip.error.le(trip.bound).all().item<bool>();
     const at::Tensor w = hidden_point(block.form(), x, out.value);
     certificate.lower = std::max(
-        certificate.lower, observed_lipschitz(*block.net(), w, context.condition, context.rng));
+        certificate.lower, observed_lipschitz(*block.net(), certificate.norm_order, w, context));
   }
 
   void add_whole(size_t first, const at::Tensor& start, const Context& context) {

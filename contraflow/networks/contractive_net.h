@@ -56,10 +56,18 @@ class ContractiveNet : public torch::nn::Module {
   /// The bound in force on Lip(G) in w, in the norm of order norm_order().
   virtual double lipschitz() const = 0;
   virtual double norm_order() const { return 2.0; }
+  /// Most by which a constant in that norm grows in the Euclidean one: d^|1/2 - 1/p|.
+  double euclidean_factor() const {
+    const double p = norm_order();
+    return norm_ratio(2.0, p, dim()) * norm_ratio(p, 2.0, dim());
+  }
   LipschitzBound bound() const { return {lipschitz(), norm_order()}; }
   /// Whether lipschitz() is proven rather than estimated or declared.
   virtual bool proven() const = 0;
   virtual std::vector<LayerBound> layer_bounds() const { return {}; }
+  /// A proven Euclidean constant of the weights as they are, in whatever norm they were bounded;
+  /// infinity (the default) where there is none. Proven anew at every call.
+  virtual double euclidean_proof() const { return std::numeric_limits<double>::infinity(); }
 
   /// Adds the net to a tile program; false (the default) when the tile kernels cannot run it.
   virtual bool lower(class NetLowering& /*to*/) const { return false; }

@@ -82,6 +82,17 @@ bool LayeredNet::proven() const {
   return true;
 }
 
+// Activations and sorting have constant one in every norm in which their nets are bounded.
+double LayeredNet::euclidean_proof() const {
+  if (!orders_) return proven() ? lipschitz() : ContractiveNet::euclidean_proof();
+  double product = 1.0;
+  for (const auto& module : modules()) {
+    if (const auto linear = std::dynamic_pointer_cast<LipschitzLinear>(module))
+      product *= linear->spectral_proof();
+  }
+  return product;
+}
+
 std::vector<LayerBound> LayeredNet::layer_bounds() const {
   std::vector<LayerBound> out;
   for (const auto& item : named_modules()) {

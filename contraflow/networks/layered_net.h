@@ -20,6 +20,7 @@ class LayeredNet final : public ContractiveNet {
   double norm_order() const override { return orders_ ? orders_->order(0) : 2.0; }
   bool proven() const override;
   std::vector<LayerBound> layer_bounds() const override;
+  double euclidean_proof() const override;
   const LayerPtr& root() const { return root_; }
 
   bool lower(NetLowering& to) const override { return root_->lower(to); }

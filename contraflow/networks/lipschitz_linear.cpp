@@ -122,6 +122,11 @@ at::Tensor LipschitzLinear::effective_weight() const {
   return s == 1.0 ? weight_.detach() : weight_.detach() * s;
 }
 
+double LipschitzLinear::spectral_proof() const {
+  constexpr double kSlack = 1e-6;
+  return spectral_norm_bounds(effective_weight(), {}, NormMethod::kCholesky, kSlack).upper;
+}
+
 void LipschitzLinear::bind(Tape& tape, const at::Tensor& condition) const {
   tape.weight = effective_weight();
   tape.shift = bias_.detach();
@@ -192,15 +197,16 @@ void LipschitzLinear::add_weight_gradient(const at::Tensor& effective_gradient,
 
 // The scale is c over the norm, and the norm moves with both orders.
 void LipschitzLinear::add_order_gradient(double by_log_norm, GradientMap& gradients) const {
-  const OrderSlopes slopes = log_norm_slopes(left_, right_, input_order(), output_order());
+  const OrderSlopes slopes = order_slopes();
   options_.orders->add_gradient(options_.node, by_log_norm * slopes.by_input, gradients);
   options_.orders->add_gradient(options_.node + 1, by_log_norm * slopes.by_output, gradients);
 }
 
-// The tile kernels have no gradient of the orders.
-bool LipschitzLinear::lower(NetLowering& to) const {
-  return options_.orders ? false : to.add_linear(*this);
+OrderSlopes LipschitzLinear::order_slopes() const {
+  return log_norm_slopes(left_, right_, input_order(), output_order());
 }
+
+bool LipschitzLinear::lower(NetLowering& to) const { return to.add_linear(*this); }
 
 template <class T>
 void LipschitzLinear::add_norm_gradient(double factor, T* gradient) const {

@@ -53,6 +53,8 @@ class LipschitzLinear final : public Layer {
   /// Bounds on the norm of the raw weight: upper includes the drift since the last refresh.
   NormBounds bounds() const;
   at::Tensor effective_weight() const;
+  /// A proven bound on the spectral norm of the effective weight, whatever its own norm is.
+  double spectral_proof() const;
 
   /// Weight and bias from a kaiming-uniform stream.
   void initialise(const class Rng& rng, double gain);
@@ -72,6 +74,8 @@ class LipschitzLinear final : public Layer {
   /// gradient [outputs, inputs] += factor / sigma * u v^T: the norm's share of a weight gradient.
   template <class T>
   void add_norm_gradient(double factor, T* gradient) const;
+  /// d log(norm) by the orders p and q; learned orders only.
+  struct OrderSlopes order_slopes() const;
 
   void to(torch::Device device, torch::Dtype dtype, bool non_blocking = false) override;
   void to(torch::Dtype dtype, bool non_blocking = false) override;

@@ -8,7 +8,9 @@
 #include "contraflow/kernels/weight_gradient.h"
 #include "contraflow/networks/activation_layer.h"
 #include "contraflow/networks/dense_concat.h"
+#include "contraflow/networks/induced_norm.h"
 #include "contraflow/networks/lipschitz_linear.h"
+#include "contraflow/networks/norm_orders.h"
 
 namespace contraflow {
 namespace {
@@ -18,11 +20,12 @@ struct LinearTask {
   std::vector<double> multipliers;
   int64_t gradient_begin;
   size_t weight, bias, index;
+  int64_t in_begin;
 
   // g [inputs, outputs] is the gradient of the weight that multiplies, s W diag(m). With G = m g:
   // dL/dW = s (G - <G, W> / sigma  u v^T), the second part only where the norm bound is active.
   template <class T>
-  std::vector<double> run(const T* g, T* weight_bar, T* bias_bar) const {
+  NetLowering::Shares run(const T* g, T* weight_bar, T* bias_bar) const {
     const int64_t inputs = layer->inputs(), outputs = layer->outputs();
     const T* w = layer->weight().const_data_ptr<T>();
     const double s = layer->scale();
@@ -36,9 +39,29 @@ struct LinearTask {
       along += sums[i];
       sums[i] *= s;
     }
-    if (s < 1.0) layer->add_norm_gradient(-s * along, weight_bar);
+    const double by_log_norm = s < 1.0 ? -s * along : 0.0;
+    if (s < 1.0) layer->add_norm_gradient(by_log_norm, weight_bar);
     for (int64_t o = 0; o < outputs; ++o) bias_bar[o] += g[inputs * outputs + o];
-    return sums;
+    return {in_begin, std::move(sums), by_log_norm};
+  }
+};
+
+// Orders of a layer's norm move its scale. Layers share them, so this is not a task of its own
+// layer.
+struct OrderTask {
+  const LipschitzLinear* layer;
+  size_t raw;
+
+  template <class T>
+  void run(double by_log_norm, T* raw_bar) const {
+    if (by_log_norm == 0.0) return;
+    const NormOrders& orders = *layer->options().orders;
+    const OrderSlopes slopes = layer->order_slopes();
+    const int64_t node = layer->options().node;
+    raw_bar[orders.place(node)] +=
+        static_cast<T>(by_log_norm * slopes.by_input * orders.chain(node));
+    raw_bar[orders.place(node + 1)] +=
+        static_cast<T>(by_log_norm * slopes.by_output * orders.chain(node + 1));
   }
 };
 
@@ -92,7 +115,7 @@ void NetLowering::append(kernels::TileLayer layer) {
     range_ = {layer.out_begin, added, {}};
   }
   net_.layers.push_back(std::move(layer));
-  shares_->push_back({net_.layers.back().in_begin, {}});
+  shares_->push_back({net_.layers.back().in_begin, {}, 0.0});
 }
 
 bool NetLowering::add_linear(const LipschitzLinear& layer) {
@@ -109,14 +132,24 @@ bool NetLowering::add_linear(const LipschitzLinear& layer) {
                         gradient_end_,
                         slot(layer.weight()),
                         slot(layer.bias()),
-                        net_.layers.size()};
+                        net_.layers.size(),
+                        range_.begin};
   tasks_.push_back([task, shares = shares_](const LoweredGradients& g) {
     AT_DISPATCH_FLOATING_TYPES(g.dtype, "lowered_linear_gradient", [&] {
-      (*shares)[task.index].values = task.run(
+      (*shares)[task.index] = task.run(
           static_cast<const scalar_t*>(g.program) + task.gradient_begin,
           static_cast<scalar_t*>(g.slots[task.weight]), static_cast<scalar_t*>(g.slots[task.bias]));
     });
   });
+  if (layer.options().orders && layer.options().orders->learnable()) {
+    const OrderTask orders{&layer, slot(layer.options().orders->raw())};
+    late_tasks_.push_back(
+        [orders, index = task.index, shares = shares_](const LoweredGradients& g) {
+          AT_DISPATCH_FLOATING_TYPES(g.dtype, "lowered_order_gradient", [&] {
+            orders.run((*shares)[index].by_log_norm, static_cast<scalar_t*>(g.slots[orders.raw]));
+          });
+        });
+  }
   return true;
 }
 

@@ -40,6 +40,18 @@ class NetLowering {
   bool finish(kernels::TileNet& net);
   int64_t gradient_end() const { return gradient_end_; }
 
+  /// What a linear layer's task leaves for tasks that run after all of those.
+  struct Shares {
+    int64_t in_begin = 0;
+    /// Of each of its inputs: multiplier times its gradient; for concatenations.
+    std::vector<double> values;
+    /// Gradient of the log of the norm that bounds it; for learned orders.
+    double by_log_norm = 0.0;
+
+    /// Over the inputs that are features begin .. end - 1.
+    double sum(int64_t begin, int64_t end) const;
+  };
+
  private:
   struct Range {
     int64_t begin = 0;
@@ -55,15 +67,6 @@ class NetLowering {
   kernels::TileLayer pending_;
   bool has_pending_ = false;
   int64_t gradient_end_ = 0;
-  /// Of one layer and each of its inputs: multiplier times its gradient. Filled by the linear
-  /// layers' tasks and read by the concatenations', which run after them.
-  struct Shares {
-    int64_t in_begin = 0;
-    std::vector<double> values;
-
-    /// Over the inputs that are features begin .. end - 1.
-    double sum(int64_t begin, int64_t end) const;
-  };
   std::shared_ptr<std::vector<Shares>> shares_;
   std::vector<GradientTask>& tasks_;
   std::vector<GradientTask>& late_tasks_;

@@ -37,10 +37,14 @@ double NormOrders::order(int64_t node) const {
 }
 
 void NormOrders::add_gradient(int64_t node, double by_order, GradientMap& gradients) const {
-  const double twice = 2.0 * (order(node) - 2.0);  // tanh(raw)
   at::Tensor gradient = at::zeros_like(raw_.detach());
-  gradient[place(node)] = by_order * (1.0 - twice * twice) / 2.0;
+  gradient[place(node)] = by_order * chain(node);
   gradients.add(raw_, gradient);
+}
+
+double NormOrders::chain(int64_t node) const {
+  const double twice = 2.0 * (order(node) - 2.0);  // tanh(raw)
+  return (1.0 - twice * twice) / 2.0;
 }
 
 void NormOrders::bind(Tape& /*tape*/, const at::Tensor& /*condition*/) const {}

@@ -29,6 +29,10 @@ class NormOrders final : public Layer {
   bool learnable() const { return raw_.defined(); }
   /// Adds  dL/dp_node  to the gradient of the parameter behind it; learnable() only.
   void add_gradient(int64_t node, double by_order, GradientMap& gradients) const;
+  /// The same as numbers: the parameter, the place of the node's in it, and d p_node / d parameter.
+  const at::Tensor& raw() const { return raw_; }
+  int64_t place(int64_t node) const;
+  double chain(int64_t node) const;
 
   int64_t inputs() const override { return features_; }
   int64_t outputs() const override { return features_; }
@@ -40,10 +44,10 @@ class NormOrders final : public Layer {
   at::Tensor vjp(const Tape& tape, const at::Tensor& u) const override;
   Dual dual_reverse(const Tape& tape, const Dual& top, GradientMap& gradients,
                     at::Tensor& condition_gradient) const override;
+  bool lower(NetLowering& /*to*/) const override { return true; }
 
  private:
   NormOrders(int64_t features, int64_t count, bool shared);
-  int64_t place(int64_t node) const;
 
   int64_t features_;
   int64_t count_;

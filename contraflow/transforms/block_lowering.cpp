@@ -81,8 +81,9 @@ bool lower_relation(const BlockRelation& relation, const Rng& rng, TileLowering&
   kernels::TileBlock block;
   NetLowering net(relation.net->dim(), to.program.gradient_size, to.tasks, to.late_tasks,
                   to.parameters);
-  // The kernels certify solves and tails in the Euclidean norm.
-  const bool fits = relation.net->norm_order() == 2.0 && tiles_estimate(relation);
+  // The kernels certify solves and tails in the Euclidean norm: others go where there are none.
+  const bool certifies = f.b != 0 || !std::holds_alternative<ExactLogDet>(relation.log_det);
+  const bool fits = (relation.net->norm_order() == 2.0 || !certifies) && tiles_estimate(relation);
   const bool lowered = fits && relation.net->lower(net) && net.finish(block.net);
   const bool one_type =
       std::all_of(to.parameters.begin() + static_cast<std::ptrdiff_t>(mark.parameters),
@@ -104,7 +105,7 @@ bool lower_relation(const BlockRelation& relation, const Rng& rng, TileLowering&
   block.to_rounding = relation.to_rounding;
   block.memory = relation.solver.method == SolverMethod::kAnderson ? relation.solver.memory : 0;
   block.max_iterations = relation.solver.max_iterations;
-  block.lipschitz = f.lipschitz(block.kappa);
+  block.lipschitz = f.lipschitz(block.kappa) * relation.net->euclidean_factor();
   std::visit(LowerLogDet{relation, rng, to, block}, relation.log_det);
   to.solves = to.solves || block.solves();
   to.owners.push_back(relation.net);

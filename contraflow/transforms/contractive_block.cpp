@@ -177,18 +177,12 @@ void ContractiveBlock::postpone_measurements() {
   if (eval_law_) eval_law_->postpone();
 }
 
-// A constant in the p-norm is one in the Euclidean norm times d^|1/2 - 1/p|.
-double ContractiveBlock::euclidean_factor() const {
-  const double p = net_->norm_order();
-  return norm_ratio(2.0, p, options_.dim) * norm_ratio(p, 2.0, options_.dim);
-}
-
 std::optional<double> ContractiveBlock::forward_lipschitz() const {
-  return form_.lipschitz(net_->lipschitz()) * euclidean_factor();
+  return form_.lipschitz(net_->lipschitz()) * net_->euclidean_factor();
 }
 
 std::optional<double> ContractiveBlock::inverse_lipschitz() const {
-  return form_.swapped().lipschitz(net_->lipschitz()) * euclidean_factor();
+  return form_.swapped().lipschitz(net_->lipschitz()) * net_->euclidean_factor();
 }
 
 BlockRelation ContractiveBlock::relation(const BlockForm& form, Phase phase) const {

@@ -134,7 +134,6 @@ class ContractiveBlock final : public Transform {
   void do_prepare(const at::Tensor& x, const Context& context) override;
 
  private:
-  double euclidean_factor() const;
   TransformOutput relate(const BlockForm& form, const at::Tensor& x, const Context& context) const;
   TransformOutput run(const at::Tensor& x, const Context& context, bool inverse) const;
   BlockRelation relation(const BlockForm& form, Phase phase) const;

@@ -263,6 +263,31 @@ TEST(WideLowering, ChainsInFloat32KeepWhatRoundingWouldDrop) {
   EXPECT_LT(error, 0.85 * (composed - truth).norm().item<double>());
 }
 
+// Norms of other orders scale the weights of residual blocks; nothing is solved there.
+TEST(OrderedLowering, EqualsTheComposedFormAndItsGradientsOfTheOrders) {
+  for (const NormOrder order :
+       {NormOrder::kOne, NormOrder::kInfinity, NormOrder::kLearned, NormOrder::kLearnedShared}) {
+    ContractiveBlockOptions options =
+        sequential(FormKind::kResidual, Activation::kLipSwish, 3, {7, 5}, true);
+    options.net.norm_order = order;
+    std::vector<TransformPtr> blocks;
+    for (; options.seed < 2; ++options.seed)
+      blocks.push_back(std::make_shared<ContractiveBlock>(options));
+    Chain chain(blocks);
+    chain.to(at::kDouble);
+    const at::Tensor x = inputs(37, 3, at::kDouble);
+    ASSERT_NE(lower_tail(chain, x, {}), nullptr);
+    const Outcome expected = [&] {
+      const ScopedIsa composed("composed");
+      return run_chain(chain, x);
+    }();
+    for (const std::string& isa : kernels::available_isas()) {
+      const ScopedIsa pin(isa);
+      expect_same(run_chain(chain, x), expected, kFloat64, std::string(enum_name(order)) + isa);
+    }
+  }
+}
+
 TEST_P(Lowering, ThreadsDoNotChangeABit) {
   const auto chain = flow_of(GetParam().block, at::kFloat);
   const at::Tensor x = inputs(700, GetParam().block.dim, at::kFloat);
