@@ -1,5 +1,6 @@
 #include <nlohmann/json.hpp>
 
+#include "cli/block_forms.h"
 #include "cli/block_laws.h"
 #include "cli/commands/common.h"
 #include "cli/estimator_cost.h"
@@ -20,7 +21,8 @@ constexpr const char* kExamples =
     "A summary of the model in a checkpoint: its blocks and parameters, what its log-determinant\n"
     "estimators cost and whether their variance is finite for the certified bound, the law of "
     "each\n"
-    "block's roulette, its data and how far it was trained. The training data are not needed.\n";
+    "block's roulette, the matrices of learned forms, its data and how far it was trained. The\n"
+    "training data are not needed.\n";
 
 /// Members of one kind in a row, such as ten monotone blocks.
 struct Stretch {
@@ -42,7 +44,8 @@ std::vector<TransformPtr> members_of(const Flow& flow) {
 
 std::string type_of(const Json& spec) {
   const std::string type = spec.value("type", "");
-  return type == "contractive_block" ? spec.value("form", "") + " block" : type;
+  if (type != "contractive_block") return type;
+  return (spec.value("learn_form", false) ? "learned " : "") + spec.value("form", "") + " block";
 }
 
 std::vector<Stretch> stretches_of(const ModelFile& model) {
@@ -108,6 +111,7 @@ Json result_json(const ModelFile& model) {
     out["kappa_proven"] = estimators->proven;
     out["train_log_det"] = estimator_json(estimators->train);
     out["eval_log_det"] = estimator_json(estimators->evaluate);
+    out["forms"] = block_forms_json(*model.flow);
     out["roulette"] = block_laws_json(block_laws(*model.flow));
   }
   out["data"] = options_to_json(model.columns);
@@ -175,7 +179,8 @@ std::string result_text(const ModelFile& model) {
   }
   facts.add("weights in use", enum_name(model.weights));
   const std::string laws = block_laws_text(block_laws(*model.flow));
-  return facts.str() + (laws.empty() ? "" : "\n" + laws);
+  const std::string forms = block_forms_text(*model.flow);
+  return facts.str() + (forms.empty() ? "" : "\n" + forms) + (laws.empty() ? "" : "\n" + laws);
 }
 
 int run_info(const std::string& run, const Console& console) {

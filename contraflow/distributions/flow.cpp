@@ -74,13 +74,13 @@ at::Tensor Flow::add_log_prob_gradient(const at::Tensor& x, const at::Tensor& we
   check_same_kind(kWhere, "weight", weight, x);
   if (const at::Tensor own = first_floating_tensor(*transform_); own.defined())
     check_same_kind(kWhere, "x", x, own);
+  Context direct = context;
+  direct.direct_gradients = true;
   if (base_->is_standard_normal()) {
-    if (const auto tail = lower_tail(*transform_, x.detach(), context))
+    if (const auto tail = lower_tail(*transform_, x.detach(), direct))
       return run_lowered_loss(*tail, weight);
   }
   const at::AutoGradMode enabled(true);
-  Context direct = context;
-  direct.direct_gradients = true;
   const at::Tensor log_prob = this->log_prob(x, direct);
   if (log_prob.requires_grad()) log_prob.backward(weight);
   return log_prob.detach();

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "contraflow/log_det/ratio_slopes.h"
 #include "contraflow/log_det/series.h"
 
 namespace contraflow {
@@ -9,9 +10,10 @@ namespace {
 
 // What the series of some rows has come to.
 struct Sums {
-  at::Tensor value;  // [p, n]
-  at::Tensor bound;  // [n]
-  at::Tensor u;      // [p, n, d]; undefined without a gradient
+  at::Tensor value;   // [p, n]
+  at::Tensor bound;   // [n]
+  at::Tensor u;       // [p, n, d]; undefined without a gradient
+  at::Tensor slopes;  // [2, n], by the form's ratios; undefined unless it is learned
 };
 
 // The rows that are still computed: those in play, and for a while those that are done, frozen.
@@ -25,18 +27,23 @@ class ActiveRows {
     sums_.value = at::zeros({v.size(0), v.size(1)}, v.options());
     sums_.bound = at::zeros({v.size(1)}, v.options());
     if (with_gradient) sums_.u = at::zeros_like(v);
-    result_ = {sums_.value.clone(), sums_.bound.clone(),
-               with_gradient ? sums_.u.clone() : at::Tensor()};
+    if (with_gradient && form.learned) sums_.slopes = zero_ratio_slopes(v);
+    const auto copy = [](const at::Tensor& t) { return t.defined() ? t.clone() : t; };
+    result_ = {sums_.value.clone(), sums_.bound.clone(), copy(sums_.u), copy(sums_.slopes)};
   }
 
   // Adds the term of J^power to the rows in play; those whose tail is then small enough are done.
   void add(int power, double tolerance) {
     const double coefficient = series_coefficient(form_, power);
-    const at::Tensor weight = in_play_.to(v_.scalar_type()) * coefficient;
+    const at::Tensor playing = in_play_.to(v_.scalar_type());
+    const at::Tensor weight = playing * coefficient;
     advance(power - 1);
     if (sums_.u.defined()) sums_.u.addcmul_(vector_, weight.unsqueeze(-1), power);
     advance(power);
-    sums_.value.addcmul_((vector_ * v_).sum(-1), weight);
+    const at::Tensor traces = (vector_ * v_).sum(-1);
+    sums_.value.addcmul_(traces, weight);
+    if (sums_.slopes.defined())
+      add_ratio_slopes(form_, power, traces.mean(0) * playing, sums_.slopes);
     const at::Tensor bound = tail_bound(form_, v_, vector_, power, kappa_);
     sums_.bound = at::where(in_play_, bound, sums_.bound);
     in_play_ = in_play_.logical_and(bound.gt(tolerance));
@@ -71,6 +78,7 @@ class ActiveRows {
     sums_.value = sums_.value.index_select(1, kept);
     sums_.bound = sums_.bound.index_select(0, kept);
     if (sums_.u.defined()) sums_.u = sums_.u.index_select(1, kept);
+    if (sums_.slopes.defined()) sums_.slopes = sums_.slopes.index_select(1, kept);
     if (count > 0) own_ = whole_.select(rows_);
   }
 
@@ -79,6 +87,8 @@ class ActiveRows {
     result_.value.index_copy_(1, to, sums_.value.index_select(1, which));
     result_.bound.index_copy_(0, to, sums_.bound.index_select(0, which));
     if (sums_.u.defined()) result_.u.index_copy_(1, to, sums_.u.index_select(1, which));
+    if (sums_.slopes.defined())
+      result_.slopes.index_copy_(1, to, sums_.slopes.index_select(1, which));
   }
 
   BlockForm form_;
@@ -97,18 +107,19 @@ LogDetEstimate adaptive_log_det(const BlockForm& form, const NetPoint& point,
                                 const LipschitzBound& kappa, const AdaptiveSeries& options,
                                 const Rng& rng, bool with_gradient) {
   const at::Tensor& like = point.value();
-  const at::Tensor v = draw_probes(options.probe, options.probes, like.size(0), like.size(1),
-                                   like.options(), rng.fork("probes"));
+  const at::Tensor v =
+      draw_probes(options, like.size(0), like.size(1), like.options(), rng.fork("probes"));
   ActiveRows rows(form, point, kappa, v, with_gradient);
   for (int64_t j = 1; rows.any() && j <= options.max_terms; ++j)
     rows.add(power_of_term(form, j), options.tolerance);
   const Sums sums = rows.take();
   LogDetEstimate out;
   out.value = log_constant(form, like) + sums.value.mean(0);
-  out.standard_error = probe_standard_error(sums.value, options.probe, like.size(1));
+  out.standard_error = probe_standard_error(sums.value, options, like.size(1));
   out.bias_bound = sums.bound;
   if (with_gradient) {
-    out.u = sums.u / static_cast<double>(options.probes);
+    out.u = sums.u / static_cast<double>(v.size(0));
+    out.ratios = sums.slopes;
     out.t = v;
   }
   return out;

@@ -18,8 +18,14 @@ double series_coefficient(const BlockForm& form, int power) {
   return sign / power * (std::pow(form.d / form.c, power) - std::pow(form.b / form.a, power));
 }
 
+std::array<double, 2> series_slopes(const BlockForm& form, int power) {
+  const double sign = power % 2 == 1 ? 1.0 : -1.0;
+  return {-sign * std::pow(form.b / form.a, power - 1),
+          sign * std::pow(form.d / form.c, power - 1)};
+}
+
 int power_of_term(const BlockForm& form, int64_t term) {
-  const bool odd_only = form.d * form.a == -form.b * form.c;
+  const bool odd_only = !form.learned && form.d * form.a == -form.b * form.c;
   return static_cast<int>(odd_only ? 2 * term - 1 : term);
 }
 

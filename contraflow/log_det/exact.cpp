@@ -26,6 +26,11 @@ at::Tensor log_abs_det(const at::Tensor& m) {
   return std::get<1>(at::linalg_slogdet(m));
 }
 
+// tr(p (p I + q J)^-1 J): the derivative of log|det(p I + q J)| by q / p.
+at::Tensor ratio_slope(const at::Tensor& inverse, double p, const at::Tensor& jac) {
+  return (inverse * jac.transpose(1, 2)).sum(at::IntArrayRef{1, 2}) * p;
+}
+
 at::Tensor inverse_of(const at::Tensor& m) {
   if (m.size(1) == 1) return m.reciprocal();
   if (m.size(1) > 2) return std::get<0>(at::linalg_inv_ex(m));
@@ -42,8 +47,11 @@ LogDetEstimate exact_log_det(const BlockForm& form, const NetPoint& point, bool 
   LogDetEstimate out;
   out.jac = jac;
   at::Tensor weights;  // N = D (C + D J)^-1 - B (A + B J)^-1:  d log_det = tr(N dJ)
-  const auto add = [&](double p, double q, double sign) {
+  const bool slopes = with_gradient && form.learned;
+  if (slopes) out.ratios = at::empty({2, jac.size(0)}, jac.options());
+  const auto add = [&](double p, double q, double sign, int64_t ratio) {
     if (q == 0) {
+      if (slopes) out.ratios[ratio].copy_(jac.diagonal(0, 1, 2).sum(1) * sign);
       const at::Tensor constant = at::full(
           {jac.size(0)}, sign * static_cast<double>(d) * std::log(std::abs(p)), jac.options());
       out.value = out.value.defined() ? out.value + constant : constant;
@@ -53,11 +61,13 @@ LogDetEstimate exact_log_det(const BlockForm& form, const NetPoint& point, bool 
     const at::Tensor term = log_abs_det(m) * sign;
     out.value = out.value.defined() ? out.value + term : term;
     if (!with_gradient) return;
-    const at::Tensor n = inverse_of(m) * (sign * q);
+    const at::Tensor inverse = inverse_of(m);
+    if (slopes) out.ratios[ratio].copy_(ratio_slope(inverse, p, jac) * sign);
+    const at::Tensor n = inverse * (sign * q);
     weights = weights.defined() ? weights + n : n;
   };
-  add(form.c, form.d, 1.0);
-  add(form.a, form.b, -1.0);
+  add(form.c, form.d, 1.0, 1);
+  add(form.a, form.b, -1.0, 0);
   if (!with_gradient) return out;
   // tr(N dJ) = sum_p (row p of N) . dJ e_p
   if (!weights.defined()) weights = at::zeros_like(jac);

@@ -56,48 +56,66 @@ struct Corner {
   at::Tensor value;   // [p, b], float64
   at::Tensor bound;   // [p, b]
   at::Tensor weight;  // [p, b, m]: of the basis in u; undefined without a gradient
+  at::Tensor slopes;  // [p, b, 2]: by B / A and D / C; undefined without a gradient
 };
 
 class CornerRule {
  public:
-  CornerRule(const BlockForm& form, double kappa) {
+  CornerRule(const BlockForm& form, double kappa)
+      : below_ratio_(form.b / form.a), above_ratio_(form.d / form.c) {
     if (form.d != 0) above_.emplace(form.d / form.c, kappa);
     if (form.b != 0) below_.emplace(form.b / form.a, kappa);
   }
 
-  void add(const double* h, int64_t m, double& value, double& bound, double* weight) const {
-    const auto one = [&](const std::optional<HessenbergLog>& log, double sign) {
-      if (!log) return;
+  void add(const double* h, int64_t m, double& value, double& bound, double* weight,
+           double* slopes) const {
+    const auto one = [&](const std::optional<HessenbergLog>& log, double ratio, double sign,
+                         int which) {
+      if (!log) {  // the ratio is 0: log(I + ratio H) has the slope H there
+        if (slopes != nullptr) slopes[which] = sign * h[0];
+        return;
+      }
       const HessenbergLog::Result result = log->evaluate(h, m);
       value += sign * result.value;
       bound += result.bound;
       if (weight == nullptr) return;
       const std::vector<double> part = log->derivative(h, m);
-      for (int64_t k = 0; k < m; ++k) weight[k] += sign * part[k];
+      double corner = 0;  // e_1 . H (I + ratio H)^-1 e_1 times the ratio
+      for (int64_t k = 0; k < m; ++k) {
+        weight[k] += sign * part[k];
+        corner += h[k] * part[k];
+      }
+      slopes[which] = sign * corner / ratio;
     };
-    one(above_, 1.0);
-    one(below_, -1.0);
+    one(above_, above_ratio_, 1.0, 1);
+    one(below_, below_ratio_, -1.0, 0);
   }
 
  private:
+  double below_ratio_, above_ratio_;
   std::optional<HessenbergLog> above_, below_;
 };
 
 Corner corners(const BlockForm& form, double kappa, const at::Tensor& hessenberg,
                bool with_gradient) {
   const int64_t p = hessenberg.size(0), b = hessenberg.size(1), m = hessenberg.size(3);
-  Corner out{at::zeros({p, b}, at::kDouble), at::zeros({p, b}, at::kDouble), {}};
-  if (with_gradient) out.weight = at::zeros({p, b, m}, at::kDouble);
+  Corner out{at::zeros({p, b}, at::kDouble), at::zeros({p, b}, at::kDouble), {}, {}};
+  if (with_gradient) {
+    out.weight = at::zeros({p, b, m}, at::kDouble);
+    out.slopes = at::zeros({p, b, 2}, at::kDouble);
+  }
   const CornerRule rule(form, kappa);
   const auto* h = hessenberg.const_data_ptr<double>();
   auto* value = out.value.data_ptr<double>();
   auto* bound = out.bound.data_ptr<double>();
   auto* weight = with_gradient ? out.weight.data_ptr<double>() : nullptr;
+  auto* slopes = with_gradient ? out.slopes.data_ptr<double>() : nullptr;
   constexpr int64_t kGrain = 16;
   parallel_for(0, p * b, kGrain, [&](int64_t begin, int64_t end) {
     for (int64_t k = begin; k < end; ++k) {
       rule.add(h + k * (m + 1) * m, m, value[k], bound[k],
-               weight == nullptr ? nullptr : weight + k * m);
+               weight == nullptr ? nullptr : weight + k * m,
+               slopes == nullptr ? nullptr : slopes + k * 2);
     }
   });
   return out;
@@ -115,8 +133,7 @@ LogDetEstimate krylov_log_det(const BlockForm& form, const NetPoint& point,
   }
   const at::Tensor& like = point.value();
   const int64_t d = like.size(1);
-  const at::Tensor v = draw_probes(options.probe, options.probes, like.size(0), d, like.options(),
-                                   rng.fork("probes"));
+  const at::Tensor v = draw_probes(options, like.size(0), d, like.options(), rng.fork("probes"));
   const Basis basis = arnoldi(point, v, std::min(options.steps, d));
   const Corner corner = corners(form, kappa.constant, basis.hessenberg, with_gradient);
   const at::Tensor length = row_norm(v, 2);
@@ -124,12 +141,14 @@ LogDetEstimate krylov_log_det(const BlockForm& form, const NetPoint& point,
   const at::Tensor values = squares * corner.value.to(v.options());
   LogDetEstimate out;
   out.value = log_constant(form, like) + values.mean(0);
-  out.standard_error = probe_standard_error(values, options.probe, d);
+  out.standard_error = probe_standard_error(values, options, d);
   out.bias_bound = (squares * corner.bound.to(v.options())).mean(0);
   if (!with_gradient) return out;
   const at::Tensor weight = corner.weight.permute({2, 0, 1}).to(v.options()) * length;
-  out.u = (weight.unsqueeze(-1) * basis.vectors).sum(0) / static_cast<double>(options.probes);
+  out.u = (weight.unsqueeze(-1) * basis.vectors).sum(0) / static_cast<double>(v.size(0));
   out.t = v;
+  if (form.learned)
+    out.ratios = (corner.slopes.permute({2, 0, 1}).to(v.options()) * squares).mean(1);
   return out;
 }
 

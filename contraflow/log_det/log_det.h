@@ -21,6 +21,8 @@ struct LogDetEstimate {
   at::Tensor u;               ///< [p, b, d]; undefined when no gradient was asked for
   at::Tensor t;               ///< [p, b, d]
   at::Tensor jac;             ///< [b, d, d], when the estimator computed it (exact)
+  at::Tensor ratios;  ///< [2, b]: d value / d(B/A) and d value / d(D/C) at fixed w, A and C;
+                      ///< undefined unless the form is learned and a gradient asked for
 };
 
 /// log|det(C I + D J)| - log|det(A I + B J)| at `point`, J = dG/dw [b, d, d].
@@ -38,10 +40,15 @@ struct LogDetEstimate {
 ///            enters the value with series(k) and u with (k+1) series(k+1).
 /// Law        roulette draws by `law`; null = that of the options (optimal: the one before
 ///            calibration), see term_law().
+/// Learned    forms (form.learned): derivatives by the ratios of the matrix come from the traces
+///            of the value, and are unbiased where it is.
+/// Colours    options.colors: `probes` probes a colour, each sqrt(colours) times signs of the
+///            features of that colour (log_det/coloring.h).
 /// Random     rng, rows as in Rng. Probes and roulette draw from separate forks.
 /// Norms      kappa bounds |J| in the norm of its order p; the chains run with J^T, whose dual norm
 ///            it bounds as well, so that tails are bounded by |v|_p |(J^T)^n v|_p*.
-/// Throws     ConfigError for Krylov in another norm than the Euclidean.
+/// Throws     ConfigError for Krylov in another norm than the Euclidean, and for colours that a
+///            row of d features cannot have.
 /// Source     Chen et al. 2019, theorems 1 and 2; DESIGN sections 1 and 2.
 LogDetEstimate estimate_log_det(const BlockForm& form, const NetPoint& point,
                                 const LipschitzBound& kappa, const LogDetOptions& options,

@@ -37,6 +37,9 @@ struct TruncatedSeries {
   int64_t terms = 10;
   int64_t probes = 1;
   ProbeKind probe = ProbeKind::kRademacher;
+  /// Colour 0, 1, ... of each feature (color_features()): probes of one colour at a time, so that
+  /// features of one colour do not disturb one another. Empty: plain probes.
+  std::vector<int64_t> colors = {};
 };
 
 /// The series, row by row until what is left is proven small: biased by at most `tolerance`, unless
@@ -48,6 +51,9 @@ struct AdaptiveSeries {
   int64_t max_terms = 1000;
   int64_t probes = 1;
   ProbeKind probe = ProbeKind::kRademacher;
+  /// Colour 0, 1, ... of each feature (color_features()): probes of one colour at a time, so that
+  /// features of one colour do not disturb one another. Empty: plain probes.
+  std::vector<int64_t> colors = {};
 };
 
 /// Krylov quadrature: `steps` products with J^T and an orthogonal basis give v . f(J) v as the
@@ -58,6 +64,9 @@ struct KrylovQuadrature {
   int64_t steps = 12;
   int64_t probes = 1;
   ProbeKind probe = ProbeKind::kRademacher;
+  /// Colour 0, 1, ... of each feature (color_features()): probes of one colour at a time, so that
+  /// features of one colour do not disturb one another. Empty: plain probes.
+  std::vector<int64_t> colors = {};
 };
 
 /// Russian roulette over the series (Residual Flows, theorems 1 and 2): unbiased.
@@ -92,6 +101,8 @@ void visit(TruncatedSeries& o, Field&& field) {
   field("terms", o.terms, at_least(1), "Non-zero terms of the series.");
   field("probes", o.probes, at_least(1), "Random probes averaged in each trace.");
   field("probe", o.probe, "Law of the probes.");
+  field("colors", o.colors,
+        "Colour of each feature, from 0: probes are drawn colour by colour; empty: plain.");
 }
 
 template <class Field>
@@ -101,6 +112,8 @@ void visit(AdaptiveSeries& o, Field&& field) {
   field("max_terms", o.max_terms, at_least(1), "Terms after which a row stops in any case.");
   field("probes", o.probes, at_least(1), "Random probes averaged in each trace.");
   field("probe", o.probe, "Law of the probes.");
+  field("colors", o.colors,
+        "Colour of each feature, from 0: probes are drawn colour by colour; empty: plain.");
 }
 
 template <class Field>
@@ -108,6 +121,8 @@ void visit(KrylovQuadrature& o, Field&& field) {
   field("steps", o.steps, closed_interval(1, 200), "Products with the Jacobian for each probe.");
   field("probes", o.probes, at_least(1), "Random probes averaged in each trace.");
   field("probe", o.probe, "Law of the probes.");
+  field("colors", o.colors,
+        "Colour of each feature, from 0: probes are drawn colour by colour; empty: plain.");
 }
 
 template <class Field>

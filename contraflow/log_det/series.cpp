@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "contraflow/core/parallel.h"
+#include "contraflow/log_det/ratio_slopes.h"
 
 namespace contraflow {
 namespace {
@@ -24,7 +25,9 @@ class Chain {
         v_(std::move(v)),
         vector_(v_),
         value_(at::zeros({v_.size(0), v_.size(1)}, v_.options())) {
-    if (with_gradient) u_ = at::zeros_like(v_);
+    if (!with_gradient) return;
+    u_ = at::zeros_like(v_);
+    if (form.learned) slopes_ = zero_ratio_slopes(v_);
   }
 
   // Adds the term of K^power for the first `rows` rows, each times `weight`. Powers only grow, rows
@@ -35,12 +38,15 @@ class Chain {
     // vector_ is (K^T)^(power-1) v: the gradient's weight of this term.
     if (u_.defined()) u_.narrow(1, 0, rows).add_(vector_, coefficient * power);
     advance(power, rows);
-    value_.narrow(1, 0, rows).add_((vector_ * v_.narrow(1, 0, rows)).sum(-1), coefficient);
+    const at::Tensor traces = (vector_ * v_.narrow(1, 0, rows)).sum(-1);
+    value_.narrow(1, 0, rows).add_(traces, coefficient);
+    if (slopes_.defined()) add_ratio_slopes(form_, power, traces.mean(0) * weight, slopes_);
   }
 
   at::Tensor value() const { return value_.mean(0); }
   const at::Tensor& probe_values() const { return value_; }  // [p, b]
   const at::Tensor& vector() const { return vector_; }
+  const at::Tensor& slopes() const { return slopes_; }  // [2, b], of the shifted form
   // The estimate averages over probes; so do the gradient's probes.
   at::Tensor u() const { return u_.defined() ? u_ / static_cast<double>(v_.size(0)) : u_; }
 
@@ -58,7 +64,7 @@ class Chain {
   double shift_;
   const NetPoint& point_;
   std::unique_ptr<NetPoint> narrowed_;
-  at::Tensor v_, vector_, value_, u_;
+  at::Tensor v_, vector_, value_, u_, slopes_;
   int power_ = 0;
 };
 
@@ -145,15 +151,16 @@ LogDetEstimate truncated_log_det(const BlockForm& form, const NetPoint& point,
                                  const LipschitzBound& kappa, const TruncatedSeries& options,
                                  const Rng& rng, bool with_gradient) {
   const at::Tensor& like = point.value();
-  const at::Tensor v = draw_probes(options.probe, options.probes, like.size(0), like.size(1),
-                                   like.options(), rng.fork("probes"));
+  const at::Tensor v =
+      draw_probes(options, like.size(0), like.size(1), like.options(), rng.fork("probes"));
   Chain chain(form, 0.0, point, v, with_gradient);
   for (int64_t j = 1; j <= options.terms; ++j) chain.add(power_of_term(form, j), like.size(0), 1.0);
   LogDetEstimate out;
   out.value = log_constant(form, like) + chain.value();
-  out.standard_error = probe_standard_error(chain.probe_values(), options.probe, like.size(1));
+  out.standard_error = probe_standard_error(chain.probe_values(), options, like.size(1));
   out.bias_bound = tail_bound(form, v, chain.vector(), power_of_term(form, options.terms), kappa);
   out.u = chain.u();
+  out.ratios = chain.slopes();
   if (with_gradient) out.t = v;
   return out;
 }
@@ -187,6 +194,9 @@ LogDetEstimate roulette_log_det(const BlockForm& form, const NetPoint& point,
   if (with_gradient) {
     out.u = chain.u().index_select(1, back);
     out.t = v.index_select(1, back);
+    if (form.learned)
+      out.ratios = unshifted_ratio_slopes(form, law.shift, like.size(1),
+                                          chain.slopes().index_select(1, back));
   }
   return out;
 }

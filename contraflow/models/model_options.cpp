@@ -1,7 +1,9 @@
 #include "contraflow/models/model_options.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "contraflow/core/error.h"
 #include "contraflow/transforms/actnorm.h"
 #include "contraflow/transforms/contractive_block.h"
 #include "contraflow/transforms/dequantize.h"
@@ -26,6 +28,33 @@ LogDetOptions evaluation_estimator(const ModelOptions& o, int64_t dim) {
   if (o.eval_log_det) return *o.eval_log_det;
   if (dim <= kMostExactEvaluation) return ExactLogDet{};
   return RussianRoulette{.exact_terms = 20};
+}
+
+// The forms of one block: an implicit one has two.
+std::vector<FormKind> forms_of(Family family) {
+  switch (family) {
+    case Family::kResidual:
+      return {FormKind::kResidual};
+    case Family::kInverseResidual:
+      return {FormKind::kInverseResidual};
+    case Family::kMonotone:
+      return {FormKind::kMonotone};
+    case Family::kImplicit:
+      break;
+  }
+  return {FormKind::kResidual, FormKind::kInverseResidual};
+}
+
+void check_forms(const ModelOptions& o) {
+  if (std::ssize(o.forms) > o.blocks) {
+    fail<ConfigError>("model", "forms", c10::str("at most ", o.blocks, " forms, one per block"),
+                      c10::str(o.forms.size(), " forms"),
+                      "Raise model.blocks, or shorten the list.");
+  }
+  if (std::find(o.forms.begin(), o.forms.end(), FormKind::kCustom) != o.forms.end()) {
+    fail<ConfigError>("model", "forms", "residual, inverse_residual or monotone", "'custom'",
+                      "Build a FlowSpec with the matrix of each block, or set model.learn_form.");
+  }
 }
 
 template <class Options>
@@ -58,21 +87,7 @@ class SpecBuilder {
   void add_blocks() {
     for (int64_t k = 0; k < o_.blocks; ++k) {
       if (o_.actnorm) add(typed("actnorm", ActNormOptions{.dim = dim_}));
-      switch (o_.family) {
-        case Family::kResidual:
-          add_block(FormKind::kResidual);
-          break;
-        case Family::kInverseResidual:
-          add_block(FormKind::kInverseResidual);
-          break;
-        case Family::kMonotone:
-          add_block(FormKind::kMonotone);
-          break;
-        case Family::kImplicit:
-          add_block(FormKind::kResidual);
-          add_block(FormKind::kInverseResidual);
-          break;
-      }
+      for (const FormKind form : forms_of_block(k)) add_block(form);
     }
     if (o_.actnorm) add(typed("actnorm", ActNormOptions{.dim = dim_}));
   }
@@ -84,6 +99,11 @@ class SpecBuilder {
   }
 
  private:
+  std::vector<FormKind> forms_of_block(int64_t k) const {
+    if (o_.forms.empty()) return forms_of(o_.family);
+    return {o_.forms[static_cast<size_t>(k % std::ssize(o_.forms))]};
+  }
+
   void add(Json transform) { transforms_.push_back(std::move(transform)); }
 
   void add_block(FormKind form) {
@@ -91,6 +111,7 @@ class SpecBuilder {
               ContractiveBlockOptions{.dim = dim_,
                                       .condition = condition_,
                                       .form = form,
+                                      .learn_form = o_.learn_form,
                                       .net = o_.net,
                                       .train_log_det = training_estimator(o_, dim_),
                                       .eval_log_det = evaluation_estimator(o_, dim_),
@@ -112,6 +133,7 @@ class SpecBuilder {
 
 FlowSpec model_spec(const ModelOptions& options, int64_t dim, int64_t condition,
                     const ColumnKind& columns) {
+  check_forms(options);
   SpecBuilder builder(options, dim, condition);
   builder.add_preprocessing(columns);
   builder.add_blocks();

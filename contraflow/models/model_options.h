@@ -7,6 +7,7 @@
 #include "contraflow/models/flow_spec.h"
 #include "contraflow/networks/net_options.h"
 #include "contraflow/solvers/fixed_point.h"
+#include "contraflow/transforms/form_kind.h"
 
 namespace contraflow {
 
@@ -41,6 +42,11 @@ struct ModelOptions {
   std::string preset = "monotone";
   Family family = Family::kMonotone;
   int64_t blocks = 10;
+  /// Forms of the blocks, repeated until there are `blocks`; empty: as `family` says. At most
+  /// `blocks` of residual, inverse_residual and monotone.
+  std::vector<FormKind> forms = {};
+  /// Train the matrix of each block, starting at its form; see ContractiveBlockOptions.
+  bool learn_form = false;
   NetOptions net = {};
   /// An ActNorm before each block, and one behind the last.
   bool actnorm = false;
@@ -68,6 +74,11 @@ void visit(ModelOptions& o, Field&& field) {
   field("preset", o.preset, "Starting point of the other settings.");
   field("family", o.family, "Blocks: residual, inverse_residual, implicit or monotone.");
   field("blocks", o.blocks, at_least(1), "Number of blocks (an implicit block has two networks).");
+  field(
+      "forms", o.forms,
+      "Forms of the blocks, repeated: residual, inverse_residual, monotone; empty: the family's.");
+  field("learn_form", o.learn_form,
+        "Train each block's matrix within its admissible set, starting at its form.");
   field("net", o.net, "The contractive network of a block.");
   field("actnorm", o.actnorm, "An ActNorm before each block and behind the last.");
   field("standardize", o.standardize, "Standardise the columns first.");
@@ -87,7 +98,8 @@ void visit(ModelOptions& o, Field&& field) {
 }
 
 /// The transforms and base of `options` for events of `dim` features and conditions of width
-/// `condition`: everything the choice depends on is written out in the spec.
+/// `condition`: everything the choice depends on is written out in the spec. ConfigError for forms
+/// that no block has, and for 'custom', whose matrix has no place here.
 FlowSpec model_spec(const ModelOptions& options, int64_t dim, int64_t condition = 0,
                     const ColumnKind& columns = {});
 

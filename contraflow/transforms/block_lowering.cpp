@@ -21,7 +21,8 @@ struct LowerLogDet {
   void operator()(const ExactLogDet& /*options*/) const { block.exact = true; }
 
   void operator()(const TruncatedSeries& options) const {
-    begin_series(relation.form, options.probe, options.probes);
+    begin_series(relation.form, draw_probes(options, to.batch, relation.net->dim(), to.options,
+                                            rng.fork("probes")));
     for (int64_t j = 1; j <= options.terms; ++j) add_term(relation.form, j, 1.0);
     block.series.tail_factor = tail_bound_factor(
         relation.form, power_of_term(relation.form, options.terms), relation.net->lipschitz());
@@ -36,7 +37,8 @@ struct LowerLogDet {
     const TermLaw law =
         relation.law ? *relation.law : term_law(options, relation.form, relation.net->lipschitz());
     const BlockForm shifted = relation.form.shifted(law.shift);
-    begin_series(shifted, options.probe, options.probes);
+    begin_series(shifted, draw_probes(options.probe, options.probes, to.batch, relation.net->dim(),
+                                      to.options, rng.fork("probes")));
     block.series.shift = law.shift;
     const at::Tensor counts = draw_term_counts(law.survival, to.batch, rng.fork("roulette"));
     const auto most = counts.max().item<int64_t>();
@@ -46,13 +48,11 @@ struct LowerLogDet {
     to.kept.push_back(counts);
   }
 
-  void begin_series(const BlockForm& form, ProbeKind kind, int64_t probes) const {
-    const int64_t dim = relation.net->dim();
+  void begin_series(const BlockForm& form, const at::Tensor& drawn) const {
     block.exact = false;
-    block.series.probe_count = probes;
-    block.series.constant = static_cast<double>(dim) * std::log(std::abs(form.c / form.a));
-    const at::Tensor drawn =
-        draw_probes(kind, probes, to.batch, dim, to.options, rng.fork("probes"));
+    block.series.probe_count = drawn.size(0);
+    block.series.constant =
+        static_cast<double>(relation.net->dim()) * std::log(std::abs(form.c / form.a));
     block.series.probes = drawn.const_data_ptr();
     to.kept.push_back(drawn);
   }
@@ -81,9 +81,11 @@ bool lower_relation(const BlockRelation& relation, const Rng& rng, TileLowering&
   kernels::TileBlock block;
   NetLowering net(relation.net->dim(), to.program.gradient_size, to.tasks, to.late_tasks,
                   to.parameters);
-  // The kernels certify solves and tails in the Euclidean norm: others go where there are none.
+  // The kernels certify solves and tails in the Euclidean norm, and compute y with G eliminated:
+  // other nets go where nothing is certified.
   const bool certifies = f.b != 0 || !std::holds_alternative<ExactLogDet>(relation.log_det);
-  const bool fits = (relation.net->norm_order() == 2.0 || !certifies) && tiles_estimate(relation);
+  const bool fits = (relation.net->norm_order() == 2.0 || !certifies) && tiles_estimate(relation) &&
+                    (f.b == 0 || f.eliminates(relation.net->lipschitz()));
   const bool lowered = fits && relation.net->lower(net) && net.finish(block.net);
   const bool one_type =
       std::all_of(to.parameters.begin() + static_cast<std::ptrdiff_t>(mark.parameters),

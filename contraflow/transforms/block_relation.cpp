@@ -52,8 +52,10 @@ Hidden solve_hidden(const BlockRelation& r, const at::Tensor& x, const at::Tenso
   if (f.b == 0) return {x / f.a, {}};
   const NetMap g = r.net->map(condition);
   const LipschitzBound contraction{std::abs(f.b / f.a) * r.net->lipschitz(), r.net->norm_order()};
-  // y = (det / -B) w + (D / B) x: an error in w reaches y times |det / B|.
-  const double wanted = r.tolerance * std::abs(f.b / f.determinant());
+  // An error of w reaches y times error_gain(). Where that is next to nothing (A D near B C), w is
+  // still wanted for itself: the log-determinant and the gradients are taken there.
+  const double wanted =
+      r.tolerance * std::min(1 / f.error_gain(r.net->lipschitz()), 1 / std::abs(f.a));
   const at::Tensor scaled = x / f.a;
   const auto map = [&](const at::Tensor& w, const at::Tensor& rows) {
     const at::Tensor right = rows.defined() ? scaled.index_select(0, rows) : scaled;
@@ -88,6 +90,18 @@ at::Tensor solve_adjoint(const BlockRelation& r, const RelationResult& saved, co
          length;
 }
 
+// With G = point.value() at w, y_bar and c as in relation_gradients():  dy/d(D/C) = C G at fixed w,
+// and A w + B G(w) = x moves w so that the loss changes by -lambda . A G for each unit of B/A.
+at::Tensor ratio_gradients(const BlockForm& form, const NetPoint& point, const at::Tensor& lambda,
+                           const at::Tensor& y_bar, const at::Tensor& c,
+                           const at::Tensor& log_det_ratios) {
+  const at::Tensor g = point.value();
+  const at::Tensor below = (lambda * g).sum() * -form.a;
+  const at::Tensor above = y_bar.defined() ? (y_bar * g).sum() * form.c : at::zeros_like(below);
+  const at::Tensor of_value = at::stack({below, above});
+  return c.defined() ? of_value + log_det_ratios.mv(c) : of_value;
+}
+
 at::Tensor sum_defined(const at::Tensor& a, const at::Tensor& b) {
   if (!a.defined()) return b;
   return b.defined() ? a + b : a;
@@ -109,12 +123,13 @@ RelationResult evaluate_relation(const BlockRelation& relation, const at::Tensor
   Hidden hidden = solve_hidden(relation, x.detach(), condition);
   out.w = hidden.w;
   const auto point = relation.net->linearize(out.w, condition);
-  if (f.b == 0) {
-    out.y = at::add(out.w * f.c, point->value(), f.d);
-  } else {  // G(w) eliminated: one evaluation less, and y is exact in x
+  const double kappa = relation.net->lipschitz();
+  if (f.eliminates(kappa)) {  // one evaluation less, and y is exact in x
     out.y = at::add(out.w * (-f.determinant() / f.b), x.detach(), f.d / f.b);
-    out.error_bound = hidden.error_bound * std::abs(f.determinant() / f.b);
+  } else {
+    out.y = at::add(out.w * f.c, point->value(), f.d);
   }
+  if (f.b != 0) out.error_bound = hidden.error_bound * f.error_gain(kappa);
   out.log_det = estimate_log_det(f, *point, relation.net->bound(), relation.log_det, rng,
                                  with_gradient, relation.law ? &*relation.law : nullptr);
   return out;
@@ -129,9 +144,9 @@ void refuse_second_derivative() {
       "log-density of your own, or use finite differences of the gradient.");
 }
 
-NetGradients relation_gradients(const BlockRelation& relation, const RelationResult& saved,
-                                const at::Tensor& condition, const at::Tensor& y_bar,
-                                const at::Tensor& c) {
+RelationGradients relation_gradients(const BlockRelation& relation, const RelationResult& saved,
+                                     const at::Tensor& condition, const at::Tensor& y_bar,
+                                     const at::Tensor& c) {
   at::NoGradGuard guard;
   const BlockForm& f = relation.form;
   const auto point = relation.net->linearize(saved.w, condition);
@@ -143,11 +158,14 @@ NetGradients relation_gradients(const BlockRelation& relation, const RelationRes
     t = saved.log_det.t;
   }
   // (dG/dw)^T D y_bar + l_w, and the parameters' share of both, in one reverse pass.
-  NetGradients out = point->gradients(g, u, t);
+  RelationGradients out{point->gradients(g, u, t), {}};
   at::Tensor right = out.w;
   if (y_bar.defined()) right = right.defined() ? at::add(right, y_bar, f.c) : y_bar * f.c;
   const at::Tensor lambda = solve_adjoint(relation, saved, *point, right);
   out.w = lambda;
+  if (f.learned) {
+    out.ratios = ratio_gradients(f, *point, lambda, y_bar, c, saved.log_det.ratios);
+  }
   if (f.b == 0) return out;
   const NetGradients through_solve = point->gradients(lambda * -f.b, {}, {});
   out.condition = sum_defined(out.condition, through_solve.condition);

@@ -43,10 +43,15 @@ RelationResult evaluate_relation(const BlockRelation& relation, const at::Tensor
 /// derivative.
 void refuse_second_derivative();
 
+struct RelationGradients : NetGradients {
+  /// [2]: by B / A and D / C, at fixed A and C; undefined unless relation.form.learned.
+  at::Tensor ratios;
+};
+
 /// Gradients of  sum y_bar.y + sum_b c_b log_det_b.  `y_bar` [b, d] and `c` [b] may be undefined.
 /// The result's `w` is the gradient with respect to x.
-NetGradients relation_gradients(const BlockRelation& relation, const RelationResult& saved,
-                                const at::Tensor& condition, const at::Tensor& y_bar,
-                                const at::Tensor& c);
+RelationGradients relation_gradients(const BlockRelation& relation, const RelationResult& saved,
+                                     const at::Tensor& condition, const at::Tensor& y_bar,
+                                     const at::Tensor& c);
 
 }  // namespace contraflow

@@ -31,19 +31,39 @@ void add_to_gradients(const std::vector<at::Tensor>& parameters,
   }
 }
 
+// A relation and where its gradients go.
+struct TrainedRelation {
+  BlockRelation relation;
+  std::shared_ptr<const LearnedForm> learned;  // null: a fixed matrix
+  bool inverse;
+
+  std::vector<at::Tensor> parameters() const {
+    std::vector<at::Tensor> out = relation.net->parameters();
+    if (learned) out.push_back(learned->offset());
+    return out;
+  }
+  // In the order of parameters().
+  std::vector<at::Tensor> gradients(const RelationGradients& found) const {
+    std::vector<at::Tensor> out = found.parameters;
+    // The inverse is the relation of the swapped form: its B / A is the block's D / C.
+    if (learned)
+      out.push_back(learned->offset_gradient(inverse ? found.ratios.flip(0) : found.ratios));
+    return out;
+  }
+};
+
 // Carries one evaluated relation into the autograd graph. Saved: w, the condition, the probes.
 class RelationFunction : public torch::autograd::Function<RelationFunction> {
  public:
   // `inputs`: x, the condition if there is one, the parameters; with `direct` only one parameter,
   // so that the result has a graph.
   static variable_list forward(AutogradContext* ctx, at::TensorList /*inputs*/,
-                               const at::Tensor* condition_or_null, const BlockRelation& relation,
+                               const at::Tensor* condition_or_null, const TrainedRelation& trained,
                                const RelationResult& result, bool direct) {
     const LogDetEstimate& e = result.log_det;
     const at::Tensor condition = condition_or_null != nullptr ? *condition_or_null : at::Tensor();
-    ctx->save_for_backward({result.w, condition, e.u, e.t, e.jac});
-    ctx->saved_data["relation"] =
-        torch::IValue::make_capsule(c10::make_intrusive<Holder>(relation));
+    ctx->save_for_backward({result.w, condition, e.u, e.t, e.jac, e.ratios});
+    ctx->saved_data["relation"] = torch::IValue::make_capsule(c10::make_intrusive<Holder>(trained));
     ctx->saved_data["direct"] = direct;
     ctx->set_materialize_grads(false);
     return {result.y, e.value};
@@ -52,21 +72,24 @@ class RelationFunction : public torch::autograd::Function<RelationFunction> {
   static variable_list backward(AutogradContext* ctx, const variable_list& outer) {
     refuse_second_derivative();
     const auto saved = ctx->get_saved_variables();
-    const BlockRelation& relation =
-        static_cast<Holder*>(ctx->saved_data["relation"].toCapsule().get())->relation;
+    const TrainedRelation& trained =
+        static_cast<Holder*>(ctx->saved_data["relation"].toCapsule().get())->trained;
     RelationResult result;
     result.w = saved[0];
     result.log_det.u = saved[2];
     result.log_det.t = saved[3];
     result.log_det.jac = saved[4];
-    NetGradients gradients = relation_gradients(relation, result, saved[1], outer[0], outer[1]);
+    result.log_det.ratios = saved[5];
+    const RelationGradients gradients =
+        relation_gradients(trained.relation, result, saved[1], outer[0], outer[1]);
+    const std::vector<at::Tensor> of_parameters = trained.gradients(gradients);
     variable_list out = {gradients.w};
     if (saved[1].defined()) out.push_back(gradients.condition);
     if (ctx->saved_data["direct"].toBool()) {
-      add_to_gradients(relation.net->parameters(), gradients.parameters);
+      add_to_gradients(trained.parameters(), of_parameters);
       out.emplace_back();
     } else {
-      out.insert(out.end(), gradients.parameters.begin(), gradients.parameters.end());
+      out.insert(out.end(), of_parameters.begin(), of_parameters.end());
     }
     out.resize(out.size() + 4);  // what is not a tensor list has no gradient
     return out;
@@ -74,8 +97,8 @@ class RelationFunction : public torch::autograd::Function<RelationFunction> {
 
  private:
   struct Holder : torch::CustomClassHolder {
-    explicit Holder(BlockRelation r) : relation(std::move(r)) {}
-    BlockRelation relation;
+    explicit Holder(TrainedRelation t) : trained(std::move(t)) {}
+    TrainedRelation trained;
   };
 };
 
@@ -130,14 +153,20 @@ void validate(const ContractiveBlockOptions& options) {
 }
 
 ContractiveBlock::ContractiveBlock(const ContractiveBlockOptions& options)
-    : ContractiveBlock(options, own_net(options)) {
+    : ContractiveBlock(options, own_net(options), options.net.lipschitz) {
   declared_lipschitz_ = options.net.lipschitz;
 }
 
 ContractiveBlock::ContractiveBlock(const ContractiveBlockOptions& options, ContractiveNetPtr net)
+    : ContractiveBlock(options, net, net->lipschitz()) {}
+
+ContractiveBlock::ContractiveBlock(const ContractiveBlockOptions& options, ContractiveNetPtr net,
+                                   double kappa)
     : options_(options), form_(block_form(options)), net_(std::move(net)) {
   validate(options_);
   register_module("net", net_);
+  if (options_.learn_form)
+    learned_ = register_module("form", std::make_shared<LearnedForm>(form_, kappa));
   train_law_ = law_state(options_.train_log_det, "train_law", RouletteGoal::kGradient);
   eval_law_ = law_state(options_.eval_log_det, "eval_law", RouletteGoal::kValue);
 }
@@ -152,8 +181,8 @@ std::shared_ptr<LawState> ContractiveBlock::law_state(const LogDetOptions& optio
 std::optional<TermLaw> ContractiveBlock::term_law(Phase phase) const {
   const auto* roulette = std::get_if<RussianRoulette>(&log_det(phase));
   if (roulette == nullptr) return std::nullopt;
-  if (const auto& state = law_state(phase)) return state->law(form_, net_->lipschitz());
-  return contraflow::term_law(*roulette, form_, net_->lipschitz());
+  if (const auto& state = law_state(phase)) return state->law(form(), net_->lipschitz());
+  return contraflow::term_law(*roulette, form(), net_->lipschitz());
 }
 
 std::optional<Calibration> ContractiveBlock::calibration(Phase phase) const {
@@ -164,8 +193,9 @@ std::optional<Calibration> ContractiveBlock::calibration(Phase phase) const {
 std::optional<std::string> ContractiveBlock::variance_warning(Phase phase) const {
   const auto* roulette = std::get_if<RussianRoulette>(&log_det(phase));
   if (roulette == nullptr) return std::nullopt;
-  // Training moves the bound in force up to the one that was asked for.
-  return infinite_variance(*roulette, form_, declared_lipschitz_.value_or(net_->lipschitz()));
+  // Training moves the bound in force up to the one that was asked for, and a form anywhere.
+  return infinite_variance(*roulette, learned_ ? learned_->widest() : form_,
+                           declared_lipschitz_.value_or(net_->lipschitz()));
 }
 
 bool ContractiveBlock::prepare_needs_data() const {
@@ -178,19 +208,19 @@ void ContractiveBlock::postpone_measurements() {
 }
 
 std::optional<double> ContractiveBlock::forward_lipschitz() const {
-  return form_.lipschitz(net_->lipschitz()) * net_->euclidean_factor();
+  return form().lipschitz(net_->lipschitz()) * net_->euclidean_factor();
 }
 
 std::optional<double> ContractiveBlock::inverse_lipschitz() const {
-  return form_.swapped().lipschitz(net_->lipschitz()) * net_->euclidean_factor();
+  return form().swapped().lipschitz(net_->lipschitz()) * net_->euclidean_factor();
 }
 
-BlockRelation ContractiveBlock::relation(const BlockForm& form, Phase phase) const {
+BlockRelation ContractiveBlock::relation(Phase phase, bool inverse) const {
   const bool training = phase == Phase::kTrain;
   // Outside training a gradient is asked for by itself, and gets the accuracy of the solve.
   const double backward = training ? options_.backward_tolerance
                                    : std::min(options_.backward_tolerance, options_.tolerance);
-  return {form,
+  return {inverse ? form().swapped() : form(),
           net_,
           log_det(phase),
           options_.solver,
@@ -202,8 +232,9 @@ BlockRelation ContractiveBlock::relation(const BlockForm& form, Phase phase) con
 
 bool ContractiveBlock::lower(TileLowering& to, const Context& context, bool inverse) const {
   if (context.condition.defined()) return false;
-  return lower_relation(relation(inverse ? form_.swapped() : form_, context.phase), context.rng,
-                        to);
+  const bool gradients = at::GradMode::is_enabled() || context.direct_gradients;
+  if (learned_ && learned_->offset().requires_grad() && gradients) return false;
+  return lower_relation(relation(context.phase, inverse), context.rng, to);
 }
 
 TransformOutput ContractiveBlock::run(const at::Tensor& x, const Context& context,
@@ -213,13 +244,14 @@ TransformOutput ContractiveBlock::run(const at::Tensor& x, const Context& contex
     if (lower(lowering, context, inverse))
       return run_lowered(std::move(lowering), x, context.wants_log_det);
   }
-  return relate(inverse ? form_.swapped() : form_, x, context);
+  return relate(x, context, inverse);
 }
 
-TransformOutput ContractiveBlock::relate(const BlockForm& form, const at::Tensor& x,
-                                         const Context& context) const {
-  const BlockRelation relation = this->relation(form, context.phase);
-  const std::vector<at::Tensor> parameters = net_->parameters();
+TransformOutput ContractiveBlock::relate(const at::Tensor& x, const Context& context,
+                                         bool inverse) const {
+  const TrainedRelation trained{relation(context.phase, inverse), learned_, inverse};
+  const BlockRelation& relation = trained.relation;
+  const std::vector<at::Tensor> parameters = trained.parameters();
   const bool graph = needs_graph(x, context.condition, parameters);
   RelationResult result = evaluate_relation(relation, x, context.condition, context.rng, graph);
   if (!graph)
@@ -233,7 +265,7 @@ TransformOutput ContractiveBlock::relate(const BlockForm& form, const at::Tensor
                 direct ? leaf + 1 : parameters.end());
   const at::Tensor* condition = context.condition.defined() ? &context.condition : nullptr;
   const variable_list out =
-      RelationFunction::apply(at::TensorList(inputs), condition, relation, result, direct);
+      RelationFunction::apply(at::TensorList(inputs), condition, trained, result, direct);
   return {out[0], out[1], result.log_det.bias_bound, result.error_bound};
 }
 
@@ -255,7 +287,7 @@ void ContractiveBlock::do_prepare(const at::Tensor& x, const Context& context) {
       continue;
     }
     if (!point) point = measuring_point(x, context.condition);
-    state->update(form_, *point, net_->lipschitz(), context.rng.fork("calibrate"));
+    state->update(form(), *point, net_->lipschitz(), context.rng.fork("calibrate"));
   }
 }
 
@@ -263,7 +295,8 @@ std::unique_ptr<NetPoint> ContractiveBlock::measuring_point(const at::Tensor& x,
                                                             const at::Tensor& condition) const {
   const int64_t rows = std::min<int64_t>(x.size(0), kMostMeasuredRows);
   const at::Tensor own = condition.defined() ? condition.narrow(0, 0, rows) : condition;
-  const at::Tensor w = hidden_point(relation(form_, Phase::kTrain), x.narrow(0, 0, rows), own);
+  const at::Tensor w =
+      hidden_point(relation(Phase::kTrain, /*inverse=*/false), x.narrow(0, 0, rows), own);
   return net_->linearize(w, own);
 }
 

@@ -12,19 +12,11 @@
 #include "contraflow/networks/net_options.h"
 #include "contraflow/solvers/fixed_point.h"
 #include "contraflow/transforms/block_relation.h"
+#include "contraflow/transforms/form_kind.h"
+#include "contraflow/transforms/learned_form.h"
 #include "contraflow/transforms/transform.h"
 
 namespace contraflow {
-
-enum class FormKind { kResidual, kInverseResidual, kMonotone, kCustom };
-
-template <>
-struct EnumNames<FormKind> {
-  static constexpr std::array values{std::pair{"residual", FormKind::kResidual},
-                                     std::pair{"inverse_residual", FormKind::kInverseResidual},
-                                     std::pair{"monotone", FormKind::kMonotone},
-                                     std::pair{"custom", FormKind::kCustom}};
-};
 
 struct ContractiveBlockOptions {
   /// Features D of one event.
@@ -34,6 +26,8 @@ struct ContractiveBlockOptions {
   FormKind form = FormKind::kResidual;
   /// A, B, C, D of form 'custom': |B| kappa < |A|, |D| kappa < |C|, A D != B C.
   std::vector<double> matrix = {};
+  /// Train the matrix (LearnedForm), starting at `form`; such a block trains composed.
+  bool learn_form = false;
   NetOptions net = {};
   LogDetOptions train_log_det = RussianRoulette{};
   LogDetOptions eval_log_det = ExactLogDet{};
@@ -53,6 +47,8 @@ void visit(ContractiveBlockOptions& o, Field&& field) {
   field("condition", o.condition, non_negative(), "Width of the condition; 0 = unconditional.");
   field("form", o.form, "The 2x2 matrix: residual, inverse_residual, monotone or custom.");
   field("matrix", o.matrix, "A, B, C, D of form 'custom'.");
+  field("learn_form", o.learn_form,
+        "Train the matrix within its admissible set, starting at form.");
   field("net", o.net, "The contractive network.");
   field("train_log_det", o.train_log_det,
         "Log-determinant while training: exact, truncated, roulette.");
@@ -72,6 +68,10 @@ void validate(const ContractiveBlockOptions& options);
 /// Contractive block:  x = A w + B G(w),  z = C w + D G(w),  Lip(G) <= kappa < 1 in the norm of
 /// order net.norm_order() (Euclidean unless the network says otherwise).
 ///
+/// Matrix     fixed, or with learn_form trained: two parameters form.offset (LearnedForm). The tile
+///            kernels have no derivatives by the matrix: where they are wanted the block runs
+///            composed, and otherwise (evaluation, samples) in the kernels. Its series takes all
+///            powers, a monotone start's even ones too: their derivatives are not 0.
 /// Shapes     x, z: [B, D], log_det: [B], condition: [B, C].
 /// Direction  forward = data -> latent; log_det = log|det dz/dx| in nats.
 /// Solves     forward solves A w + B G(w) = x unless B = 0; inverse solves C w + D G(w) = z. Both
@@ -108,7 +108,9 @@ class ContractiveBlock final : public Transform {
 
   bool lower(TileLowering& to, const Context& context, bool inverse) const override;
 
-  const BlockForm& form() const { return form_; }
+  /// The matrix in force.
+  BlockForm form() const { return learned_ ? learned_->form() : form_; }
+  bool learns_form() const { return learned_ != nullptr; }
   const ContractiveNetPtr& net() const { return net_; }
   const ContractiveBlockOptions& options() const { return options_; }
 
@@ -134,9 +136,11 @@ class ContractiveBlock final : public Transform {
   void do_prepare(const at::Tensor& x, const Context& context) override;
 
  private:
-  TransformOutput relate(const BlockForm& form, const at::Tensor& x, const Context& context) const;
+  ContractiveBlock(const ContractiveBlockOptions& options, ContractiveNetPtr net, double kappa);
+
+  TransformOutput relate(const at::Tensor& x, const Context& context, bool inverse) const;
   TransformOutput run(const at::Tensor& x, const Context& context, bool inverse) const;
-  BlockRelation relation(const BlockForm& form, Phase phase) const;
+  BlockRelation relation(Phase phase, bool inverse) const;
   std::unique_ptr<NetPoint> measuring_point(const at::Tensor& x, const at::Tensor& condition) const;
   std::shared_ptr<LawState> law_state(const LogDetOptions& options, const char* name,
                                       RouletteGoal goal);
@@ -145,8 +149,9 @@ class ContractiveBlock final : public Transform {
   }
 
   ContractiveBlockOptions options_;
-  BlockForm form_;
+  BlockForm form_;  ///< of the options
   ContractiveNetPtr net_;
+  std::shared_ptr<LearnedForm> learned_;            ///< null unless the form is learned
   std::optional<double> declared_lipschitz_;        ///< of a network made from the options
   std::shared_ptr<LawState> train_law_, eval_law_;  ///< null unless the phase's law is optimal
 };

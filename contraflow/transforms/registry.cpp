@@ -103,6 +103,15 @@ std::vector<LawSample> block_samples() {
   adaptive.train_log_det = adaptive.eval_log_det = AdaptiveSeries{};
   ContractiveBlockOptions krylov = tight_block(FormKind::kInverseResidual, Activation::kElu, 3);
   krylov.train_log_det = krylov.eval_log_det = KrylovQuadrature{};
+  const auto learned = [](FormKind start, int64_t dim) {
+    ContractiveBlockOptions o = tight_block(start, Activation::kClipSwish, dim);
+    o.learn_form = true;
+    return o;
+  };
+  ContractiveBlockOptions learned_conditional = learned(FormKind::kResidual, 3);
+  learned_conditional.condition = 2;
+  ContractiveBlockOptions learned_roulette = learned(FormKind::kMonotone, 3);
+  learned_roulette.train_log_det = learned_roulette.eval_log_det = RussianRoulette{};
   const auto ordered = [](FormKind form, NormOrder order) {
     ContractiveBlockOptions o = tight_block(form, Activation::kLipSwish, 3);
     o.net.kind = NetKind::kSequential;
@@ -121,6 +130,10 @@ std::vector<LawSample> block_samples() {
       law_sample("sequential", sequential),
       law_sample("custom", custom),
       law_sample("conditional", conditional),
+      law_sample("learned", learned(FormKind::kMonotone, 2)),
+      law_sample("learned_inverse_residual", learned(FormKind::kInverseResidual, 1)),
+      law_sample("learned_conditional", learned_conditional),
+      law_sample("learned_roulette", learned_roulette, {}, /*exact_log_det=*/false),
       law_sample("roulette", roulette, {}, /*exact_log_det=*/false),
       law_sample("optimal", optimal, {}, /*exact_log_det=*/false),
       law_sample("truncated", truncated, {}, /*exact_log_det=*/false),

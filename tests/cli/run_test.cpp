@@ -286,6 +286,30 @@ TEST(CliInfo, SumsUpTheModel) {
   EXPECT_EQ(json["train_log_det"]["kind"], "exact");
 }
 
+TEST(CliInfo, PrintsLearnedMatrices) {
+  TempFolder folder;
+  const std::string out = (folder / "learned").string();
+  const Ran trained =
+      run(std::vector<std::string>{"train", "--data", "moons", "--out", out} + tiny() +
+          std::vector<std::string>{"--set", "model.learn_form=true", "--set",
+                                   "model.forms=[\"monotone\", \"residual\"]"});
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  const std::string text = run({"info", out}).out;
+  EXPECT_THAT(text, HasSubstr("1 x learned monotone block"));
+  EXPECT_THAT(text, HasSubstr("learned from residual"));
+  const auto forms = run({"info", out, "--json"}).json()["forms"];
+  ASSERT_EQ(forms.size(), 2);
+  EXPECT_EQ(forms[1]["form"], "residual");
+  EXPECT_TRUE(forms[1]["learned"].get<bool>());
+  const std::vector<double> matrix = forms[1]["matrix"];
+  EXPECT_EQ(matrix[0], 1.0);
+  EXPECT_NE(matrix[1], 0.0);  // it has left its start
+  EXPECT_NEAR(matrix[3], 1.0, 0.1);
+  // The trained matrices come back from the checkpoint, and the model inverts.
+  EXPECT_EQ(run({"certify", out, "--rows", "50"}).code, 0);
+  EXPECT_THAT(run({"info", moons_run().string()}).out, ::testing::Not(HasSubstr("A w + B")));
+}
+
 TEST(CliInfo, PrintsTheRouletteOfEveryBlock) {
   const std::string text = run({"info", digits_run().string()}).out;
   EXPECT_THAT(text, HasSubstr("roulette (optimal)"));

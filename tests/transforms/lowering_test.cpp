@@ -78,6 +78,8 @@ std::vector<Sample> samples() {
   out.push_back({"linear", sequential(F::kMonotone, A::kElu, 2, {}, false)});
   const TruncatedSeries truncated{.terms = 5, .probes = 2, .probe = ProbeKind::kGaussian};
   out.push_back({"truncated", with(block(F::kInverseResidual, A::kSoftplus, 3), truncated)});
+  out.push_back({"colored", with(block(F::kMonotone, A::kTanh, 3),
+                                 TruncatedSeries{.terms = 4, .probes = 2, .colors = {0, 1, 0}})});
   out.push_back({"roulette", with(sequential(F::kResidual, A::kLipSwish, 9, {20, 20}, true),
                                   RussianRoulette{})});
   out.push_back({"roulette_monotone",

@@ -1,0 +1,18 @@
+#pragma once
+
+#include "contraflow/core/options.h"
+
+namespace contraflow {
+
+/// Which 2x2 matrix a contractive block has; block_form() gives its numbers.
+enum class FormKind { kResidual, kInverseResidual, kMonotone, kCustom };
+
+template <>
+struct EnumNames<FormKind> {
+  static constexpr std::array values{std::pair{"residual", FormKind::kResidual},
+                                     std::pair{"inverse_residual", FormKind::kInverseResidual},
+                                     std::pair{"monotone", FormKind::kMonotone},
+                                     std::pair{"custom", FormKind::kCustom}};
+};
+
+}  // namespace contraflow

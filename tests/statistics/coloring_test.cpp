@@ -1,0 +1,230 @@
+// Coloured probes: colourings, what they make exact, and that they are unbiased for the rest.
+#include "contraflow/log_det/coloring.h"
+
+#include <gtest/gtest.h>
+#include <torch/nn/module.h>
+
+#include "contraflow/log_det/log_det.h"
+#include "contraflow/log_det/series.h"
+#include "contraflow/networks/autograd_net.h"
+#include "tests/support/statistics.h"
+#include "tests/support/tensors.h"
+
+namespace contraflow {
+namespace {
+
+using testing::error_of;
+using testing::near;
+using testing::z_test;
+
+constexpr int64_t kDim = 24;
+const BlockForm kMonotone{1, 1, 1, -1};
+const BlockForm kResidual{1, 0, 1, 1};
+
+// tanh of a banded matrix of norm at most .8: feature i sees i - 1, i and i + 1.
+class BandedNet {
+ public:
+  BandedNet() {
+    const at::Tensor full = 0.5 + Rng(1).uniform({kDim, kDim}, at::kDouble);
+    weight_ = full.triu(-1).tril(1);
+    weight_ = weight_ * (0.8 / at::linalg_matrix_norm(weight_, 2).item<double>());
+    net_ = std::make_shared<AutogradNet>(
+        kDim, 0.8, std::make_shared<torch::nn::Module>(),
+        [w = weight_](const at::Tensor& x, const at::Tensor&) { return x.mm(w.t()).tanh(); });
+    point_ = net_->linearize(0.3 * Rng(2).normal({5, kDim}, at::kDouble), {});
+  }
+  const NetPoint& point() const { return *point_; }
+  LogDetEstimate estimate(const BlockForm& form, const LogDetOptions& options,
+                          const Rng& rng = Rng(3), bool with_gradient = false) const {
+    return estimate_log_det(form, *point_, net_->bound(), options, rng, with_gradient);
+  }
+  std::vector<int64_t> colors(int64_t power) const {
+    return color_features(jacobian_pattern(*point_), power);
+  }
+
+ private:
+  at::Tensor weight_;
+  std::shared_ptr<AutogradNet> net_;
+  std::unique_ptr<NetPoint> point_;
+};
+
+int64_t count(const std::vector<int64_t>& colors) {
+  return *std::max_element(colors.begin(), colors.end()) + 1;
+}
+
+// Breadth first, by the definition.
+bool within(const at::Tensor& pattern, int64_t i, int64_t j, int64_t power) {
+  at::Tensor reached = at::zeros({pattern.size(0)}, at::kBool);
+  reached[i] = true;
+  const at::Tensor edges = pattern.logical_or(pattern.t());
+  for (int64_t k = 0; k < power; ++k) reached = reached.logical_or(edges.index({reached}).any(0));
+  return reached[j].item<bool>();
+}
+
+TEST(Coloring, NeighboursHaveDifferentColours) {
+  for (const double density : {0.02, 0.1, 0.4}) {
+    const at::Tensor pattern = Rng(7).uniform({20, 20}, at::kDouble) < density;
+    for (const int64_t power : {1, 2, 3}) {
+      const std::vector<int64_t> colors = color_features(pattern, power);
+      EXPECT_NO_THROW(check_colors(colors, ProbeKind::kRademacher, 20));
+      for (int64_t i = 0; i < 20; ++i) {
+        for (int64_t j = i + 1; j < 20; ++j) {
+          if (colors[i] == colors[j]) {
+            EXPECT_FALSE(within(pattern, i, j, power));
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(Coloring, NeedsNoMoreColoursThanThePatternAsksFor) {
+  EXPECT_EQ(count(color_features(at::eye(9, at::kDouble).to(at::kBool), 5)), 1);
+  EXPECT_EQ(count(color_features(at::ones({9, 9}, at::kBool), 1)), 9);
+  const BandedNet net;
+  const at::Tensor pattern = jacobian_pattern(net.point());
+  EXPECT_TRUE(at::equal(pattern, at::ones({kDim, kDim}, at::kBool).triu(-1).tril(1)));
+  for (const int64_t power : {1, 2, 4}) {
+    EXPECT_GE(count(net.colors(power)), power + 1);
+    EXPECT_LE(count(net.colors(power)), 2 * power + 1);  // greedy: neighbours and one
+  }
+}
+
+TEST(Coloring, ColouredProbesHaveIdentityCovariance) {
+  const std::vector<int64_t> colors = {0, 1, 2, 0, 1, 2, 0, 0};
+  // Eight probes are a whole Hadamard group.
+  const TruncatedSeries options{.probes = 8, .colors = colors};
+  const at::Tensor v = draw_probes(options, 4, 8, at::kDouble, Rng(5));
+  EXPECT_EQ(v.size(0), 24);
+  for (int64_t row = 0; row < 4; ++row) {
+    const at::Tensor own = v.select(1, row);
+    EXPECT_TRUE(near(own.t().mm(own) / 24, at::eye(8, at::kDouble), 1e-14));
+  }
+}
+
+TEST(Coloring, TracesOfResolvedPowersAreExact) {
+  const BandedNet net;
+  const at::Tensor jac = jacobian(net.point());
+  for (const BlockForm& form : {kResidual, BlockForm{1, 0.5, 1, -0.7}}) {
+    at::Tensor expected = at::zeros({jac.size(0)}, at::kDouble), power = jac;
+    for (int k = 1; k <= 3; ++k) {
+      expected += series_coefficient(form, k) * power.diagonal(0, 1, 2).sum(1);
+      power = power.matmul(jac);
+    }
+    const auto error = [&](const std::vector<int64_t>& colors) {
+      const TruncatedSeries options{.terms = 3, .colors = colors};
+      return (net.estimate(form, options).value - expected).abs().max().item<double>();
+    };
+    EXPECT_LT(error(net.colors(3)), 1e-13);
+    EXPECT_GT(error(net.colors(1)), 1e-3);  // J^2 and J^3 are not resolved
+    EXPECT_GT(error({}), 1e-2);
+  }
+}
+
+TEST(Coloring, AllColoursAreTheExactTrace) {
+  const BandedNet net;
+  std::vector<int64_t> all(kDim);
+  for (int64_t i = 0; i < kDim; ++i) all[static_cast<size_t>(i)] = i;
+  for (const BlockForm& form : {kResidual, kMonotone}) {
+    const LogDetEstimate exact = net.estimate(form, ExactLogDet{}, Rng(0), true);
+    const LogDetEstimate e =
+        net.estimate(form, KrylovQuadrature{.steps = kDim, .colors = all}, Rng(3), true);
+    EXPECT_TRUE(near(e.value, exact.value, 1e-11));
+    // sum_p u_p t_p^T is what the gradient sees.
+    const auto outer = [](const LogDetEstimate& of) {
+      return (of.u.unsqueeze(-1) * of.t.unsqueeze(-2)).sum(0);
+    };
+    EXPECT_TRUE(near(outer(e), outer(exact), 1e-10));
+  }
+}
+
+constexpr int64_t kDraws = 300;
+
+// [draws, rows]: the error of the value.
+at::Tensor errors_of(const BandedNet& net, const BlockForm& form, const LogDetOptions& options) {
+  const at::Tensor exact = net.estimate(kMonotone, ExactLogDet{}).value;
+  std::vector<at::Tensor> out;
+  for (uint64_t k = 0; k < kDraws; ++k)
+    out.push_back(net.estimate(form, options, Rng(11).fork(k)).value - exact);
+  return at::stack(out);
+}
+
+TEST(Coloring, IsUnbiasedForAnyColouring) {
+  const BandedNet net;
+  std::vector<int64_t> poor(kDim);  // neighbours share a colour
+  for (int64_t i = 0; i < kDim; ++i) poor[static_cast<size_t>(i)] = i / (kDim / 4);
+  const LogDetOptions options[] = {KrylovQuadrature{.colors = poor},
+                                   AdaptiveSeries{.tolerance = 1e-8, .colors = net.colors(1)}};
+  for (const LogDetOptions& o : options) {
+    EXPECT_TRUE(z_test(errors_of(net, kMonotone, o).mean(1), 0.0));
+    BlockForm wrong = kMonotone;
+    wrong.d *= 1.05;
+    EXPECT_FALSE(z_test(errors_of(net, wrong, o).mean(1), 0.0));
+  }
+}
+
+TEST(Coloring, HasLessVarianceThanAsManyPlainProbes) {
+  const BandedNet net;
+  double before = errors_of(net, kMonotone, KrylovQuadrature{}).square().mean().item<double>();
+  for (const int64_t power : {1, 2, 4}) {
+    const std::vector<int64_t> colors = net.colors(power);
+    const double plain = errors_of(net, kMonotone, KrylovQuadrature{.probes = count(colors)})
+                             .square()
+                             .mean()
+                             .item<double>();
+    const double colored = errors_of(net, kMonotone, KrylovQuadrature{.colors = colors})
+                               .square()
+                               .mean()
+                               .item<double>();
+    ::testing::Test::RecordProperty("gain_" + std::to_string(power),
+                                    std::to_string(plain / colored));
+    EXPECT_LT(colored, plain / 4) << power;
+    EXPECT_LT(colored, before) << power;
+    before = colored;
+  }
+}
+
+TEST(Coloring, StandardErrorsAreThoseOfSets) {
+  const BandedNet net;
+  const KrylovQuadrature one{.colors = net.colors(1)};
+  EXPECT_FALSE(net.estimate(kMonotone, one).standard_error.defined());
+  KrylovQuadrature several = one;
+  several.probes = 8;
+  std::vector<at::Tensor> errors;
+  for (uint64_t k = 0; k < kDraws; ++k)
+    errors.push_back(net.estimate(kMonotone, several, Rng(11).fork(k)).standard_error.square());
+  const double claimed = at::stack(errors).mean().item<double>();
+  const double found = errors_of(net, kMonotone, several).square().mean().item<double>();
+  // Orthogonal sets: the spread overstates the error, and by less than it does for plain probes.
+  EXPECT_GE(claimed, 0.9 * found);
+  EXPECT_LE(claimed, 4 * found);
+}
+
+TEST(Coloring, MistakesSayWhatToDo) {
+  const BandedNet net;
+  const auto message = [&](const LogDetOptions& options) {
+    return error_of<ConfigError>([&] { net.estimate(kMonotone, options); });
+  };
+  EXPECT_NE(message(TruncatedSeries{.colors = {0, 1}})
+                .find("[log_det] colors: expected one colour for each of 24 features, got 2"),
+            std::string::npos);
+  std::vector<int64_t> gap(kDim, 0);
+  gap[3] = 2;
+  EXPECT_NE(message(KrylovQuadrature{.colors = gap}).find("without a gap"), std::string::npos);
+  gap[3] = -1;
+  EXPECT_NE(message(KrylovQuadrature{.colors = gap}).find("without a gap"), std::string::npos);
+  EXPECT_NE(message(AdaptiveSeries{.probe = ProbeKind::kGaussian, .colors = net.colors(1)})
+                .find("[log_det] probe: expected rademacher"),
+            std::string::npos);
+  EXPECT_NE(error_of<ShapeError>([] {
+              color_features(at::ones({2, 3}, at::kBool), 1);
+            }).find("[color_features] pattern"),
+            std::string::npos);
+  EXPECT_NE(error_of<DomainError>([] {
+              color_features(at::ones({3, 3}, at::kBool), 0);
+            }).find("[color_features] power"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace contraflow
