@@ -138,7 +138,7 @@ TEST(Coloring, AllColoursAreTheExactTrace) {
   }
 }
 
-constexpr int64_t kDraws = 300;
+constexpr int64_t kDraws = 120;
 
 // [draws, rows]: the error of the value.
 at::Tensor errors_of(const BandedNet& net, const BlockForm& form, const LogDetOptions& options) {
@@ -154,7 +154,7 @@ TEST(Coloring, IsUnbiasedForAnyColouring) {
   std::vector<int64_t> poor(kDim);  // neighbours share a colour
   for (int64_t i = 0; i < kDim; ++i) poor[static_cast<size_t>(i)] = i / (kDim / 4);
   const LogDetOptions options[] = {KrylovQuadrature{.colors = poor},
-                                   AdaptiveSeries{.tolerance = 1e-8, .colors = net.colors(1)}};
+                                   AdaptiveSeries{.tolerance = 1e-4, .colors = net.colors(1)}};
   for (const LogDetOptions& o : options) {
     EXPECT_TRUE(z_test(errors_of(net, kMonotone, o).mean(1), 0.0));
     BlockForm wrong = kMonotone;
@@ -163,41 +163,41 @@ TEST(Coloring, IsUnbiasedForAnyColouring) {
   }
 }
 
+double mean_square_error(const BandedNet& net, const LogDetOptions& options) {
+  return errors_of(net, kMonotone, options).square().mean().item<double>();
+}
+
+// Two colours of a band are what a pair of orthogonal plain probes resolves already: there is a
+// gain from power 2 on, where the colours know the band and the signs do not.
 TEST(Coloring, HasLessVarianceThanAsManyPlainProbes) {
   const BandedNet net;
-  double before = errors_of(net, kMonotone, KrylovQuadrature{}).square().mean().item<double>();
+  double before = mean_square_error(net, KrylovQuadrature{});
   for (const int64_t power : {1, 2, 4}) {
     const std::vector<int64_t> colors = net.colors(power);
-    const double plain = errors_of(net, kMonotone, KrylovQuadrature{.probes = count(colors)})
-                             .square()
-                             .mean()
-                             .item<double>();
-    const double colored = errors_of(net, kMonotone, KrylovQuadrature{.colors = colors})
-                               .square()
-                               .mean()
-                               .item<double>();
-    ::testing::Test::RecordProperty("gain_" + std::to_string(power),
-                                    std::to_string(plain / colored));
-    EXPECT_LT(colored, plain / 4) << power;
+    const double colored = mean_square_error(net, KrylovQuadrature{.colors = colors});
     EXPECT_LT(colored, before) << power;
     before = colored;
+    if (power == 1) continue;
+    const double plain = mean_square_error(net, KrylovQuadrature{.probes = count(colors)});
+    EXPECT_LT(colored, plain / 50) << power;  // measured: 129, 16,700
   }
 }
 
-TEST(Coloring, StandardErrorsAreThoseOfSets) {
+TEST(Coloring, StandardErrorsAreTheSpreadOfSets) {
   const BandedNet net;
   const KrylovQuadrature one{.colors = net.colors(1)};
   EXPECT_FALSE(net.estimate(kMonotone, one).standard_error.defined());
-  KrylovQuadrature several = one;
-  several.probes = 8;
-  std::vector<at::Tensor> errors;
+  KrylovQuadrature two = one;
+  two.probes = 2;
+  std::vector<at::Tensor> squares;
   for (uint64_t k = 0; k < kDraws; ++k)
-    errors.push_back(net.estimate(kMonotone, several, Rng(11).fork(k)).standard_error.square());
-  const double claimed = at::stack(errors).mean().item<double>();
-  const double found = errors_of(net, kMonotone, several).square().mean().item<double>();
-  // Orthogonal sets: the spread overstates the error, and by less than it does for plain probes.
-  EXPECT_GE(claimed, 0.9 * found);
-  EXPECT_LE(claimed, 4 * found);
+    squares.push_back(net.estimate(kMonotone, two, Rng(11).fork(k)).standard_error.square());
+  const double claimed = at::stack(squares).mean().item<double>();
+  // Sets are orthogonal to one another, so that their mean is better than the spread says.
+  EXPECT_GT(claimed, mean_square_error(net, two));
+  const double of_one = mean_square_error(net, one);
+  EXPECT_GT(claimed, 0.3 * of_one);
+  EXPECT_LT(claimed, 1.5 * of_one);
 }
 
 TEST(Coloring, MistakesSayWhatToDo) {
