@@ -1,6 +1,5 @@
 // Reverse KL to an energy from the command line.
 #include <cmath>
-#include <fstream>
 
 #include "contraflow/distributions/energies.h"
 #include "tests/cli/program.h"

@@ -35,7 +35,6 @@ data::SourcePtr proposed(const char* name, int64_t rows, bool with_weights) {
 
 // KL(target, model) by rows of the target itself.
 MeanWithError kl_of_fit(bool with_weights) {
-  ModelOptions model = models::preset("residual");
   const FlowPtr flow = models::residual_flow({.dim = 2});
   TrainingOptions options;
   options.steps = 400;
