@@ -144,6 +144,12 @@ std::string with_error(double value, double error, int digits) {
                               : fixed(value, digits);
 }
 
+std::string rows_text(int64_t rows, double effective_rows) {
+  const std::string text = format_count(rows) + " rows";
+  if (std::llround(effective_rows) == rows) return text;
+  return text + ", weighted: as good as " + fixed(effective_rows, 1);
+}
+
 std::string scientific(double value) { return printed("%.*e", 1, value); }
 
 }  // namespace contraflow::cli

@@ -48,6 +48,9 @@ class Console {
   bool json_ = false;
 };
 
+/// "1,000 rows", with the size that weights leave of them if it is another.
+std::string rows_text(int64_t rows, double effective_rows);
+
 /// "name   value" lines with aligned values; continuation lines have an empty name.
 class Facts {
  public:

@@ -28,6 +28,12 @@ std::vector<double> centers(plot::Range range, int64_t cells) {
   return out;
 }
 
+// Centres of cells, [cells^2, 2], row after row.
+at::Tensor grid_points(plot::Range x, plot::Range y, int64_t cells) {
+  const at::Tensor columns = at::tensor(centers(x, cells)), rows = at::tensor(centers(y, cells));
+  return at::stack({columns.repeat({cells}), rows.repeat_interleave(cells)}, 1);
+}
+
 void append(plot::Series& series, double step, const nlohmann::ordered_json& value) {
   if (!value.is_number()) return;
   series.step.push_back(step);
@@ -49,12 +55,19 @@ at::Tensor repeated(const at::Tensor& given, int64_t rows) {
   return given.defined() ? given.expand({rows, given.size(1)}) : given;
 }
 
+plot::Grid energy_grid(EnergyKind kind, plot::Range x, plot::Range y, int64_t cells) {
+  const double log_z = log_normaliser(kind);
+  return {.rows = cells,
+          .cols = cells,
+          .x = x,
+          .y = y,
+          .values = points_of(-energy(kind, grid_points(x, y, cells)) - log_z)};
+}
+
 plot::Grid density_grid(const Flow& flow, plot::Range x, plot::Range y, int64_t cells,
                         const at::Tensor& given) {
   const at::NoGradGuard no_grad;
-  const at::Tensor columns = at::tensor(centers(x, cells)), rows = at::tensor(centers(y, cells));
-  const at::Tensor points =
-      at::stack({columns.repeat({cells}), rows.repeat_interleave(cells)}, 1).to(kind_of(flow));
+  const at::Tensor points = grid_points(x, y, cells).to(kind_of(flow));
   plot::Grid grid{.rows = cells, .cols = cells, .x = x, .y = y};
   for (int64_t begin = 0; begin < points.size(0); begin += kChunk) {
     const int64_t count = std::min(kChunk, points.size(0) - begin);

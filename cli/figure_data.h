@@ -7,6 +7,7 @@
 #include "cli/plot/heat.h"
 #include "cli/plot/points.h"
 #include "cli/plot/warp.h"
+#include "contraflow/distributions/energies.h"
 #include "contraflow/distributions/flow.h"
 
 namespace contraflow::cli {
@@ -22,7 +23,10 @@ std::vector<double> column_of(const at::Tensor& rows, int64_t column);
 /// The condition for `rows` rows; undefined stays undefined.
 at::Tensor repeated(const at::Tensor& given, int64_t rows);
 
-/// Log-density at the centres of `cells` x `cells` cells.
+/// Log-density of an energy's exp(-U)/Z at the centres of `cells` x `cells` cells.
+plot::Grid energy_grid(EnergyKind kind, plot::Range x, plot::Range y, int64_t cells);
+
+/// Log-density of a flow there.
 plot::Grid density_grid(const Flow& flow, plot::Range x, plot::Range y, int64_t cells,
                         const at::Tensor& given);
 

@@ -11,6 +11,7 @@
 #include "cli/plot/image_grid.h"
 #include "cli/plot/marginals.h"
 #include "contraflow/core/text.h"
+#include "contraflow/data/weights.h"
 
 namespace contraflow::cli {
 namespace {
@@ -19,14 +20,14 @@ constexpr int64_t kGridCells = 160;
 
 Rng figure_rng() { return Rng(0).fork("figures"); }
 
-// Rows that training did not see, if there are any.
+// Rows that training did not see, if there are any; as often as their weights say.
 at::Tensor data_rows(const FigureInput& input, int64_t most) {
   const data::Splits& splits = input.dataset.splits;
   const data::SourcePtr& source = splits.test         ? splits.test
                                   : splits.validation ? splits.validation
                                                       : splits.train;
   const int64_t rows = std::min(most, source->size().value_or(most));
-  return source->rows(0, rows).x.to(at::kDouble);
+  return data::rows_by_weight(source->rows(0, rows)).x.to(at::kDouble);
 }
 
 std::string count_note(int64_t count) { return format_count(count) + " points"; }
@@ -68,6 +69,14 @@ std::vector<double> pixels_of(const at::Tensor& rows, int64_t levels) {
 
 }  // namespace
 
+std::optional<LeastLoss> least_loss(const RunConfig& config, const DataColumns& columns) {
+  if (config.training.objective == ObjectiveKind::kReverseKl) {
+    return LeastLoss{-log_normaliser(energy_of(config).value()), "-log Z"};
+  }
+  if (columns.entropy) return LeastLoss{*columns.entropy, "entropy"};
+  return std::nullopt;
+}
+
 std::string title_of(const data::Dataset& dataset) {
   return std::filesystem::path(dataset.name).filename().string();
 }
@@ -94,8 +103,13 @@ void draw_density(const FigureInput& input, const std::filesystem::path& path) {
                        .y_label = column_name(input.columns, 1),
                        .x = box.x,
                        .y = box.y};
-  map.panels.push_back(
-      {.title = "data", .note = count_note(std::ssize(shown) / 2), .points = shown});
+  if (const auto target = find_energy(input.dataset.name)) {
+    map.panels.push_back({.title = "target exp(-U) / Z",
+                          .log_density = energy_grid(*target, box.x, box.y, kGridCells)});
+  } else {
+    map.panels.push_back(
+        {.title = "data", .note = count_note(std::ssize(shown) / 2), .points = shown});
+  }
   map.panels.push_back(
       {.title = "model density",
        .log_density = density_grid(input.flow, box.x, box.y, kGridCells, input.given)});
@@ -154,7 +168,7 @@ void draw_columns(const FigureInput& input, const std::filesystem::path& path) {
   plot::draw_marginals(figure, path);
 }
 
-void draw_run_curves(const std::filesystem::path& metrics, const DataColumns& columns,
+void draw_run_curves(const std::filesystem::path& metrics, const std::optional<LeastLoss>& least,
                      const std::string& title, const std::filesystem::path& path) {
   RunCurves curves = read_curves(metrics);
   plot::Curves figure{.title = title};
@@ -162,9 +176,7 @@ void draw_run_curves(const std::filesystem::path& metrics, const DataColumns& co
   for (plot::Series* series : {&curves.training, &curves.validation}) {
     if (!series->value.empty()) figure.series.push_back(std::move(*series));
   }
-  if (columns.entropy) {
-    figure.references.push_back({*columns.entropy, "entropy " + fixed(*columns.entropy, 3)});
-  }
+  if (least) figure.references.push_back({least->nats, least->name + " " + fixed(least->nats, 3)});
   const std::vector<double>& rate = curves.learning_rate.value;
   const bool varies = std::any_of(rate.begin(), rate.end(), [&](double r) { return r != rate[0]; });
   if (varies) figure.learning_rate = std::move(curves.learning_rate);

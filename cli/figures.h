@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,14 @@ struct FigureInput {
   int64_t samples = 4000;
 };
 
+/// What no loss of a run can be below.
+struct LeastLoss {
+  double nats = 0.0;
+  std::string name;  ///< "entropy", or "-log Z" for reverse KL.
+};
+/// None where it is not known.
+std::optional<LeastLoss> least_loss(const RunConfig& config, const DataColumns& columns);
+
 /// A title for pictures of these data: a name, or that of the file.
 std::string title_of(const data::Dataset& dataset);
 
@@ -26,7 +35,7 @@ bool has_density_map(const DataColumns& columns);
 /// The columns are pixels of a square grey image.
 bool is_image(const DataColumns& columns);
 
-/// Data, model density and model samples side by side.
+/// Data, or the density of data that has an energy, model density and model samples side by side.
 void draw_density(const FigureInput& input, const std::filesystem::path& path);
 /// A grid of the base space carried to the data.
 void draw_base_warp(const FigureInput& input, const std::filesystem::path& path);
@@ -34,8 +43,8 @@ void draw_base_warp(const FigureInput& input, const std::filesystem::path& path)
 void draw_images(const FigureInput& input, const std::filesystem::path& path);
 /// Each column's distribution in data and samples.
 void draw_columns(const FigureInput& input, const std::filesystem::path& path);
-/// Losses over steps, with the entropy of the data where it is known.
-void draw_run_curves(const std::filesystem::path& metrics, const DataColumns& columns,
+/// Losses over steps, with the least there is where it is known.
+void draw_run_curves(const std::filesystem::path& metrics, const std::optional<LeastLoss>& least,
                      const std::string& title, const std::filesystem::path& path);
 
 }  // namespace contraflow::cli

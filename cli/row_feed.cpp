@@ -23,35 +23,44 @@ bool has_generated_names(const std::vector<std::string>& names) {
                     std::to_string(got), "Choose them with --columns, by name or number from 0.");
 }
 
-/// Opens the input so that it yields the columns of the model in the model's order.
-std::unique_ptr<data::RowReader> open_input(const FeedArguments& a, const DataColumns& columns) {
-  const std::vector<std::string> wanted = columns.layout().to_read(/*with_weight=*/false);
-  data::FileOptions options = a.file;
-  options.columns = a.columns;
-  if (!a.columns.empty()) {
-    if (a.columns.size() != wanted.size()) fail_width(a, wanted.size(), a.columns.size());
-    return data::open_rows(a.input, options);
+/// Columns of the file that are not the weight, in its order.
+std::vector<std::string> all_but_weight(const FeedArguments& a,
+                                        const std::vector<std::string>& names) {
+  std::vector<std::string> out = names;
+  if (!a.weight.empty()) {
+    out.erase(out.begin() + data::find_columns(names, {a.weight}, a.input).front());
   }
-  auto reader = data::open_rows(a.input, options);
-  const std::vector<std::string>& names = reader->columns();
-  if (names.empty()) {
-    fail<ConfigError>(a.command, a.input, "a table",
-                      c10::str("events of shape ", at::IntArrayRef(reader->event_shape())),
-                      "Give one row per event.");
-  }
-  if (has_generated_names(names)) {
-    if (names.size() != wanted.size()) fail_width(a, wanted.size(), names.size());
-    return reader;
-  }
-  options.columns = wanted;
-  return data::open_rows(a.input, options);
+  return out;
 }
 
+/// Columns of the input that are those of the model, in the model's order.
+std::vector<std::string> model_columns(const FeedArguments& a, const DataColumns& columns) {
+  const std::vector<std::string> wanted = columns.layout().to_read(/*with_weight=*/false);
+  std::vector<std::string> found = a.columns;
+  if (found.empty()) {
+    const auto reader = data::open_rows(a.input, a.file);
+    const std::vector<std::string>& names = reader->columns();
+    if (names.empty()) {
+      fail<ConfigError>(a.command, a.input, "a table",
+                        c10::str("events of shape ", at::IntArrayRef(reader->event_shape())),
+                        "Give one row per event.");
+    }
+    found = has_generated_names(names) ? all_but_weight(a, names) : wanted;
+  }
+  if (found.size() != wanted.size()) fail_width(a, wanted.size(), found.size());
+  return found;
+}
+
+/// The batches of the input, in the model's order of columns.
 RowFeed file_feed(const FeedArguments& a, const DataColumns& columns) {
-  const std::shared_ptr<data::RowReader> reader = open_input(a, columns);
-  const data::RowLayout layout = columns.layout();
+  data::RowLayout layout = columns.layout();
+  layout.weight = a.weight;
+  data::FileOptions options = a.file;
+  options.columns = model_columns(a, columns);
+  if (!a.weight.empty()) options.columns.push_back(a.weight);
+  const std::shared_ptr<data::RowReader> reader = data::open_rows(a.input, options);
   const auto next = [reader, layout, name = a.input](int64_t first_row, int64_t most) {
-    return layout.to_batch(reader->next(most), at::kDouble, name, first_row, /*with_weight=*/false);
+    return layout.to_batch(reader->next(most), at::kDouble, name, first_row);
   };
   return {a.input, next, [reader](int64_t) { return reader->fraction_read(); }};
 }
@@ -80,9 +89,11 @@ RowFeed open_feed(const FeedArguments& a, const ModelFile& model) {
     fail<ConfigError>(a.command, "INPUT", "a file of rows, or --split",
                       a.input.empty() ? "neither" : "both", "Name one of the two.");
   }
-  if (a.input.empty() && !a.columns.empty()) {
-    fail<ConfigError>(a.command, "--columns", "a file to choose columns of", "--split",
-                      "Drop --columns.");
+  for (const char* option : {"--columns", "--weight"}) {
+    const bool given = option == std::string("--weight") ? !a.weight.empty() : !a.columns.empty();
+    if (!a.input.empty() || !given) continue;
+    fail<ConfigError>(a.command, option, "a file to choose columns of", "--split",
+                      std::string("Drop ") + option + ".");
   }
   return a.input.empty() ? split_feed(a, model) : file_feed(a, model.columns);
 }

@@ -15,6 +15,7 @@ struct FeedArguments {
   std::string input = {};                 ///< A file of rows, or
   std::string split = {};                 ///< a part of the training's data.
   std::vector<std::string> columns = {};  ///< Of the file, in the model's order; empty = by name.
+  std::string weight = {};                ///< Column of the file with row weights; empty = none.
   data::FileOptions file = {};
 };
 
@@ -25,7 +26,8 @@ struct RowFeed {
   std::function<double(int64_t rows)> fraction;                      ///< Of the work behind.
 };
 
-/// ConfigError: neither or both of input and split, columns that do not fit, an endless split.
+/// ConfigError: neither or both of input and split, columns that do not fit, an endless split. A
+/// split brings the weights of the training's data.
 RowFeed open_feed(const FeedArguments& a, const ModelFile& model);
 
 }  // namespace contraflow::cli

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "contraflow/core/error.h"
+#include "contraflow/data/weights.h"
 #include "contraflow/training/evaluation.h"
 
 namespace contraflow::cli {
@@ -99,6 +100,7 @@ LikelihoodReport measure_likelihood(const Flow& flow, const data::Source& source
   const at::Tensor weight = weights.empty() ? at::ones({rows}, at::kDouble) : at::cat(weights);
   const double sum = weight.sum().item<double>();
   report.nll = weighted_mean(at::cat(losses), weight);
+  report.effective_rows = data::effective_rows(weight);
   report.noise_error = (weight * at::cat(errors)).norm().item<double>() / sum;
   report.bias_bound = (weight * at::cat(biases)).sum().item<double>() / sum;
   return report;

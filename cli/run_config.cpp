@@ -18,13 +18,22 @@ std::string preset_of(const Json& json) {
   return named ? model["preset"].get<std::string>() : ModelOptions{}.preset;
 }
 
+void check_objective(const RunConfig& config) {
+  if (config.training.objective != ObjectiveKind::kReverseKl || energy_of(config)) return;
+  fail<ConfigError>(
+      "train", "training.objective",
+      "\"max_likelihood\" for data without an energy, such as '" + config.data.name + "'",
+      "\"reverse_kl\"", "Set data.name to u1, u2, u3 or u4 for reverse KL.");
+}
+
 void check_dataset(const data::Dataset& dataset, const TrainingOptions& training) {
   if (dataset.event_shape.size() != 1) {
     fail<ConfigError>("train", dataset.name, "rows of columns",
                       c10::str("events of shape ", at::IntArrayRef(dataset.event_shape)),
                       "Flatten each event to one row.");
   }
-  if (training.validate_every > 0 && dataset.splits.validation == nullptr) {
+  const bool needs_rows = training.objective == ObjectiveKind::kMaxLikelihood;
+  if (needs_rows && training.validate_every > 0 && dataset.splits.validation == nullptr) {
     fail<ConfigError>("train", "data.validation_rows", "rows to validate on", "none",
                       "Raise it or data.validation_fraction, or set training.validate_every = 0.");
   }
@@ -82,16 +91,25 @@ Json PreparedRun::metadata() const {
   return out;
 }
 
+std::optional<EnergyKind> energy_of(const RunConfig& config) {
+  return find_energy(config.data.name);
+}
+
 void make_path_absolute(data::DataOptions& data) {
+  const auto from_root = [](std::string& name) {
+    std::error_code error;
+    if (!std::filesystem::exists(name, error)) return;  // open_data says so
+    const auto path = std::filesystem::absolute(name, error);
+    if (!error) name = path.lexically_normal().string();
+  };
   const std::vector<std::string> builtin = data::builtin_data_names();
   if (std::find(builtin.begin(), builtin.end(), data.name) != builtin.end()) return;
-  std::error_code error;
-  if (!std::filesystem::exists(data.name, error)) return;  // open_data says so
-  const auto path = std::filesystem::absolute(data.name, error);
-  if (!error) data.name = path.lexically_normal().string();
+  from_root(data.name);
+  if (data::is_row_file(data.weight)) from_root(data.weight);
 }
 
 PreparedRun prepare_run(RunConfig config) {
+  check_objective(config);
   make_path_absolute(config.data);
   PreparedRun run;
   run.dataset = data::open_data(config.data, scalar_type(config.training.dtype));

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "contraflow/data/dataset.h"
+#include "contraflow/distributions/energies.h"
 #include "contraflow/distributions/flow.h"
 #include "contraflow/models/model_options.h"
 #include "contraflow/training/training_options.h"
@@ -29,7 +30,8 @@ void visit(RunConfig& o, Field&& field) {
 /// Reads a config; absent keys are those of the preset. ConfigError names the dotted path.
 RunConfig run_config_from_json(const nlohmann::ordered_json& json, std::string_view where);
 
-/// The path of a file from the root: other commands run elsewhere, and must find the data too.
+/// Paths of files (rows, weights) from the root: other commands run elsewhere, and must find the
+/// data too.
 void make_path_absolute(data::DataOptions& data);
 
 /// Every key a config may hold, with default, type, range and meaning, for --help.
@@ -68,6 +70,9 @@ void visit(DataColumns& o, Field&& field) {
 }
 
 DataColumns columns_of(const data::Dataset& dataset);
+
+/// The energy that a run or its model is fitted to or can be measured against, if its data has one.
+std::optional<EnergyKind> energy_of(const RunConfig& config);
 
 /// Everything that a run needs, made from a config before anything is written.
 struct PreparedRun {

@@ -1,8 +1,10 @@
 #include "cli/training_run.h"
 
 #include <csignal>
+#include <memory>
 
 #include "contraflow/training/progress.h"
+#include "contraflow/training/reverse_kl.h"
 
 namespace contraflow::cli {
 namespace {
@@ -11,6 +13,15 @@ volatile std::sig_atomic_t stop_requested = 0;  // all that a signal handler may
 struct sigaction earlier_action {};
 
 void on_interrupt(int /*signal*/) { stop_requested = 1; }
+
+std::unique_ptr<Objective> objective_of(const PreparedRun& run) {
+  const TrainingOptions& training = run.config.training;
+  if (training.objective == ObjectiveKind::kMaxLikelihood) {
+    return std::make_unique<MaxLikelihood>(run.dataset.splits, training.init_rows);
+  }
+  const EnergyKind kind = energy_of(run.config).value();  // prepare_run() saw to it
+  return std::make_unique<ReverseKl>([kind](const at::Tensor& x) { return energy(kind, x); });
+}
 
 }  // namespace
 
@@ -37,7 +48,7 @@ TrainReport train_in_folder(PreparedRun& run, const RunFolder& folder, const Con
   hooks.config = run.metadata();
   TrainReport report;
   try {
-    report = fit_in_folder(*run.flow, run.dataset.splits, run.config.training, folder, hooks);
+    report = fit_in_folder(*run.flow, *objective_of(run), run.config.training, folder, hooks);
   } catch (...) {
     progress.finish();
     throw;

@@ -12,6 +12,7 @@
 #include "cli/row_scores.h"
 #include "contraflow/core/error.h"
 #include "contraflow/core/text.h"
+#include "contraflow/data/weights.h"
 #include "contraflow/training/evaluation.h"
 
 namespace contraflow::cli {
@@ -22,7 +23,7 @@ using Json = nlohmann::ordered_json;
 constexpr const char* kExamples =
     "Examples:\n"
     "  contraflow compare runs/monotone runs/residual             test rows of their common data\n"
-    "  contraflow compare runs/a runs/b --data new.csv --json\n"
+    "  contraflow compare runs/a runs/b --data new.csv --weight w --json\n"
     "  contraflow compare runs/a runs/b --set model.eval_log_det=adaptive --replicates 2\n\n"
     "Prints the mean of log p_A(x) - log p_B(x) in nats per row, over the same rows and with the "
     "same\n"
@@ -38,6 +39,7 @@ struct CompareArguments {
   std::string split = "test";
   std::string data;
   std::vector<std::string> columns;
+  std::string weight;
   int64_t rows = 0;
   int64_t replicates = 4;
   int64_t seed = 0;
@@ -49,6 +51,7 @@ struct CompareArguments {
 struct ComparisonReport {
   std::string data;
   int64_t rows = 0;
+  double effective_rows = 0.0;  ///< Of the rows' weights; see data::effective_rows().
   int64_t replicates = 1;
   MeanWithError nll_a, nll_b;
   MeanWithError difference;  ///< Of log p_A - log p_B.
@@ -95,6 +98,7 @@ RowFeed feed_of(const CompareArguments& arguments, const ModelFile& a, const Mod
   if (!arguments.data.empty()) {
     feed.input = arguments.data;
     feed.columns = arguments.columns;
+    feed.weight = arguments.weight;
   } else {
     check_data(a, b);
     feed.split = arguments.split;
@@ -139,6 +143,7 @@ ComparisonReport compare(const CompareArguments& arguments, const ModelFile& a, 
   ComparisonReport out;
   out.data = feed.name;
   out.rows = rows;
+  out.effective_rows = data::effective_rows(weight);
   out.replicates = replicates;
   out.nll_a = weighted_mean(at::cat(of_a), weight);
   out.nll_b = weighted_mean(at::cat(of_b), weight);
@@ -169,6 +174,7 @@ Json result_json(const ModelFile& a, const ModelFile& b, const ComparisonReport&
   Json out{{"command", "compare"},
            {"data", r.data},
            {"rows", r.rows},
+           {"effective_rows", json_number(r.effective_rows)},
            {"replicates", r.replicates},
            {"a", model_json(a, r.nll_a)},
            {"b", model_json(b, r.nll_b)},
@@ -203,7 +209,7 @@ std::string result_text(const ModelFile& a, const ModelFile& b, const Comparison
   table.add_row({"B", b.checkpoint_path.string(), format_count(b.counters.step),
                  with_error(r.nll_b.mean, r.nll_b.standard_error)});
   Facts facts;
-  facts.add("data", r.data + ", " + format_count(r.rows) + " rows");
+  facts.add("data", r.data + ", " + rows_text(r.rows, r.effective_rows));
   facts.add(
       "log p_A - log p_B",
       console.bold(with_error(r.difference.mean, r.difference.standard_error)) + " nats per row");
@@ -254,6 +260,8 @@ Command add_compare(CLI::App& parent) {
                  "Columns of --data in the order of the models', by name or number from 0.")
       ->delimiter(',')
       ->allow_extra_args(false);
+  app.add_option("--weight", a->weight,
+                 "Column of --data with row weights; rows of --split have those of the training.");
   add_draw_options(app, a->rows, a->replicates, a->seed);
   add_set_option(app, a->set);
   add_dtype_option(app, a->dtype);

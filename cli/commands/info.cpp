@@ -169,6 +169,7 @@ std::string result_text(const ModelFile& model) {
                                join(model.columns.condition, ", ") + model.columns.label);
   }
   const TrainingOptions& training = model.config.training;
+  facts.add("objective", enum_name(training.objective));
   facts.add("training", format_count(model.counters.step) + " of " + format_count(training.steps) +
                             " steps, batch " + format_count(training.batch_size) + ", Adam at " +
                             scientific(training.adam.learning_rate) + ", " +

@@ -36,7 +36,8 @@ constexpr const char* kExamples =
     "  contraflow plot runs/checkerboard               everything that fits the data, as PNG\n"
     "  contraflow plot runs/digits --kind samples\n"
     "  contraflow plot runs/labelled --given label=3 --out pictures\n\n"
-    "density  two columns: data, model density and samples side by side\n"
+    "density  two columns: data (or the target of an energy), model density and samples side by "
+    "side\n"
     "warp     two columns: a grid of the base space carried to the data\n"
     "curves   losses over the steps of the run\n"
     "samples  images of data and samples where columns are pixels; each column's distribution\n";
@@ -80,7 +81,8 @@ class Plotter {
   void draw_curves() {
     const fs::path metrics = model_.folder() / "metrics.jsonl";
     if (arguments_.kind == PlotKind::kAll && !fs::exists(metrics)) return;
-    draw_run_curves(metrics, model_.columns, title_of(dataset_), folder_ / "curves.png");
+    draw_run_curves(metrics, least_loss(model_.config, model_.columns), title_of(dataset_),
+                    folder_ / "curves.png");
     drawn_.push_back(folder_ / "curves.png");
   }
 

@@ -22,6 +22,8 @@ constexpr const char* kExamples =
     "  contraflow train --data checkerboard                     a toy density, default model\n"
     "  contraflow train --data events.csv --model residual --out runs/events\n"
     "  contraflow train configs/digits.toml --set training.steps=500 --overwrite\n"
+    "  contraflow train --data events.csv --set data.weight=w   rows count by their column w\n"
+    "  contraflow train configs/energy-u1.toml                  reverse KL to exp(-U)/Z, no data\n"
     "  contraflow train --out runs/events --resume              go on where it stopped\n\n"
     "Without --out the folder is runs/ and the name of the config, or of data and model. A folder\n"
     "that holds a run is refused unless --resume or --overwrite is given. Ctrl-C finishes the "
@@ -117,7 +119,8 @@ std::vector<fs::path> draw_pictures(const PreparedRun& run, const RunFolder& fol
     }
   };
   draw("curves.png", [&](const fs::path& path) {
-    draw_run_curves(folder.metrics_path(), run.columns, title_of(run.dataset), path);
+    draw_run_curves(folder.metrics_path(), least_loss(run.config, run.columns),
+                    title_of(run.dataset), path);
   });
   if (has_density_map(run.columns) && run.columns.condition_size() == 0) {
     draw("density.png", [&](const fs::path& path) {
@@ -135,12 +138,21 @@ Json loss_json(const MeanWithError& loss) {
           {"rows", loss.rows}};
 }
 
+/// KL(flow, exp(-U)/Z) of a reverse-KL loss; none for other objectives.
+std::optional<MeanWithError> reverse_kl_of(const TrainReport& report, const PreparedRun& run) {
+  if (run.config.training.objective != ObjectiveKind::kReverseKl) return std::nullopt;
+  std::optional<MeanWithError> out = report.best ? report.best->loss : report.loss;
+  if (out) out->mean += log_normaliser(energy_of(run.config).value());
+  return out;
+}
+
 Json report_json(const TrainReport& report, const PreparedRun& run, const RunFolder& folder,
                  const std::vector<fs::path>& pictures) {
   Json out{{"command", "train"},
            {"status", enum_name(report.status)},
            {"step", report.step},
            {"steps", run.config.training.steps},
+           {"objective", enum_name(run.config.training.objective)},
            {"seconds", json_number(report.seconds)},
            {"steps_per_second", json_number(report.steps_per_second)},
            {"loss", report.loss ? loss_json(*report.loss) : Json()},
@@ -150,6 +162,7 @@ Json report_json(const TrainReport& report, const PreparedRun& run, const RunFol
            {"folder", folder.path().string()},
            {"checkpoint", folder.checkpoint_path().string()},
            {"pictures", Json::array()}};
+  if (const auto kl = reverse_kl_of(report, run)) out["reverse_kl"] = loss_json(*kl);
   for (const fs::path& picture : pictures) out["pictures"].push_back(picture.string());
   return out;
 }
@@ -177,7 +190,11 @@ std::string report_text(const TrainReport& report, const PreparedRun& run, const
                                 bits(best, run.columns) + ", best, at step " +
                                 format_count(report.best->step));
   }
-  if (run.columns.entropy) facts.add("data entropy", fixed(*run.columns.entropy) + " nats");
+  const std::optional<LeastLoss> least = least_loss(run.config, run.columns);
+  if (least) facts.add("least loss", fixed(least->nats) + " nats, the " + least->name);
+  if (const auto kl = reverse_kl_of(report, run)) {
+    facts.add("reverse KL", with_error(kl->mean, kl->standard_error) + " nats, to exp(-U)/Z");
+  }
   facts.add("model holds", std::string(enum_name(report.weights)) + " weights");
   facts.add("run folder", folder.path().string());
   for (const fs::path& picture : pictures) facts.add("picture", picture.string());

@@ -14,6 +14,7 @@
 #include "contraflow/data/sources.h"
 #include "contraflow/data/table.h"
 #include "contraflow/data/toy.h"
+#include "contraflow/data/weights.h"
 
 namespace contraflow::data {
 namespace {
@@ -67,6 +68,17 @@ SourcePtr table_part(const char* part, const Batch& all, const at::Tensor& rows,
                                         rng.fork("order").fork(part));
 }
 
+// Weights [rows] of a file of their own.
+at::Tensor read_weights(const std::string& path, int64_t rows, const std::string& data) {
+  const Table table = read_table(path);
+  if (table.rows.size(1) != 1 || table.rows.size(0) != rows) {
+    fail<ShapeError>(kWhere, "weight '" + path + "'",
+                     "one column of " + std::to_string(rows) + " rows, one for each row of " + data,
+                     c10::str(table.rows.sizes()), "Give one weight per row, in the same order.");
+  }
+  return table.rows.select(1, 0);
+}
+
 // Checks the columns to be modelled, cuts the rows into parts, and fills `out`.
 void split_table(const Table& table, const std::vector<int64_t>& event_shape,
                  const DataOptions& options, at::ScalarType dtype, Dataset& out) {
@@ -86,6 +98,11 @@ void split_table(const Table& table, const std::vector<int64_t>& event_shape,
   std::vector<int64_t> shape{table.rows.size(0)};
   shape.insert(shape.end(), event_shape.begin(), event_shape.end());
   all.x = all.x.reshape(shape);
+  if (!options.weight.empty() && out.layout.weight.empty()) {
+    const at::Tensor weight = read_weights(options.weight, table.rows.size(0), options.name);
+    check_weights(kWhere, "weight '" + options.weight + "'", weight);
+    all.weight = weight.to(dtype);
+  }
   const Rng rng = rng_of(options);
   const SplitSizes sizes{options.validation_fraction, options.test_fraction,
                          options.validation_rows, options.test_rows};
@@ -123,7 +140,9 @@ RowLayout resolve_layout(const std::vector<std::string>& names, const DataOption
   RowLayout layout;
   layout.condition = take(options.condition);
   if (!options.label.empty()) layout.label = take({options.label})[0];
-  if (!options.weight.empty()) layout.weight = take({options.weight})[0];
+  if (!options.weight.empty() && !is_row_file(options.weight)) {
+    layout.weight = take({options.weight})[0];
+  }
   layout.columns = take(options.columns);
   if (!options.columns.empty()) return layout;
   for (size_t c = 0; c < names.size(); ++c) {
@@ -178,11 +197,13 @@ Dataset open_file(const DataOptions& options, at::ScalarType dtype) {
   out.name = options.name;
   if (options.levels > 0) out.levels = options.levels;
   if (opened->columns().empty()) {  // events of several dimensions have no columns to choose from
-    if (!options.condition.empty() || !options.label.empty() || !options.weight.empty() ||
+    const bool weight_column = !options.weight.empty() && !is_row_file(options.weight);
+    if (!options.condition.empty() || !options.label.empty() || weight_column ||
         !options.columns.empty()) {
-      fail<ConfigError>(kWhere, options.name, "a table, to choose columns of",
-                        "events of shape " + c10::str(at::IntArrayRef(opened->event_shape())),
-                        "Remove columns, condition, label and weight.");
+      fail<ConfigError>(
+          kWhere, options.name, "a table, to choose columns of",
+          "events of shape " + c10::str(at::IntArrayRef(opened->event_shape())),
+          "Remove columns, condition and label; weights may come from a file of their own.");
     }
     const Table table = read_table(options.name, file);
     out.layout.columns = table.columns;

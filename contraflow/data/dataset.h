@@ -22,6 +22,9 @@ struct DataOptions {
   std::vector<std::string> columns = {};
   std::vector<std::string> condition = {};
   std::string label = "";
+  /// A column of the file, or, with the ending of a file of rows, another file of one column with
+  /// one weight for each row. Finite, >= 0, not all zero (weights.h); empty = every row counts
+  /// alike.
   std::string weight = "";
   CsvHeader header = CsvHeader::kAuto;
   CsvDelimiter delimiter = CsvDelimiter::kAuto;
@@ -45,7 +48,8 @@ void visit(DataOptions& o, Field&& field) {
   field("columns", o.columns, "Columns to model, by name or number from 0; empty = all others.");
   field("condition", o.condition, "Columns of numbers to condition on.");
   field("label", o.label, "Column of class numbers 0, 1, ... to condition on (one-hot).");
-  field("weight", o.weight, "Column of row weights.");
+  field("weight", o.weight,
+        "Column of row weights, or a file (.csv, .tsv, .txt, .npy) of one column of them.");
   field("header", o.header, "Whether a CSV file's first line names the columns.");
   field("delimiter", o.delimiter, "What separates CSV fields; auto = tab in .tsv, else comma.");
   field("levels", o.levels, closed_interval(0, 65536),
@@ -71,7 +75,8 @@ struct Dataset {
   /// Disjoint parts; validation or test is null where its size is 0.
   Splits splits;
   std::vector<int64_t> event_shape;
-  /// Names of columns and their meaning; columns is empty for events of several dimensions.
+  /// Names of columns and their meaning; columns is empty for events of several dimensions, weight
+  /// where the weights come from a file of their own.
   RowLayout layout;
   /// Integer levels; nullopt = continuous.
   std::optional<int64_t> levels;
@@ -93,7 +98,8 @@ struct Dataset {
 /// Throws     ConfigError (unknown name, with the nearest one; options that contradict each other
 /// or
 ///            the data), IoError, DomainError (missing, infinite or out-of-range values, constant
-///            columns), ShapeError (fewer than two rows).
+///            columns; weights that are negative, or all zero in a part), ShapeError (fewer than
+///            two rows; a file of weights that is not one column of as many).
 /// Example    const Dataset data = open_data({.name = "digits"});
 Dataset open_data(const DataOptions& options, at::ScalarType dtype = at::kFloat);
 

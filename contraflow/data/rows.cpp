@@ -72,6 +72,10 @@ std::vector<int64_t> find_columns(const std::vector<std::string>& names,
   return out;
 }
 
+bool is_row_file(const std::filesystem::path& path) {
+  return path.extension() == ".npy" || is_text(path);
+}
+
 std::unique_ptr<RowReader> open_rows(const std::filesystem::path& path,
                                      const FileOptions& options) {
   if (path.extension() == ".npy") return std::make_unique<NpyReader>(path, options);

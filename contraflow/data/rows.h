@@ -68,6 +68,9 @@ class RowWriter {
   virtual void finish() = 0;
 };
 
+/// The name ends like those of files that open_rows() reads.
+bool is_row_file(const std::filesystem::path& path);
+
 /// A reader or a writer chosen by the file's extension: .npy; .csv, .tsv, .txt. ConfigError for
 /// any other. `dtype` is that of an .npy file; text keeps the precision of the rows appended.
 std::unique_ptr<RowReader> open_rows(const std::filesystem::path& path,

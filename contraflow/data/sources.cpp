@@ -7,6 +7,7 @@
 
 #include "contraflow/core/check.h"
 #include "contraflow/core/error.h"
+#include "contraflow/data/weights.h"
 
 namespace contraflow::data {
 namespace {
@@ -72,6 +73,8 @@ TensorSource::TensorSource(std::string name, at::Tensor x, at::Tensor condition,
   check_floating("TensorSource", "x", x_);
   check_companion("condition", condition_, 2, x_);
   check_companion("weight", weight_, 1, x_);
+  if (weight_.defined())
+    check_weights("TensorSource", "weight of the rows '" + name_ + "'", weight_);
 }
 
 at::Tensor TensorSource::order(int64_t epoch) const {

@@ -45,7 +45,8 @@ class ToySource final : public Source {
 
 /// Rows in memory.
 ///
-/// Shapes     x: [N, event...], N >= 1.  condition: [N, C] or undefined.  weight: [N] or undefined.
+/// Shapes     x: [N, event...], N >= 1.  condition: [N, C] or undefined.  weight: [N] or undefined,
+///            finite, >= 0 and not all zero.
 /// Types      float32, float64, the same for all.
 /// Size       N.
 /// Random     epoch e goes through the rows in the order of a permutation keyed by (rng, e). Steps
@@ -53,7 +54,8 @@ class ToySource final : public Source {
 ///            other ones in each epoch, wait for the next. With N < batch_size every batch is one
 ///            epoch, N rows.
 /// Threads    const members may run concurrently (the current epoch's order is kept under a lock).
-/// Throws     ShapeError, DtypeError (tensors that do not fit together); see Source.
+/// Throws     ShapeError, DtypeError (tensors that do not fit together); DomainError (weights); see
+///            Source.
 /// Source     none.
 /// Example    TensorSource source("train", x, {}, {}, Rng(1));
 class TensorSource final : public Source {

@@ -133,6 +133,59 @@ Point cosine(const Rng& rng, int64_t row) {  // a sine, in spite of the name it 
   return {x, 2.5 * std::sin(x)};
 }
 
+// u1 to u4: samples of exp(-U)/Z for the energies of distributions/energies.cpp, which factor.
+
+// A ring of radius 2 times two vertical strips: rejection from the ring. Radii above 2 + 6 * .4
+// have probability 1e-9 and are left out.
+Point u1(const Rng& rng, int64_t row) {
+  constexpr double kMostRadius = 4.4;
+  const auto strip = [](double x, double centre) {
+    const double z = (x - centre) / 0.6;
+    return std::exp(-0.5 * z * z);
+  };
+  const Draws draws(rng, row);
+  for (uint64_t trial = 0;; ++trial) {
+    const Point u = draws.uniforms(3 * trial), v = draws.uniforms(3 * trial + 1);
+    const double radius = 2.0 + 0.4 * draws.normals(3 * trial + 2)[0];
+    if (radius > kMostRadius || u[0] * kMostRadius > radius) continue;  // the area element is r dr
+    const Point x{radius * std::cos(2.0 * kPi * u[1]), radius * std::sin(2.0 * kPi * u[1])};
+    if (v[0] * (1.0 + strip(2.0, -2.0)) < strip(x[0], 2.0) + strip(x[0], -2.0)) return x;
+  }
+}
+
+// The first coordinate of u2 to u4: uniform on [-4, 4] with half a Gaussian of width .4 at each
+// end.
+double walled(const Draws& draws, uint64_t block) {
+  const double root = std::sqrt(2.0 * kPi) * 0.4;
+  const Point u = draws.uniforms(block);
+  if (u[0] * (8.0 + root) < 8.0) return 8.0 * u[1] - 4.0;
+  const double beyond = 0.4 * draws.normals(block + 1)[0];
+  return beyond + std::copysign(4.0, beyond);
+}
+
+double wave(double x) { return std::sin(2.0 * kPi * x / 4.0); }
+
+Point u2(const Rng& rng, int64_t row) {
+  const Draws draws(rng, row);
+  const double x = walled(draws, 0);
+  return {x, wave(x) + 0.4 * draws.normals(2)[0]};
+}
+
+Point u3(const Rng& rng, int64_t row) {
+  const Draws draws(rng, row);
+  const double x = walled(draws, 0), z = (x - 1.0) / 0.6;
+  const double below = draws.uniforms(3)[0] < 0.5 ? 3.0 * std::exp(-0.5 * z * z) : 0.0;
+  return {x, wave(x) - below + 0.35 * draws.normals(2)[0]};
+}
+
+// The branches have the weights of their widths, .4 and .35.
+Point u4(const Rng& rng, int64_t row) {
+  const Draws draws(rng, row);
+  const double x = walled(draws, 0), n = draws.normals(2)[0];
+  if (draws.uniforms(3)[0] * 0.75 < 0.4) return {x, wave(x) + 0.4 * n};
+  return {x, wave(x) - 3.0 / (1.0 + std::exp(-(x - 1.0) / 0.3)) + 0.35 * n};
+}
+
 constexpr std::array kDensities{
     ToyDensity{"swissroll", 2.6700, 4.0, swissroll},
     ToyDensity{"circles", 3.2683, 4.0, circles},
@@ -144,6 +197,10 @@ constexpr std::array kDensities{
     ToyDensity{"checkerboard", 5.0 * std::numbers::ln2, 4.0, checkerboard},
     ToyDensity{"line", std::nullopt, 3.0, line},
     ToyDensity{"cos", std::nullopt, 3.0, cosine},
+    ToyDensity{"u1", 2.66001, 4.0, u1},
+    ToyDensity{"u2", 2.75585, 5.5, u2},
+    ToyDensity{"u3", 2.78063, 5.5, u3},
+    ToyDensity{"u4", 2.99022, 5.5, u4},
 };
 
 template <class T>

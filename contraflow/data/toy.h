@@ -25,8 +25,8 @@ struct ToyDensity {
   std::array<double, 2> (*draw)(const Rng& rng, int64_t row);
 };
 
-/// The ten densities: swissroll, circles, rings, moons, 8gaussians, pinwheel, 2spirals,
-/// checkerboard, line, cos.
+/// The densities: swissroll, circles, rings, moons, 8gaussians, pinwheel, 2spirals,
+/// checkerboard, line, cos; and u1 to u4, exp(-U)/Z of the energies of the same names (energies.h).
 ///
 /// Scales are those of the FFJORD, Residual Flows and Monotone Flows experiments. Their generators
 /// put a fixed fraction of every batch into each mode and shuffle; here each row draws its mode
@@ -48,7 +48,8 @@ std::optional<double> toy_entropy(std::string_view name);
 /// Random     row r is a pure function of (rng.key(), r): any split of the stream gives equal rows.
 /// Threads    safe.
 /// Throws     ShapeError (count < 0); DtypeError (dtype not floating).
-/// Source     Grathwohl et al. 2019, FFJORD, arXiv:1810.01367 (definitions of the experiments).
+/// Source     Grathwohl et al. 2019, FFJORD, arXiv:1810.01367 (definitions of the experiments);
+///            Rezende and Mohamed 2015, arXiv:1505.05770, table 1 (u1 to u4).
 /// Example    const at::Tensor x = sample_toy(toy_density("moons"), Rng(1), 500, at::kFloat);
 at::Tensor sample_toy(const ToyDensity& density, const Rng& rng, int64_t count,
                       at::ScalarType dtype);

@@ -25,6 +25,13 @@ at::Tensor wall(const at::Tensor& x1) { return bowl((x1.abs() - 4).clamp_min(0),
 
 }  // namespace
 
+std::optional<EnergyKind> find_energy(std::string_view name) {
+  for (const auto& [known, kind] : EnumNames<EnergyKind>::values) {
+    if (name == known) return kind;
+  }
+  return std::nullopt;
+}
+
 at::Tensor energy(EnergyKind kind, const at::Tensor& x) {
   check_event("energy", "x", x, {2});
   check_floating("energy", "x", x);

@@ -3,6 +3,8 @@
 #include <ATen/core/Tensor.h>
 
 #include <array>
+#include <optional>
+#include <string_view>
 #include <utility>
 
 #include "contraflow/core/options.h"
@@ -24,6 +26,9 @@ struct EnumNames<EnergyKind> {
       std::pair{"u1", EnergyKind::kU1}, std::pair{"u2", EnergyKind::kU2},
       std::pair{"u3", EnergyKind::kU3}, std::pair{"u4", EnergyKind::kU4}};
 };
+
+/// The energy called `name`, "u1" to "u4"; none for another name.
+std::optional<EnergyKind> find_energy(std::string_view name);
 
 /// U(x), [B], for x [B, 2] of any floating dtype; differentiable.
 ///

@@ -22,6 +22,10 @@ MeanWithError mean_with_error(const T* v, int64_t n, Weight weight) {
     sum += weight(i) * static_cast<double>(v[i]);
     weight_sum += weight(i);
   }
+  if (n > 0 && !(weight_sum > 0.0 && std::isfinite(weight_sum))) {
+    fail<DomainError>("weighted_mean", "weight", "weights with a positive, finite sum",
+                      c10::str("a sum of ", weight_sum), "Take rows of weight above 0.");
+  }
   const double mean = sum / weight_sum;
   double squares = 0.0;
   for (int64_t i = 0; i < n; ++i) {
@@ -44,6 +48,10 @@ at::TensorOptions kind_of(const Flow& flow, const at::Tensor& fallback) {
 // A plain loop: for a batch of some hundred rows it takes a microsecond, tensor operations some
 // thirty.
 MeanWithError weighted_mean(const at::Tensor& value_b, const at::Tensor& weight_b) {
+  if (weight_b.defined() && weight_b.sizes() != value_b.sizes()) {
+    fail<ShapeError>("weighted_mean", "weight", c10::str(value_b.sizes()),
+                     c10::str(weight_b.sizes()), "Give one weight per value.");
+  }
   const at::Tensor values = on_cpu(value_b);
   const at::Tensor weights =
       weight_b.defined() ? on_cpu(weight_b).to(at::kDouble) : at::ones({}, at::kDouble);

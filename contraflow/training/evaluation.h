@@ -8,7 +8,9 @@ namespace contraflow {
 
 /// Weighted mean sum(w v)/sum(w) in float64, with the standard error of the rows' spread:
 /// sqrt(n/(n-1) sum w^2 (v - mean)^2) / sum w. `weight_b` may be undefined: all one.
-/// The spread holds the noise of probes and dequantization too, one draw per row.
+/// The spread holds the noise of probes and dequantization too, one draw per row. Integer weights
+/// give the mean of so many equal rows, but not their error: copies of a row add no knowledge.
+/// Throws ShapeError (another shape), DomainError (a sum of weights that is not positive, finite).
 MeanWithError weighted_mean(const at::Tensor& value_b, const at::Tensor& weight_b);
 
 /// The batch in the dtype and on the device of `options`; undefined parts stay undefined.
@@ -20,8 +22,8 @@ struct LossArguments {
   Rng rng{0};                ///< Row r draws as sample r.
 };
 
-/// Mean of -log p(x), nats per event, in Phase::kEvaluate and without autograd. The flow must be
-/// ready to evaluate (EvaluationScope, load_weights()).
+/// Mean of -log p(x), weighted where the source has weights, nats per event, in Phase::kEvaluate
+/// and without autograd. The flow must be ready to evaluate (EvaluationScope, load_weights()).
 MeanWithError evaluate_loss(const Flow& flow, const data::Source& source,
                             const LossArguments& arguments);
 

@@ -3,38 +3,19 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
+#include <algorithm>
 #include <cmath>
+#include <utility>
+#include <vector>
 
 #include "contraflow/core/error.h"
-#include "contraflow/core/options.h"
+#include "contraflow/data/weights.h"
 #include "contraflow/training/evaluation.h"
-#include "contraflow/training/flat_parameters.h"
-#include "contraflow/training/non_finite.h"
 
 namespace contraflow {
 namespace {
 
 constexpr const char* kWhere = "fit_reverse_kl";
-
-void check(const Flow& flow, const ReverseKlOptions& options) {
-  check_options(options, kWhere);
-  if (flow.condition_size() > 0) {
-    fail<ConfigError>(kWhere, "flow", "an unconditional flow",
-                      c10::str("a condition of width ", flow.condition_size()),
-                      "Fit one flow for each condition.");
-  }
-  for (const at::Tensor& p : flow.base()->parameters()) {
-    if (!p.requires_grad()) continue;
-    fail<ConfigError>(kWhere, "base", "a base without trainable parameters",
-                      "one whose samples carry no gradient", "Use base 'normal', or freeze it.");
-  }
-}
-
-void require_finite(double value, const char* what, int64_t step, const std::string& origin) {
-  if (std::isfinite(value)) return;
-  fail<NumericsError>(kWhere, c10::str(what, " at step ", step + 1), "finite values", origin,
-                      "Nothing was updated. Lower adam.learning_rate, or train in float64.");
-}
 
 void prepare(Flow& flow, int64_t count, const Rng& rng) {
   Context context;
@@ -43,6 +24,19 @@ void prepare(Flow& flow, int64_t count, const Rng& rng) {
   const bool due = flow.transform()->prepare_needs_data();
   flow.prepare(due ? flow.sample(count, {.rng = rng.fork("prepare samples")}) : at::Tensor(),
                context);
+}
+
+// log q(x) + U(x) [count] of samples, `batch_size` at a time.
+at::Tensor sample_losses(const Flow& flow, const Energy& energy, int64_t count, int64_t batch_size,
+                         const Rng& rng) {
+  const at::NoGradGuard guard;
+  std::vector<at::Tensor> losses;
+  for (int64_t begin = 0; begin < count; begin += batch_size) {
+    const SampleWithLogProb drawn = flow.sample_and_log_prob(std::min(batch_size, count - begin),
+                                                             {.rng = rng.rows_from(begin)});
+    losses.push_back((drawn.log_prob + energy(drawn.sample)).to(at::kDouble));
+  }
+  return at::cat(losses);
 }
 
 }  // namespace
@@ -60,38 +54,77 @@ DifferentiableSample differentiable_sample(const Flow& flow, int64_t count, cons
   return {out.value, flow.base()->log_prob(z) - out.log_det};
 }
 
-MeanWithError fit_reverse_kl(Flow& flow, const Energy& energy, const ReverseKlOptions& options) {
-  check(flow, options);
-  FlatParameters flat(flow);
-  Adam adam(flat, options.adam);
-  MeanWithError loss;
-  for (int64_t step = 0; step < options.steps; ++step) {
-    const Rng rng = Rng(static_cast<uint64_t>(options.seed))
-                        .fork("reverse_kl")
-                        .fork(static_cast<uint64_t>(step));
-    prepare(flow, options.batch_size, rng);
-    flat.zero_gradients();
-    const DifferentiableSample drawn = differentiable_sample(flow, options.batch_size, rng);
-    const at::Tensor losses = drawn.log_prob + energy(drawn.sample);
-    loss = weighted_mean(losses, {});
-    require_finite(loss.mean, "loss", step, "a loss that is not");
-    losses.mean().backward();
-    const double norm = gradient_norm(flat);
-    if (!std::isfinite(norm))
-      require_finite(norm, "gradient", step, describe(find_in_gradients(flow, flat)));
-    adam.step(options.adam.learning_rate);
+void ReverseKl::check(const Flow& flow, const TrainingOptions& options) const {
+  if (options.objective != ObjectiveKind::kReverseKl) {
+    fail<ConfigError>(kWhere, "training.objective", "\"reverse_kl\" for an energy",
+                      "\"" + std::string(enum_name(options.objective)) + "\"",
+                      "Use fit() with rows of data.");
   }
-  flat.release_gradients();
+  if (flow.condition_size() > 0) {
+    fail<ConfigError>(kWhere, "flow", "an unconditional flow",
+                      c10::str("a condition of width ", flow.condition_size()),
+                      "Fit one flow for each condition.");
+  }
+  for (const at::Tensor& p : flow.base()->parameters()) {
+    if (!p.requires_grad()) continue;
+    fail<ConfigError>(kWhere, "base", "a base without trainable parameters",
+                      "one whose samples carry no gradient", "Use base 'normal', or freeze it.");
+  }
+}
+
+void ReverseKl::initialise(Flow& flow, int64_t rows, const at::TensorOptions& /*kind*/,
+                           const Rng& rng) const {
+  prepare(flow, rows, rng);
+}
+
+StepLoss ReverseKl::add_gradient(Flow& flow, const ObjectiveStep& step) const {
+  prepare(flow, step.batch_size, step.rng);
+  const DifferentiableSample drawn = differentiable_sample(flow, step.batch_size, step.rng);
+  const at::Tensor losses = drawn.log_prob + energy_(drawn.sample);
+  losses.mean().backward();
+  return {weighted_mean(losses, {}), drawn.sample.detach(), {}};
+}
+
+MeanWithError ReverseKl::validate(const Flow& flow, int64_t rows, int64_t batch_size,
+                                  const Rng& rng) const {
+  return weighted_mean(sample_losses(flow, energy_, rows, batch_size, rng), {});
+}
+
+std::string ReverseKl::origin(const Flow& /*flow*/, const FlatParameters& /*parameters*/,
+                              const StepLoss& step) const {
   const at::NoGradGuard guard;
-  flow.transform()->postpone_measurements();
-  flow.prepare({}, {.condition = {}, .rng = Rng(0).fork("refresh")});
-  return loss;
+  const at::Tensor bad = at::isfinite(energy_(step.x)).logical_not();
+  if (!bad.any().item<bool>()) return "a sample of the flow, or its log-density, that is not";
+  const at::Tensor x =
+      step.x[bad.nonzero()[0].item<int64_t>()].to(at::kCPU, at::kDouble).contiguous();
+  return c10::str("an energy that is not, at x = ",
+                  at::ArrayRef<double>(x.const_data_ptr<double>(), static_cast<size_t>(x.numel())));
+}
+
+TrainReport fit_reverse_kl(Flow& flow, const Energy& energy, TrainingOptions options,
+                           const TrainerHooks& hooks) {
+  options.objective = ObjectiveKind::kReverseKl;
+  return fit(flow, ReverseKl(energy), options, hooks);
+}
+
+ReverseKlReport measure_reverse_kl(const Flow& flow, const Energy& energy, int64_t count,
+                                   const Rng& rng) {
+  constexpr int64_t kChunk = 4096;
+  const at::Tensor losses = sample_losses(flow, energy, count, kChunk, rng);
+  ReverseKlReport out;
+  out.loss = weighted_mean(losses, {});
+  const double largest = (-losses).max().item<double>();
+  const at::Tensor ratios = at::exp(-losses - largest);  // exp(-U) / q over its largest
+  out.log_z = largest + std::log(ratios.mean().item<double>());
+  out.effective_rows = data::effective_rows(ratios);
+  const auto rows = static_cast<double>(count);
+  // Error of the mean ratio over the mean ratio.
+  out.log_z_error = std::sqrt(std::max(0.0, 1.0 / out.effective_rows - 1.0 / rows));
+  return out;
 }
 
 MeanWithError reverse_kl(const Flow& flow, const Energy& energy, int64_t count, const Rng& rng) {
-  const at::NoGradGuard guard;
-  const SampleWithLogProb drawn = flow.sample_and_log_prob(count, {.rng = rng});
-  return weighted_mean(drawn.log_prob + energy(drawn.sample), {});
+  return measure_reverse_kl(flow, energy, count, rng).loss;
 }
 
 }  // namespace contraflow

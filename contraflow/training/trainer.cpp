@@ -3,15 +3,13 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
-#include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <utility>
 
-#include "contraflow/core/check.h"
 #include "contraflow/core/error.h"
 #include "contraflow/core/log.h"
 #include "contraflow/training/ema.h"
-#include "contraflow/training/evaluation.h"
 #include "contraflow/training/non_finite.h"
 #include "contraflow/transforms/contractive_block.h"
 
@@ -35,34 +33,6 @@ class ThreadScope {
 
 at::ScalarType scalar_type(FloatType type) {
   return type == FloatType::kFloat64 ? at::kDouble : at::kFloat;
-}
-
-void check_source(const Flow& flow, const data::SourcePtr& source, const char* name) {
-  const at::IntArrayRef event = flow.event_shape();
-  if (source == nullptr) {
-    fail<ConfigError>("fit", name, "a source of rows", "none", "Give the splits one.");
-  }
-  if (source->event_shape() == flow.event_shape()) return;
-  fail<ShapeError>("fit", name, c10::str("events of shape ", event),
-                   c10::str(at::IntArrayRef(source->event_shape())),
-                   "Build the flow for this data.");
-}
-
-void check_weights(const at::Tensor& weight) {
-  if (!weight.defined()) return;
-  const double least = weight.min().item<double>();
-  if (least >= 0.0 && weight.sum().item<double>() > 0.0) return;
-  fail<DomainError>("fit", "weight", "weights >= 0 with a positive sum in every batch",
-                    least < 0.0 ? std::to_string(least) : "only zeros",
-                    "Repair the weight column.");
-}
-
-// Derivative of the mean of -log p with respect to each log p: backward starts here instead of at a
-// graph of the mean, whose nodes cost more than the optimizer.
-at::Tensor loss_seed(const data::Batch& batch) {
-  if (batch.weight.defined()) return batch.weight * (-1.0 / batch.weight.sum().item<double>());
-  const int64_t rows = batch.x.size(0);
-  return at::full({rows}, -1.0 / static_cast<double>(rows), batch.x.options());
 }
 
 // Converts before anything takes views of the parameters.
@@ -92,10 +62,10 @@ void warn_of_infinite_variance(const Flow& flow) {
 
 class Session {
  public:
-  Session(Flow& flow, const data::Splits& splits, const TrainingOptions& options,
+  Session(Flow& flow, const Objective& objective, const TrainingOptions& options,
           const TrainerHooks& hooks)
       : flow_(in_dtype(flow, scalar_type(options.dtype))),
-        splits_(splits),
+        objective_(objective),
         options_(options),
         hooks_(hooks),
         flat_(flow),
@@ -137,10 +107,9 @@ class Session {
   void restore(const Checkpoint& checkpoint);
   TrainStatus loop();
   MetricsRecord step();
-  MeanWithError finite_loss(const at::Tensor& log_prob_b, const data::Batch& batch,
-                            const Context& context);
+  MeanWithError finite_loss(const StepLoss& step);
   double finite_gradient_norm();
-  [[noreturn]] void stop_non_finite(const char* what, const NonFinite& origin);
+  [[noreturn]] void stop_non_finite(const char* what, const std::string& origin);
   bool state_is_good() const;
   void validate_weights(MetricsRecord& record);
   void report_step(const MetricsRecord& record) const;
@@ -151,7 +120,7 @@ class Session {
   bool at_end() const { return counters_.step >= options_.steps; }
 
   Flow& flow_;
-  const data::Splits& splits_;
+  const Objective& objective_;
   const TrainingOptions& options_;
   const TrainerHooks& hooks_;
   FlatParameters flat_;
@@ -167,18 +136,16 @@ class Session {
 };
 
 void Session::initialise() {
-  const int64_t rows =
-      std::min(options_.init_rows, splits_.train->size().value_or(options_.init_rows));
-  const data::Batch batch = batch_to(splits_.train->rows(0, rows), kind_);
-  const Rng rng = Rng(static_cast<uint64_t>(options_.seed)).fork("initialise");
-  check_finite("fit", "training rows", batch.x);
-  flow_.prepare(batch.x, {.condition = batch.condition, .rng = rng, .phase = Phase::kTrain});
+  objective_.initialise(flow_, options_.init_rows, kind_,
+                        Rng(static_cast<uint64_t>(options_.seed)).fork("initialise"));
 }
 
 void Session::restore(const Checkpoint& saved) {
   const std::string remedy = "Resume with the configuration of the run, or start a new run.";
   const nlohmann::ordered_json now = resume_relevant(options_);
-  nlohmann::ordered_json then = saved.training;
+  // Read as options, so that one that is newer than the checkpoint has its default.
+  nlohmann::ordered_json then =
+      options_to_json(options_from_json<TrainingOptions>(saved.training, "resume: training"));
   const nlohmann::ordered_json all = options_to_json(options_);
   for (const auto& item : all.items()) {
     if (!now.contains(item.key())) then.erase(item.key());
@@ -228,21 +195,14 @@ TrainStatus Session::loop() {
 
 MetricsRecord Session::step() {
   flat_.require_current();
-  const data::Batch batch =
-      batch_to(splits_.train->batch(counters_.step, options_.batch_size), kind_);
-  check_weights(batch.weight);
+  flat_.zero_gradients();
   const Rng rng = Rng(static_cast<uint64_t>(options_.seed))
                       .fork("train")
                       .fork(static_cast<uint64_t>(counters_.step));
-  Context context{.condition = batch.condition, .rng = rng.fork("prepare"), .phase = Phase::kTrain};
-  // What does not look at x gets none: checking it would cost another pass over the batch.
-  flow_.prepare(flow_.transform()->prepare_needs_data() ? batch.x : at::Tensor(), context);
-  context.rng = rng.fork("loss").rows_from(batch.first_row);
-
   MetricsRecord record;
-  flat_.zero_gradients();
-  const at::Tensor log_prob_b = flow_.add_log_prob_gradient(batch.x, loss_seed(batch), context);
-  record.loss = finite_loss(log_prob_b, batch, context);
+  record.loss = finite_loss(objective_.add_gradient(
+      flow_,
+      {.index = counters_.step, .batch_size = options_.batch_size, .kind = kind_, .rng = rng}));
   record.gradient_norm = finite_gradient_norm();
   if (options_.clip_norm > 0.0) clip_gradients(flat_, record.gradient_norm, options_.clip_norm);
   record.learning_rate = options_.adam.learning_rate *
@@ -254,21 +214,18 @@ MetricsRecord Session::step() {
   return record;
 }
 
-MeanWithError Session::finite_loss(const at::Tensor& log_prob_b, const data::Batch& batch,
-                                   const Context& context) {
-  MeanWithError loss = weighted_mean(log_prob_b, batch.weight);
-  loss.mean = -loss.mean;
-  if (std::isfinite(loss.mean)) return loss;
-  stop_non_finite("loss", find_in_forward(flow_, flat_, batch.x, context));
+MeanWithError Session::finite_loss(const StepLoss& step) {
+  if (std::isfinite(step.loss.mean)) return step.loss;
+  stop_non_finite("loss", objective_.origin(flow_, flat_, step));
 }
 
 double Session::finite_gradient_norm() {
   const double norm = gradient_norm(flat_);
   if (std::isfinite(norm)) return norm;
-  stop_non_finite("gradient", find_in_gradients(flow_, flat_));
+  stop_non_finite("gradient", describe(find_in_gradients(flow_, flat_)));
 }
 
-void Session::stop_non_finite(const char* what, const NonFinite& origin) {
+void Session::stop_non_finite(const char* what, const std::string& origin) {
   std::string remedy = "Nothing was updated";
   if (!hooks_.checkpoint_path.empty()) {
     try {
@@ -284,7 +241,7 @@ void Session::stop_non_finite(const char* what, const NonFinite& origin) {
       ". Lower adam.learning_rate, lengthen schedule.warmup_steps, or train in float64; check the "
       "data for extreme rows.";
   fail<NumericsError>("fit", c10::str(what, " at step ", counters_.step + 1), "finite values",
-                      describe(origin), remedy);
+                      origin, remedy);
 }
 
 // A state that is itself broken must not replace a checkpoint that is not. Buffers may hold
@@ -302,10 +259,8 @@ bool Session::state_is_good() const {
 void Session::validate_weights(MetricsRecord& record) {
   const EvaluationScope scope(flow_, flat_, ema_ ? &*ema_ : nullptr);
   const MeanWithError loss =
-      evaluate_loss(flow_, *splits_.validation,
-                    {.rows = options_.validation_rows,
-                     .batch_size = options_.batch_size,
-                     .rng = Rng(static_cast<uint64_t>(options_.seed)).fork("validate")});
+      objective_.validate(flow_, options_.validation_rows, options_.batch_size,
+                          Rng(static_cast<uint64_t>(options_.seed)).fork("validate"));
   record.validation = loss;
   // A loss that is not finite (a row the flow gives no density) is never the best.
   record.is_best =
@@ -361,16 +316,20 @@ double Session::seconds() const {
 
 }  // namespace
 
-TrainReport fit(Flow& flow, const data::Splits& splits, const TrainingOptions& options,
+TrainReport fit(Flow& flow, const Objective& objective, const TrainingOptions& options,
                 const TrainerHooks& hooks) {
   check_options(options, "training");
-  check_source(flow, splits.train, "training split");
-  if (options.validate_every > 0) check_source(flow, splits.validation, "validation split");
+  objective.check(flow, options);
   const ThreadScope threads(options.threads);
-  return Session(flow, splits, options, hooks).run();
+  return Session(flow, objective, options, hooks).run();
 }
 
-TrainReport fit_in_folder(Flow& flow, const data::Splits& splits, const TrainingOptions& options,
+TrainReport fit(Flow& flow, const data::Splits& splits, const TrainingOptions& options,
+                const TrainerHooks& hooks) {
+  return fit(flow, MaxLikelihood(splits, options.init_rows), options, hooks);
+}
+
+TrainReport fit_in_folder(Flow& flow, const Objective& objective, const TrainingOptions& options,
                           const RunFolder& folder, TrainerHooks hooks) {
   std::optional<Checkpoint> saved;
   if (folder.has_checkpoint()) saved = load_checkpoint(folder.checkpoint_path());
@@ -383,7 +342,13 @@ TrainReport fit_in_folder(Flow& flow, const data::Splits& splits, const Training
     metrics.write(record);
     if (caller) caller(record);
   };
-  return fit(flow, splits, options, hooks);
+  return fit(flow, objective, options, hooks);
+}
+
+TrainReport fit_in_folder(Flow& flow, const data::Splits& splits, const TrainingOptions& options,
+                          const RunFolder& folder, TrainerHooks hooks) {
+  return fit_in_folder(flow, MaxLikelihood(splits, options.init_rows), options, folder,
+                       std::move(hooks));
 }
 
 }  // namespace contraflow

@@ -9,6 +9,7 @@
 #include "contraflow/distributions/flow.h"
 #include "contraflow/training/checkpoint.h"
 #include "contraflow/training/metrics.h"
+#include "contraflow/training/objective.h"
 #include "contraflow/training/run_folder.h"
 #include "contraflow/training/training_options.h"
 
@@ -56,7 +57,8 @@ struct TrainReport {
   double steps_per_second = 0.0;               ///< Of this session.
 };
 
-/// Trains a flow by maximum likelihood: Adam on the weighted mean of -log p(x) over batches.
+/// Trains a flow by maximum likelihood: Adam on the mean of -log p(x) over batches, weighted where
+/// the rows have weights (see MaxLikelihood).
 ///
 /// State      before step 0, flow.prepare() with up to init_rows training rows; before each step
 /// with
@@ -73,15 +75,23 @@ struct TrainReport {
 ///            when options.threads > 0.
 /// Throws     ConfigError (options; a checkpoint of another run), ShapeError (sources that do not
 /// fit the
-///            flow), NumericsError (a loss or gradient that is not finite: nothing was updated, the
+///            flow), DomainError (weights that are negative, not finite, or all zero in a batch),
+///            NumericsError (a loss or gradient that is not finite: nothing was updated, the
 ///            state before the step is saved if there is a checkpoint path), IoError.
 /// Example    const TrainReport report = fit(*flow, splits, {.steps = 5000});
 TrainReport fit(Flow& flow, const data::Splits& splits, const TrainingOptions& options,
                 const TrainerHooks& hooks = {});
 
+/// The same loop for another objective; fit_reverse_kl() is one. Rows of the training split are
+/// then what the objective draws.
+TrainReport fit(Flow& flow, const Objective& objective, const TrainingOptions& options,
+                const TrainerHooks& hooks = {});
+
 /// fit() with metrics and checkpoints in a run folder, going on from the checkpoint there if there
 /// is one. checkpoint_path, resume and seconds_before of `hooks` are set here.
 TrainReport fit_in_folder(Flow& flow, const data::Splits& splits, const TrainingOptions& options,
+                          const RunFolder& folder, TrainerHooks hooks = {});
+TrainReport fit_in_folder(Flow& flow, const Objective& objective, const TrainingOptions& options,
                           const RunFolder& folder, TrainerHooks hooks = {});
 
 }  // namespace contraflow

@@ -12,8 +12,21 @@ struct EnumNames<FloatType> {
                                      std::pair{"float64", FloatType::kFloat64}};
 };
 
+/// What training minimises.
+enum class ObjectiveKind {
+  kMaxLikelihood,  ///< The (weighted) mean of -log p(x) over rows of data.
+  kReverseKl,      ///< KL(flow, exp(-U)/Z) for a known energy U, by samples of the flow.
+};
+template <>
+struct EnumNames<ObjectiveKind> {
+  static constexpr std::array values{std::pair{"max_likelihood", ObjectiveKind::kMaxLikelihood},
+                                     std::pair{"reverse_kl", ObjectiveKind::kReverseKl}};
+};
+
 /// How a flow is trained. Everything random follows from `seed` and the seeds of the data.
 struct TrainingOptions {
+  /// fit() takes rows, fit_reverse_kl() an energy; each says so when this names the other.
+  ObjectiveKind objective = ObjectiveKind::kMaxLikelihood;
   /// Optimizer steps of the whole run.
   int64_t steps = 5000;
   /// Rows per step.
@@ -31,7 +44,7 @@ struct TrainingOptions {
   double ema_decay = 0.0;
   /// Steps between two validations; 0 = none. The last step validates too.
   int64_t validate_every = 100;
-  /// Rows of the validation split per validation; fewer if it has fewer.
+  /// Rows of the validation split per validation; fewer if it has fewer. Reverse KL: samples.
   int64_t validation_rows = 5000;
   /// Validations without a lower loss after which training stops; 0 = never.
   int64_t patience = 0;
@@ -48,6 +61,8 @@ struct TrainingOptions {
 
 template <class Field>
 void visit(TrainingOptions& o, Field&& field) {
+  field("objective", o.objective,
+        "max_likelihood of the data, or reverse_kl to the energy that data.name has (u1 to u4).");
   field("steps", o.steps, at_least(1), "Optimizer steps of the whole run.");
   field("batch_size", o.batch_size, at_least(1), "Rows per step.");
   field("dtype", o.dtype, "Type of parameters and data.");
@@ -60,7 +75,8 @@ void visit(TrainingOptions& o, Field&& field) {
         "Decay of the averaged weights; 0 = none.");
   field("validate_every", o.validate_every, at_least(0),
         "Steps between two validations; 0 = none.");
-  field("validation_rows", o.validation_rows, at_least(1), "Rows per validation, at most.");
+  field("validation_rows", o.validation_rows, at_least(1),
+        "Rows per validation, at most; samples of the flow for reverse_kl.");
   field("patience", o.patience, at_least(0),
         "Validations without a lower loss after which training stops; 0 = never.");
   field("checkpoint_every", o.checkpoint_every, at_least(1), "Steps between two checkpoints.");

@@ -58,7 +58,7 @@ TEST(CliOptions, ListNamesWhatTheConfigTakes) {
     EXPECT_THAT(text.out, HasSubstr(name));
   }
   const auto json = run({"list", "data", "--json"}).json();
-  EXPECT_EQ(json["data"].size(), 11U);
+  EXPECT_EQ(json["data"].size(), 15U);
   EXPECT_FALSE(json.contains("bases"));
 }
 

@@ -151,6 +151,8 @@ TEST(Sources, TensorsThatDoNotFitTogether) {
   expect_error<ShapeError>(make(x, {}, at::ones({4, 1})), {"weight", "[4]"});
   expect_error<DtypeError>(make(x.to(at::kLong), {}, {}), {"x"});
   expect_error<DtypeError>(make(x, {}, at::ones({4}, at::kDouble)), {"weight"});
+  expect_error<DomainError>(make(x, {}, at::zeros({4})), {"weight", "above 0", "4 zeros"});
+  expect_error<DomainError>(make(x, {}, at::tensor({1.F, -2.F, 1.F, 1.F})), {"row 1", "-2"});
 }
 
 }  // namespace

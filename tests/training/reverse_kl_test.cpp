@@ -14,6 +14,7 @@
 #include "contraflow/transforms/contractive_block.h"
 #include "tests/support/derivatives.h"
 #include "tests/support/tensors.h"
+#include "tests/training/training_support.h"
 
 namespace contraflow {
 namespace {
@@ -102,16 +103,71 @@ TEST(ReverseKl, FitsEveryEnergy) {
     const FlowPtr flow = small_flow(4);
     const Energy target = [kind](const at::Tensor& x) { return energy(kind, x); };
     const double log_z = log_normaliser(kind);
-    fit_reverse_kl(*flow, target, {.steps = 1, .batch_size = 200});
+    const auto options = [](int64_t steps, double rate) {
+      return TrainingOptions{
+          .steps = steps, .batch_size = 200, .adam = {.learning_rate = rate}, .validate_every = 0};
+    };
+    fit_reverse_kl(*flow, target, options(1, 1e-3));
     const double before = reverse_kl(*flow, target, 2000, Rng(5)).mean + log_z;
-    fit_reverse_kl(*flow, target,
-                   {.steps = 300, .batch_size = 200, .adam = {.learning_rate = 5e-3}});
-    const MeanWithError after = reverse_kl(*flow, target, 2000, Rng(5));
+    fit_reverse_kl(*flow, target, options(300, 5e-3));
+    const ReverseKlReport report = measure_reverse_kl(*flow, target, 2000, Rng(5));
+    const MeanWithError after = report.loss;
     const double kl = after.mean + log_z;
     EXPECT_GT(kl, -4 * after.standard_error) << enum_name(kind);
     EXPECT_LT(kl, 0.6) << enum_name(kind) << " from " << before;
     EXPECT_LT(kl, 0.3 * before) << enum_name(kind);
+    EXPECT_LT(report.effective_rows, 2000.0) << enum_name(kind);
+    // The same target one unit away, with the same log Z, must not pass.
+    const Energy away = [kind](const at::Tensor& x) {
+      return energy(kind, x + at::tensor({0.0, 1.0}, x.options()));
+    };
+    EXPECT_GT(reverse_kl(*flow, away, 2000, Rng(5)).mean + log_z, 0.6) << enum_name(kind);
   }
+}
+
+TEST(ReverseKl, ImportanceSamplingGivesTheNormaliserAndTheSampleSize) {
+  // A standard normal against itself, 3 too high: log Z = log(2 pi) - 3 exactly, every ratio equal.
+  const auto chain = std::make_shared<Chain>(
+      std::vector<TransformPtr>{std::make_shared<ActNorm>(ActNormOptions{.dim = 2})});
+  Flow flow(chain, std::make_shared<Normal>(NormalOptions{.dim = 2}));
+  flow.to(at::kDouble);
+  const Energy same = [](const at::Tensor& x) { return x.square().sum(1) / 2 + 3; };
+  const ReverseKlReport equal = measure_reverse_kl(flow, same, 500, Rng(1));
+  EXPECT_NEAR(equal.log_z, std::log(2 * M_PI) - 3, 1e-12);
+  EXPECT_NEAR(equal.loss.mean, -equal.log_z, 1e-12);
+  EXPECT_NEAR(equal.effective_rows, 500.0, 1e-6);
+  EXPECT_NEAR(equal.log_z_error, 0.0, 1e-6);
+  // A variance of .8 in both directions: E r^2 / (E r)^2 = 1 / (s (2 - s)), s = .8.
+  const Energy narrow = [](const at::Tensor& x) { return x.square().sum(1) / 1.6; };
+  const ReverseKlReport other = measure_reverse_kl(flow, narrow, 50'000, Rng(1));
+  EXPECT_NEAR(other.log_z, std::log(2 * M_PI * 0.8), 5 * other.log_z_error);
+  EXPECT_NEAR(other.effective_rows / 50'000, 0.8 * 1.2, 0.01);
+  EXPECT_NEAR(other.loss.mean + std::log(2 * M_PI * 0.8), std::log(0.8) + 1 / 0.8 - 1,
+              5 * other.loss.standard_error);
+}
+
+TEST(ReverseKl, AnInterruptedRunEndsBitForBitLikeAnUninterruptedOne) {
+  const Energy target = [](const at::Tensor& x) { return energy(EnergyKind::kU1, x); };
+  const auto run = [&](const std::filesystem::path& folder, int64_t stop) {
+    const bool resumed = RunFolder::holds_run(folder);
+    const RunFolder run_folder(folder, resumed ? RunMode::kResume : RunMode::kNew, "");
+    TrainingOptions options = testing::small_options();
+    options.objective = ObjectiveKind::kReverseKl;
+    int64_t step = 0;
+    TrainerHooks hooks;
+    hooks.on_step = [&step](const MetricsRecord& r) { step = r.step; };
+    hooks.should_stop = [&step, stop] { return step >= stop; };
+    const FlowPtr flow = small_flow(1);
+    return fit_in_folder(*flow, ReverseKl(target), options, run_folder, hooks);
+  };
+  const testing::TemporaryFolder whole, parts;
+  const TrainReport report = run(whole.path(), 1000);
+  for (const int64_t stop : {1, 9, 10, 23, 1000}) run(parts.path(), stop);
+  EXPECT_EQ(testing::read_bytes(whole.path() / "checkpoint.safetensors"),
+            testing::read_bytes(parts.path() / "checkpoint.safetensors"));
+  ASSERT_TRUE(report.best.has_value());  // by the validations of the KL estimate
+  EXPECT_EQ(report.best->loss.rows, 80);
+  EXPECT_GT(report.best->loss.mean, -log_normaliser(EnergyKind::kU1));
 }
 
 TEST(ReverseKl, RefusesWhatHasNoGradient) {
@@ -123,7 +179,11 @@ TEST(ReverseKl, RefusesWhatHasNoGradient) {
             std::string::npos);
   const FlowPtr flow = small_flow(1);
   const Energy broken = [](const at::Tensor& x) { return x.sum(1) * std::nan(""); };
-  EXPECT_NE(error_of<NumericsError>([&] { fit_reverse_kl(*flow, broken, {}); }).find("step 1"),
+  const std::string text = error_of<NumericsError>([&] { fit_reverse_kl(*flow, broken, {}); });
+  EXPECT_NE(text.find("step 1"), std::string::npos) << text;
+  EXPECT_NE(text.find("energy that is not, at x = ["), std::string::npos) << text;
+  TrainingOptions rows;
+  EXPECT_NE(error_of<ConfigError>([&] { fit(*flow, ReverseKl(target), rows); }).find("objective"),
             std::string::npos);
   EXPECT_NE(
       error_of<ConfigError>([&] { fit_reverse_kl(*flow, target, {.steps = 0}); }).find("steps"),

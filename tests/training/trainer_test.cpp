@@ -246,9 +246,9 @@ TEST(Fit, BadInputsAreErrorsBeforeAnyStep) {
   options = small_options();
   options.schedule.warmup_steps = 41;
   EXPECT_THAT(error_of<ConfigError>(attempt(good, options)), HasSubstr("warmup_steps"));
-  const auto negative = std::make_shared<data::TensorSource>("n", at::randn({9, 2}), at::Tensor(),
-                                                             -at::ones({9}), Rng(1));
-  error_of<DomainError>(attempt({negative, good.validation, nullptr}, small_options()));
+  options = small_options();
+  options.objective = ObjectiveKind::kReverseKl;
+  EXPECT_THAT(error_of<ConfigError>(attempt(good, options)), HasSubstr("fit_reverse_kl"));
 }
 
 TEST(WeightedMean, ErrorIsThatOfTheMean) {
@@ -260,6 +260,14 @@ TEST(WeightedMean, ErrorIsThatOfTheMean) {
   const MeanWithError scaled = weighted_mean(v, at::full({3}, 7.0, at::kDouble));
   EXPECT_NEAR(scaled.standard_error, plain.standard_error, 1e-15);  // the scale of weights is free
   EXPECT_TRUE(std::isnan(weighted_mean(v.slice(0, 0, 1), {}).standard_error));
+}
+
+TEST(WeightedMean, NeedsWeightsOfAPositiveSumOneForEachValue) {
+  const at::Tensor v = at::tensor({1.0, 2.0, 4.0}, at::kDouble);
+  EXPECT_THAT(error_of<DomainError>([&] { weighted_mean(v, at::zeros_like(v)); }),
+              HasSubstr("a sum of 0"));
+  EXPECT_THAT(error_of<DomainError>([&] { weighted_mean(v, v * std::nan("")); }), HasSubstr("nan"));
+  EXPECT_THAT(error_of<ShapeError>([&] { weighted_mean(v, v.slice(0, 0, 2)); }), HasSubstr("[2]"));
 }
 
 }  // namespace
