@@ -20,43 +20,10 @@ namespace contraflow::data {
 namespace {
 
 constexpr const char* kWhere = "data";
+constexpr const char* kBuiltinLabel = "label";  // of the digits and the toys
 
 Rng rng_of(const DataOptions& options) {
   return Rng(static_cast<uint64_t>(options.seed)).fork("data");
-}
-
-// A fixed sample of a toy density, from a stream of its own.
-SourcePtr toy_part(const ToyDensity& density, const char* part, int64_t rows, const Rng& rng,
-                   at::ScalarType dtype) {
-  if (rows == 0) return nullptr;
-  const at::Tensor x = sample_toy(density, rng.fork(part), rows, dtype);
-  return std::make_shared<TensorSource>(part, x, at::Tensor(), at::Tensor(),
-                                        rng.fork(part).fork("order"));
-}
-
-Dataset open_toy(const ToyDensity& density, const DataOptions& options, at::ScalarType dtype) {
-  const bool plain = options.columns.empty() && options.condition.empty() &&
-                     options.label.empty() && options.weight.empty() && options.levels == 0 &&
-                     options.bounds.empty();
-  if (!plain) {
-    fail<ConfigError>(kWhere, "name", "a file, to choose columns, levels or bounds of",
-                      "the toy density '" + options.name + "'",
-                      "Remove columns, condition, label, weight, levels and bounds.");
-  }
-  constexpr int64_t kValidationRows = 10'000;
-  constexpr int64_t kTestRows = 100'000;
-  const Rng rng = rng_of(options);
-  Dataset out;
-  out.name = options.name;
-  out.splits.train = std::make_shared<ToySource>(density.name, rng.fork("train"), dtype);
-  out.splits.validation = toy_part(density, "validation",
-                                   options.validation_rows.value_or(kValidationRows), rng, dtype);
-  out.splits.test = toy_part(density, "test", options.test_rows.value_or(kTestRows), rng, dtype);
-  out.event_shape = {2};
-  out.layout.columns = {"x0", "x1"};
-  out.entropy = density.entropy;
-  out.plot_box = density.box;
-  return out;
 }
 
 SourcePtr table_part(const char* part, const Batch& all, const at::Tensor& rows, const Rng& rng) {
@@ -119,8 +86,10 @@ std::string reference(const std::vector<std::string>& names, int64_t index) {
   return std::count(names.begin(), names.end(), name) == 1 ? name : std::to_string(index);
 }
 
-// Gives every column of `names` its meaning.
-RowLayout resolve_layout(const std::vector<std::string>& names, const DataOptions& options) {
+// Gives every column of `names` its meaning. `only_given` is a column that may be a condition or a
+// label and is not modelled.
+RowLayout resolve_layout(const std::vector<std::string>& names, const DataOptions& options,
+                         const std::string& only_given = "") {
   const std::string& source = options.name;
   std::vector<bool> taken(names.size(), false);
   const auto take = [&](const std::vector<std::string>& wanted) {
@@ -144,9 +113,15 @@ RowLayout resolve_layout(const std::vector<std::string>& names, const DataOption
     layout.weight = take({options.weight})[0];
   }
   layout.columns = take(options.columns);
+  for (const std::string& name : layout.columns) {
+    if (only_given.empty() || name != only_given) continue;
+    fail<ConfigError>(kWhere, "columns", "columns with a density", in_quotes(name) + ", a class",
+                      "Remove it; label = " + in_quotes(name) + " conditions on it.");
+  }
   if (!options.columns.empty()) return layout;
   for (size_t c = 0; c < names.size(); ++c) {
-    if (!taken[c]) layout.columns.push_back(reference(names, static_cast<int64_t>(c)));
+    const bool hidden = !only_given.empty() && names[c] == only_given;
+    if (!taken[c] && !hidden) layout.columns.push_back(reference(names, static_cast<int64_t>(c)));
   }
   if (layout.columns.empty()) {
     fail<ConfigError>(kWhere, source, "a column to model", "none that is left",
@@ -155,13 +130,68 @@ RowLayout resolve_layout(const std::vector<std::string>& names, const DataOption
   return layout;
 }
 
+// A fixed sample of a toy density, from a stream of its own.
+SourcePtr toy_part(const char* part, int64_t rows, const ToySource& stream, const Rng& order) {
+  if (rows == 0) return nullptr;
+  const Batch all = stream.rows(0, rows);
+  return std::make_shared<TensorSource>(part, all.x, all.condition, at::Tensor(), order);
+}
+
+// Columns of a toy density and the label, where it has one.
+RowLayout toy_layout(const ToyDensity& density, const DataOptions& options) {
+  if (!options.weight.empty() || options.levels != 0 || !options.bounds.empty()) {
+    fail<ConfigError>(kWhere, "name", "a file, to choose weight, levels or bounds of",
+                      "the toy density '" + options.name + "'",
+                      "Remove weight, levels and bounds.");
+  }
+  if (!options.label.empty() && options.label != kBuiltinLabel) {
+    fail<ConfigError>(kWhere, "label", in_quotes(kBuiltinLabel) + ", the part a sample is from",
+                      in_quotes(options.label), "Use condition for a column of numbers.");
+  }
+  if (!options.label.empty() && density.labels == 1) {
+    fail<ConfigError>(kWhere, "label", "a toy density of several parts",
+                      in_quotes(options.name) + ", which is one piece",
+                      "Remove label, or choose for example 8gaussians.");
+  }
+  RowLayout layout = resolve_layout(toy_columns(density), options, kBuiltinLabel);
+  if (!layout.label.empty()) layout.classes = density.labels;
+  return layout;
+}
+
+// Known for both columns, given the label or nothing.
+std::optional<double> entropy_of(const ToyDensity& density, const RowLayout& layout) {
+  if (layout.columns.size() != 2 || !layout.condition.empty()) return std::nullopt;
+  return layout.label.empty() ? density.entropy : density.entropy_given_label;
+}
+
+Dataset open_toy(const ToyDensity& density, const DataOptions& options, at::ScalarType dtype) {
+  constexpr int64_t kValidationRows = 10'000;
+  constexpr int64_t kTestRows = 100'000;
+  const Rng rng = rng_of(options);
+  Dataset out;
+  out.name = options.name;
+  out.layout = toy_layout(density, options);
+  const auto part = [&](const char* name, int64_t rows) {
+    const Rng own = rng.fork(name);
+    return toy_part(name, rows, ToySource(density.name, own, dtype, out.layout), own.fork("order"));
+  };
+  out.splits.train =
+      std::make_shared<ToySource>(density.name, rng.fork("train"), dtype, out.layout);
+  out.splits.validation = part("validation", options.validation_rows.value_or(kValidationRows));
+  out.splits.test = part("test", options.test_rows.value_or(kTestRows));
+  out.event_shape = {static_cast<int64_t>(out.layout.columns.size())};
+  out.entropy = entropy_of(density, out.layout);
+  out.plot_box = density.box;
+  return out;
+}
+
 Dataset open_digits(DataOptions options, at::ScalarType dtype) {
   const Digits digits = load_digits();
   Table table{{}, at::cat({digits.x, digits.labels.to(at::kDouble).unsqueeze(1)}, 1), "digits"};
   for (int64_t p = 0; p < Digits::kPixels; ++p) {
     table.columns.push_back("pixel_" + std::to_string(p / 8) + "_" + std::to_string(p % 8));
   }
-  table.columns.emplace_back("label");
+  table.columns.emplace_back(kBuiltinLabel);
   if (options.levels != 0 && options.levels != Digits::kLevels) {
     fail<ConfigError>(kWhere, "levels", "17, or unset, for the digits",
                       std::to_string(options.levels), "Remove levels.");
@@ -171,15 +201,12 @@ Dataset open_digits(DataOptions options, at::ScalarType dtype) {
                       "bounds, weight or condition",
                       "Remove these; label = \"label\" is possible.");
   }
-  if (options.columns.empty()) {  // the label is no pixel, asked for as a condition or not
-    options.columns.assign(table.columns.begin(), table.columns.end() - 1);
-  }
   if (!options.validation_rows) options.validation_rows = 144;
   if (!options.test_rows) options.test_rows = 360;
   Dataset out;
   out.name = "digits";
   out.levels = Digits::kLevels;
-  out.layout = resolve_layout(table.columns, options);
+  out.layout = resolve_layout(table.columns, options, kBuiltinLabel);
   const std::vector<int64_t> order =
       find_columns(table.columns, out.layout.to_read(), table.source);
   table.rows = table.rows.index_select(1, at::tensor(order, at::kLong));

@@ -18,7 +18,9 @@ namespace contraflow::data {
 struct DataOptions {
   /// A toy density (toy.h), "digits", or the path of a .csv, .tsv, .txt or .npy file.
   std::string name = "checkerboard";
-  /// Columns of the file that the density is over; empty = all that the next three do not name.
+  /// Columns that the density is over; empty = all that the next three do not name. Toys have the
+  /// columns x0, x1 and, where they are made of parts, label; the digits pixel_R_C and label. These
+  /// labels can be given, not modelled.
   std::vector<std::string> columns = {};
   std::vector<std::string> condition = {};
   std::string label = "";
@@ -47,7 +49,8 @@ void visit(DataOptions& o, Field&& field) {
         "A toy density, 'digits', or a .csv, .tsv, .txt or .npy file.");
   field("columns", o.columns, "Columns to model, by name or number from 0; empty = all others.");
   field("condition", o.condition, "Columns of numbers to condition on.");
-  field("label", o.label, "Column of class numbers 0, 1, ... to condition on (one-hot).");
+  field("label", o.label,
+        "Column of class numbers 0, 1, ... to condition on (one-hot); 'label' of digits and toys.");
   field("weight", o.weight,
         "Column of row weights, or a file (.csv, .tsv, .txt, .npy) of one column of them.");
   field("header", o.header, "Whether a CSV file's first line names the columns.");
@@ -82,7 +85,8 @@ struct Dataset {
   std::optional<int64_t> levels;
   /// Lower and upper bound of the values; nullopt = unbounded.
   std::optional<double> low, high;
-  /// True entropy in nats, where it is known: no model's negative log-likelihood can be below.
+  /// True entropy in nats (given the condition, if any), where it is known: no model's negative
+  /// log-likelihood can be below.
   std::optional<double> entropy;
   /// Half the side of the square to plot a 2-D density on, where it is known.
   std::optional<double> plot_box;
@@ -100,7 +104,7 @@ struct Dataset {
 ///            the data), IoError, DomainError (missing, infinite or out-of-range values, constant
 ///            columns; weights that are negative, or all zero in a part), ShapeError (fewer than
 ///            two rows; a file of weights that is not one column of as many).
-/// Example    const Dataset data = open_data({.name = "digits"});
+/// Example    const Dataset data = open_data({.name = "digits", .label = "label"});
 Dataset open_data(const DataOptions& options, at::ScalarType dtype = at::kFloat);
 
 /// Every name that is not a file: the toy densities and "digits".

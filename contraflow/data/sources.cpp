@@ -7,6 +7,7 @@
 
 #include "contraflow/core/check.h"
 #include "contraflow/core/error.h"
+#include "contraflow/data/rows.h"
 #include "contraflow/data/weights.h"
 
 namespace contraflow::data {
@@ -42,8 +43,12 @@ void check_companion(const char* name, const at::Tensor& t, int64_t dim, const a
 
 }  // namespace
 
-ToySource::ToySource(std::string_view name, const Rng& rng, at::ScalarType dtype)
-    : density_(toy_density(name)), rng_(rng), dtype_(dtype) {}
+ToySource::ToySource(std::string_view name, const Rng& rng, at::ScalarType dtype, RowLayout layout)
+    : density_(toy_density(name)), rng_(rng), dtype_(dtype), layout_(std::move(layout)) {
+  const std::vector<std::string> wanted = layout_.to_read();
+  if (wanted == std::vector<std::string>{"x0", "x1"} && layout_.condition_size() == 0) return;
+  order_ = at::tensor(find_columns(toy_columns(density_), wanted, std::string(name)), at::kLong);
+}
 
 Batch ToySource::batch(int64_t step, int64_t batch_size) const {
   check_step("ToySource.batch", step, batch_size);
@@ -52,8 +57,13 @@ Batch ToySource::batch(int64_t step, int64_t batch_size) const {
 
 Batch ToySource::rows(int64_t begin, int64_t end) const {
   check_range("ToySource.rows", begin, end, std::nullopt);
+  const Rng rng = rng_.rows_from(rng_.first_row() + begin);
+  if (order_.defined()) {
+    const at::Tensor rows = sample_toy_rows(density_, rng, end - begin, dtype_);
+    return layout_.to_batch(rows.index_select(1, order_), dtype_, name(), begin);
+  }
   Batch out;
-  out.x = sample_toy(density_, rng_.rows_from(rng_.first_row() + begin), end - begin, dtype_);
+  out.x = sample_toy(density_, rng, end - begin, dtype_);
   out.first_row = begin;
   return out;
 }

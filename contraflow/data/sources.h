@@ -11,29 +11,35 @@
 #include <vector>
 
 #include "contraflow/core/rng.h"
+#include "contraflow/data/row_layout.h"
 #include "contraflow/data/source.h"
 #include "contraflow/data/toy.h"
 
 namespace contraflow::data {
 
 /// An endless stream of samples of a toy density: step k of batch size n gives rows kn .. kn + n
-/// - 1.
+/// - 1. `layout` says which of its columns (toy_columns()) are modelled and which are given.
 ///
-/// Shapes     x: [B, 2]; no condition, no weight.
+/// Shapes     x: [B, layout.columns.size()]; condition: [B, layout.condition_size()] or undefined;
+///            no weight.
 /// Types      float32, float64.
 /// Size       endless.
 /// Random     row r is a pure function of (rng, r).
 /// Threads    const members may run concurrently.
-/// Throws     ConfigError (unknown name, with the nearest one); see Source.
+/// Throws     ConfigError (unknown name, with the nearest one; a column that the density does not
+///            have); see Source.
 /// Source     toy.h.
 /// Example    ToySource source("moons", Rng(1), at::kFloat);
 class ToySource final : public Source {
  public:
-  ToySource(std::string_view name, const Rng& rng, at::ScalarType dtype);
+  ToySource(std::string_view name, const Rng& rng, at::ScalarType dtype,
+            RowLayout layout = {.columns = {"x0", "x1"}});
 
   Batch batch(int64_t step, int64_t batch_size) const override;
   std::optional<int64_t> size() const override { return std::nullopt; }
-  std::vector<int64_t> event_shape() const override { return {2}; }
+  std::vector<int64_t> event_shape() const override {
+    return {static_cast<int64_t>(layout_.columns.size())};
+  }
   Batch rows(int64_t begin, int64_t end) const override;
   std::string name() const override { return std::string(density_.name); }
 
@@ -41,6 +47,8 @@ class ToySource final : public Source {
   const ToyDensity& density_;
   Rng rng_;
   at::ScalarType dtype_;
+  RowLayout layout_;
+  at::Tensor order_;  // of the columns that the layout reads; undefined = x0 and x1 as they come
 };
 
 /// Rows in memory.

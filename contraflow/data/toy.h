@@ -6,11 +6,20 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "contraflow/core/rng.h"
 
 namespace contraflow::data {
+
+/// One sample of a toy density.
+struct ToyRow {
+  std::array<double, 2> x;
+  /// Which part of the density it is from, 0 .. labels - 1: the ring, moon, mode, arm or square.
+  int64_t label = 0;
+};
 
 /// One two-dimensional density of the literature's toy experiments, with what is known about it.
 struct ToyDensity {
@@ -22,7 +31,11 @@ struct ToyDensity {
   /// Square [-box, box]^2 for plots; fewer than 1 in 1,000 samples fall outside of it.
   double box;
   /// Sample number `row` of the stream.
-  std::array<double, 2> (*draw)(const Rng& rng, int64_t row);
+  ToyRow (*draw)(const Rng& rng, int64_t row);
+  /// Number of parts, all equally likely; 1 = the density is one piece and has no label.
+  int64_t labels = 1;
+  /// Entropy in nats given the label, the mean over labels, accurate to 0.001. None without labels.
+  std::optional<double> entropy_given_label = std::nullopt;
 };
 
 /// The densities: swissroll, circles, rings, moons, 8gaussians, pinwheel, 2spirals,
@@ -53,5 +66,15 @@ std::optional<double> toy_entropy(std::string_view name);
 /// Example    const at::Tensor x = sample_toy(toy_density("moons"), Rng(1), 500, at::kFloat);
 at::Tensor sample_toy(const ToyDensity& density, const Rng& rng, int64_t count,
                       at::ScalarType dtype);
+
+/// Names of the columns that a toy density has as a table: x0, x1, and label where it has parts.
+std::vector<std::string> toy_columns(const ToyDensity& density);
+
+/// The same samples with their label.
+///
+/// Shapes     result: [count, toy_columns(density).size()], columns in that order.
+/// Else       as sample_toy().
+at::Tensor sample_toy_rows(const ToyDensity& density, const Rng& rng, int64_t count,
+                           at::ScalarType dtype);
 
 }  // namespace contraflow::data

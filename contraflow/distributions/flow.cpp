@@ -22,6 +22,16 @@ void check_data(const char* where, const at::Tensor& x, at::IntArrayRef event,
   if (context.condition.defined()) check_finite(where, "condition", context.condition);
 }
 
+// The condition [count, width] of samples; what it is missing is named as the caller knows it.
+void check_given(const char* where, const at::Tensor& condition, int64_t count, int64_t width) {
+  if (condition.defined()) {
+    check_finite(where, "condition", condition);
+  } else if (width > 0) {
+    fail<ShapeError>(where, "condition", c10::str("[", count, ", ", width, "]"), "no tensor",
+                     "Set SampleArguments::condition, one row for each sample.");
+  }
+}
+
 /// Mean over the first axis of v [R, B], and its standard error. Deviations are taken from the
 /// first replicate: equal replicates give an error of exactly 0.
 LogProbWithError reduce_replicates(const at::Tensor& v) {
@@ -109,7 +119,7 @@ LogProbWithError Flow::log_prob_with_error(const at::Tensor& x, const Context& c
 
 Flow::Draw Flow::draw(const char* where, int64_t count, const SampleArguments& arguments,
                       bool wants_log_det) const {
-  if (arguments.condition.defined()) check_finite(where, "condition", arguments.condition);
+  check_given(where, arguments.condition, count, condition_size());
   const at::NoGradGuard no_grad;
   const at::Tensor z = base_->sample(count, arguments.rng.fork("base"), arguments.temperature);
   Context context;

@@ -114,6 +114,17 @@ ContractiveNetPtr own_net(const ContractiveBlockOptions& o) {
   return make_net(o.dim, o.condition, o.net, Rng(static_cast<uint64_t>(o.seed)).fork("net"));
 }
 
+// A net of the caller's may be of other sizes than the options say.
+void check_net(const ContractiveBlockOptions& options, const ContractiveNetPtr& net) {
+  const auto text = [](int64_t dim, int64_t condition) {
+    return c10::str("a network of ", dim, " features with a condition of width ", condition);
+  };
+  if (net && net->dim() == options.dim && net->condition_size() == options.condition) return;
+  fail<ConfigError>("contractive_block", "net", text(options.dim, options.condition),
+                    net ? text(net->dim(), net->condition_size()) : "none",
+                    "Make the network and the options dim and condition agree.");
+}
+
 }  // namespace
 
 BlockForm block_form(const ContractiveBlockOptions& options) {
@@ -164,6 +175,7 @@ ContractiveBlock::ContractiveBlock(const ContractiveBlockOptions& options, Contr
                                    double kappa)
     : options_(options), form_(block_form(options)), net_(std::move(net)) {
   validate(options_);
+  check_net(options_, net_);
   register_module("net", net_);
   if (options_.learn_form)
     learned_ = register_module("form", std::make_shared<LearnedForm>(form_, kappa));

@@ -4,12 +4,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <set>
 #include <string>
 
 #include "contraflow/core/error.h"
 #include "contraflow/data/digits.h"
 #include "contraflow/data/npy.h"
+#include "contraflow/data/toy.h"
 #include "tests/data/expect_error.h"
 #include "tests/support/temp_folder.h"
 
@@ -62,6 +64,33 @@ TEST(Dataset, ToysAreAStreamAndTwoFixedSets) {
   EXPECT_EQ(data.splits.train->batch(0, 5).x.scalar_type(), at::kFloat);
   EXPECT_EQ(open_data({.name = "moons"}, at::kDouble).splits.test->rows(0, 1).x.scalar_type(),
             at::kDouble);
+}
+
+TEST(Dataset, ToysMayBeConditionedOnTheirLabel) {
+  const Dataset data = open_data({.name = "8gaussians", .label = "label", .test_rows = 300});
+  EXPECT_THAT(data.layout.columns, ElementsAre("x0", "x1"));
+  EXPECT_EQ(data.layout.condition_size(), 8);
+  EXPECT_EQ(data.entropy, toy_density("8gaussians").entropy_given_label);
+  const Dataset plain = open_data({.name = "8gaussians", .test_rows = 300});
+  for (const SourcePtr& source : {data.splits.train, data.splits.validation, data.splits.test}) {
+    const Batch batch = source->rows(0, 300);
+    EXPECT_EQ(batch.condition.sizes(), at::IntArrayRef({300, 8}));
+    const at::Tensor angle = batch.condition.argmax(1).to(at::kFloat) * (M_PI / 4);
+    const at::Tensor centre = at::stack({angle.cos(), angle.sin()}, 1) * (4.0 / 1.414);
+    EXPECT_LT((batch.x - centre).abs().max().item<double>(), 6 * 0.5 / 1.414);
+  }
+  EXPECT_TRUE(all_rows(data.splits.test).equal(all_rows(plain.splits.test)));
+}
+
+TEST(Dataset, ToysMayBeConditionedOnAColumn) {
+  const Dataset data = open_data({.name = "checkerboard", .condition = {"x0"}});
+  EXPECT_THAT(data.event_shape, ElementsAre(1));
+  EXPECT_THAT(data.layout.columns, ElementsAre("x1"));
+  EXPECT_EQ(data.entropy, std::nullopt);
+  const Batch batch = data.splits.train->batch(3, 50);
+  const at::Tensor both = open_data({.name = "checkerboard"}).splits.train->batch(3, 50).x;
+  EXPECT_TRUE(at::cat({batch.condition, batch.x}, 1).equal(both));
+  EXPECT_THAT(open_data({.name = "moons", .columns = {"x1"}}).event_shape, ElementsAre(1));
 }
 
 TEST(Dataset, ToyPartsComeFromDifferentStreams) {
@@ -200,8 +229,15 @@ TEST_F(DatasetFile, UnknownNamesHaveANearestMatch) {
 }
 
 TEST(Dataset, ContradictingOptions) {
-  expect_error<ConfigError>([] { open_data({.name = "moons", .columns = {"x0"}}); },
-                            {"toy density"});
+  expect_error<ConfigError>([] { open_data({.name = "moons", .columns = {"y"}}); }, {"'y'"});
+  expect_error<ConfigError>([] { open_data({.name = "moons", .columns = {"label"}}); },
+                            {"columns", "'label', a class", "label = 'label'"});
+  expect_error<ConfigError>([] { open_data({.name = "moons", .label = "x0"}); },
+                            {"label", "expected 'label'", "'x0'"});
+  expect_error<ConfigError>([] { open_data({.name = "swissroll", .label = "label"}); },
+                            {"several parts", "'swissroll'"});
+  expect_error<ConfigError>([] { open_data({.name = "digits", .columns = {"label"}}); },
+                            {"'label', a class"});
   expect_error<ConfigError>([] { open_data({.name = "moons", .levels = 5}); }, {"toy density"});
   expect_error<ConfigError>([] { open_data({.name = "digits", .levels = 16}); }, {"17", "16"});
   expect_error<ConfigError>([] { open_data({.name = "digits", .weight = "label"}); }, {"digits"});

@@ -23,6 +23,24 @@ TensorSource numbered(int64_t rows, uint64_t seed = 1) {
 
 at::Tensor sorted(const at::Tensor& x) { return std::get<0>(x.flatten().sort()); }
 
+TEST(ToySource, ColumnsMayBeGiven) {
+  const RowLayout layout{.columns = {"x1"}, .condition = {"x0"}, .label = "label", .classes = 2};
+  const ToySource source("moons", Rng(3), at::kFloat, layout);
+  const at::Tensor rows = sample_toy_rows(toy_density("moons"), Rng(3), 100, at::kFloat);
+  EXPECT_EQ(source.event_shape(), std::vector<int64_t>{1});
+  for (const Batch& batch : {source.rows(40, 100), source.batch(2, 20)}) {
+    const at::Tensor expected = rows.narrow(0, 40, batch.x.size(0));
+    EXPECT_EQ(batch.first_row, 40);
+    EXPECT_TRUE(batch.x.select(1, 0).equal(expected.select(1, 1)));
+    EXPECT_TRUE(batch.condition.select(1, 0).equal(expected.select(1, 0)));
+    EXPECT_TRUE(
+        batch.condition.narrow(1, 1, 2).argmax(1).equal(expected.select(1, 2).to(at::kLong)));
+  }
+  expect_error<ConfigError>(
+      [] { ToySource("swissroll", Rng(3), at::kFloat, {.columns = {"x0"}, .label = "label"}); },
+      {"'label'"});
+}
+
 TEST(ToySource, BatchesAreRowsOfOneStream) {
   const ToySource source("moons", Rng(3), at::kFloat);
   EXPECT_EQ(source.size(), std::nullopt);

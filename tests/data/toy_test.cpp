@@ -116,6 +116,82 @@ INSTANTIATE_TEST_SUITE_P(, ToyReference,
                                   test.param;
                          });
 
+// -log density of a ring of radius R with isotropic noise s, at x [n, 2].
+at::Tensor ring_loss(const at::Tensor& x, const at::Tensor& radius, double s) {
+  const at::Tensor r = x.norm(2, 1);
+  return 0.5 * ((r - radius) / s).square() + std::log(2.0 * M_PI * s * s) -
+         at::special_i0e(r * radius / (s * s)).log();
+}
+
+TEST(ToyLabel, EntropiesGivenTheLabelAreThoseOfTheParts) {
+  const auto mean_loss = [](const std::string& name, const auto& loss) {
+    const at::Tensor rows = sample_toy_rows(toy_density(name), Rng(7), kRows, at::kDouble);
+    return z_score(loss(rows.narrow(1, 0, 2), rows.select(1, 2)),
+                   toy_density(name).entropy_given_label.value());
+  };
+  // Four published digits: rounding by 5e-5 is a twentieth of the standard error of the mean.
+  EXPECT_LT(mean_loss("rings",
+                      [](const at::Tensor& x, const at::Tensor& label) {
+                        return ring_loss(x, 0.75 * (label + 1.0), 0.08);
+                      }),
+            kMaxZ);
+  EXPECT_LT(mean_loss("circles",
+                      [](const at::Tensor& x, const at::Tensor& label) {
+                        return ring_loss(x, 3.0 - 1.5 * label, 0.24);
+                      }),
+            kMaxZ);
+  EXPECT_LT(
+      mean_loss("8gaussians",
+                [](const at::Tensor& x, const at::Tensor& label) {
+                  const double s = 0.5 / 1.414;
+                  const at::Tensor angle = 0.25 * M_PI * label;
+                  const at::Tensor mean = at::stack({angle.cos(), angle.sin()}, 1) * (4.0 / 1.414);
+                  return 0.5 * ((x - mean) / s).square().sum(1) + std::log(2.0 * M_PI * s * s);
+                }),
+      kMaxZ);
+  // The other label of the circles must not pass.
+  EXPECT_GT(mean_loss("circles",
+                      [](const at::Tensor& x, const at::Tensor& label) {
+                        return ring_loss(x, 1.5 + 1.5 * label, 0.24);
+                      }),
+            kMaxZ);
+}
+
+// H(x) <= H(label) + H(x | label), and nearly equal where the parts hardly overlap.
+TEST(ToyLabel, EntropiesAddUp) {
+  constexpr double kRounding = 1e-3, kOverlap = 0.01;
+  for (const ToyDensity& density : toy_densities()) {
+    EXPECT_EQ(density.entropy_given_label.has_value(), density.labels > 1) << density.name;
+    if (!density.entropy_given_label) continue;
+    const double sum = *density.entropy_given_label + std::log(static_cast<double>(density.labels));
+    EXPECT_GT(sum, *density.entropy - kRounding) << density.name;
+    EXPECT_LT(sum, *density.entropy + kOverlap) << density.name;
+  }
+}
+
+TEST(ToyLabel, RowsAreTheSamplesWithEquallyLikelyLabels) {
+  for (const ToyDensity& density : toy_densities()) {
+    const at::Tensor rows = sample_toy_rows(density, Rng(3), 20'000, at::kFloat);
+    EXPECT_EQ(rows.size(1), static_cast<int64_t>(toy_columns(density).size())) << density.name;
+    EXPECT_TRUE(rows.narrow(1, 0, 2).equal(sample_toy(density, Rng(3), 20'000, at::kFloat)));
+    if (density.labels == 1) continue;
+    const at::Tensor counts = at::bincount(rows.select(1, 2).to(at::kLong));
+    ASSERT_EQ(counts.size(0), density.labels) << density.name;
+    const double expected = 20'000.0 / static_cast<double>(density.labels);
+    EXPECT_LT((counts - expected).abs().max().item<double>(), 5.0 * std::sqrt(expected))
+        << density.name;
+  }
+}
+
+TEST(ToyLabel, SquaresOfTheCheckerboardAreItsLabels) {
+  const at::Tensor rows = sample_toy_rows(toy_density("checkerboard"), Rng(2), 5000, at::kDouble);
+  for (int64_t label = 0; label < 8; ++label) {
+    const at::Tensor x = rows.index_select(0, rows.select(1, 2).eq(label).nonzero().squeeze(1));
+    const at::Tensor cells = (x.narrow(1, 0, 2) / 2.0).floor();
+    EXPECT_TRUE(cells.eq(cells[0]).all().item<bool>()) << label;
+  }
+}
+
 TEST(Toy, CheckerboardStaysOnItsEightCells) {
   const at::Tensor x = draw("checkerboard");
   const at::Tensor cell = (x / 2.0).floor();  // each from -2 to 1

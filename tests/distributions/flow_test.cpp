@@ -148,6 +148,8 @@ TEST(Flow, ConditionTravels) {
   const at::Tensor with = flow->sample(6, {.rng = Rng(7), .condition = condition});
   const at::Tensor without = flow->sample(6, {.rng = Rng(7), .condition = 0.0 * condition});
   EXPECT_TRUE(near(with, without - 2.0, kRounding));
+  EXPECT_THAT(error_of<ShapeError>([&] { flow->sample(6); }),
+              HasSubstr("[Flow.sample] condition: expected [6, 1], got no tensor. "));
   at::Tensor bad = condition.clone();
   bad[3] = NAN;
   EXPECT_THAT(error_of<DomainError>([&] { flow->log_prob(x, {.condition = bad}); }),
