@@ -20,14 +20,27 @@ constexpr int64_t kGridCells = 160;
 
 Rng figure_rng() { return Rng(0).fork("figures"); }
 
+// The rows of the class that was given; all of them where other numbers are given, which hardly any
+// row has exactly.
+at::Tensor rows_given(const FigureInput& input, const data::Batch& batch) {
+  if (!input.given.defined() || !input.columns.condition.empty()) return batch.x;
+  const at::Tensor same = batch.condition.eq(input.given.to(batch.condition.options())).all(1);
+  const at::Tensor chosen = batch.x.index_select(0, same.nonzero().squeeze(1));
+  return chosen.size(0) > 1 ? chosen : batch.x;
+}
+
 // Rows that training did not see, if there are any; as often as their weights say.
 at::Tensor data_rows(const FigureInput& input, int64_t most) {
   const data::Splits& splits = input.dataset.splits;
   const data::SourcePtr& source = splits.test         ? splits.test
                                   : splits.validation ? splits.validation
                                                       : splits.train;
-  const int64_t rows = std::min(most, source->size().value_or(most));
-  return data::rows_by_weight(source->rows(0, rows)).x.to(at::kDouble);
+  // Of one class among many there are fewer: look at more rows for them.
+  const int64_t wanted =
+      most * std::max<int64_t>(1, input.given.defined() ? input.columns.classes : 1);
+  const int64_t rows = std::min(wanted, source->size().value_or(wanted));
+  const at::Tensor x = rows_given(input, data::rows_by_weight(source->rows(0, rows)));
+  return x.narrow(0, 0, std::min(most, x.size(0))).to(at::kDouble);
 }
 
 std::string count_note(int64_t count) { return format_count(count) + " points"; }

@@ -50,12 +50,18 @@ std::vector<Item> entries(const std::vector<Entry>& registry) {
 std::vector<Item> data_sets() {
   std::vector<Item> out;
   for (const data::ToyDensity& toy : data::toy_densities()) {
-    out.push_back({std::string(toy.name),
-                   toy.entropy ? "two columns, endless; entropy " + fixed(*toy.entropy, 3) + " nats"
-                               : "two columns, endless; on a curve, so without an entropy"});
+    std::string summary = toy.entropy
+                              ? "two columns, endless; entropy " + fixed(*toy.entropy, 3) + " nats"
+                              : "two columns, endless; on a curve, so without an entropy";
+    if (toy.entropy_given_label) {
+      summary += ", " + fixed(*toy.entropy_given_label, 3) + " given its label (" +
+                 std::to_string(toy.labels) + ")";
+    }
+    out.push_back({std::string(toy.name), summary});
   }
   out.push_back({"digits", format_count(data::Digits::kRows) +
-                               " handwritten digits of 8 x 8 pixels, integers 0 .. 16 (UCI)"});
+                               " handwritten digits of 8 x 8 pixels, integers 0 .. 16, and their "
+                               "label (UCI)"});
   return out;
 }
 

@@ -15,15 +15,31 @@
 namespace contraflow {
 namespace {
 
+// Sources tell their event's shape, but their condition's width only by a row.
+int64_t condition_size(const data::Source& source) {
+  const at::Tensor condition = source.rows(0, 1).condition;
+  return condition.defined() ? condition.size(1) : 0;
+}
+
+std::string condition_text(int64_t width) {
+  return width == 0 ? "rows without a condition"
+                    : c10::str("a condition of width ", width, " in every row");
+}
+
 void check_source(const Flow& flow, const data::SourcePtr& source, const char* name) {
   const at::IntArrayRef event = flow.event_shape();
   if (source == nullptr) {
     fail<ConfigError>("fit", name, "a source of rows", "none", "Give the splits one.");
   }
-  if (source->event_shape() == flow.event_shape()) return;
-  fail<ShapeError>("fit", name, c10::str("events of shape ", event),
-                   c10::str(at::IntArrayRef(source->event_shape())),
-                   "Build the flow for this data.");
+  if (source->event_shape() != flow.event_shape()) {
+    fail<ShapeError>("fit", name, c10::str("events of shape ", event),
+                     c10::str(at::IntArrayRef(source->event_shape())),
+                     "Build the flow for this data.");
+  }
+  const int64_t wanted = flow.condition_size(), got = condition_size(*source);
+  if (got == wanted) return;
+  fail<ShapeError>("fit", name, condition_text(wanted), condition_text(got),
+                   "Build the flow for this data: its 'condition' is the width of the rows'.");
 }
 
 // Of every batch: one of zeros alone has no weighted mean, and a source may make its weights as it
@@ -74,6 +90,7 @@ void MaxLikelihood::initialise(Flow& flow, int64_t rows, const at::TensorOptions
   const data::Batch batch = data::rows_by_weight(
       batch_to(splits_.train->rows(0, first_rows(*splits_.train, rows)), kind));
   check_finite("fit", "training rows", batch.x);
+  if (batch.condition.defined()) check_finite("fit", "training conditions", batch.condition);
   flow.prepare(batch.x, {.condition = batch.condition, .rng = rng, .phase = Phase::kTrain});
 }
 

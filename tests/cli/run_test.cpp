@@ -348,5 +348,40 @@ TEST(CliConditional, LabelledDataAskForTheirLabel) {
   EXPECT_EQ(run({"plot", out, "--kind", "density", "--given", "kind=0"}).code, 0);
 }
 
+TEST(CliConditional, ToysGiveTheirLabelAndItsEntropy) {
+  const TempFolder folder;
+  const std::string out = (folder / "run").string(), samples = (folder / "s.csv").string();
+  const Ran trained =
+      run(std::vector<std::string>{"train", "--data", "8gaussians", "--out", out, "--set",
+                                   "data.label=label", "--set", "data.test_rows=200"} +
+          tiny());
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  const auto evaluated = run({"evaluate", out, "--json"}).json();
+  EXPECT_EQ(evaluated["data_entropy"], 0.7587);
+  EXPECT_GT(evaluated["kl_nats"]["mean"].get<double>(), 0.0);
+  EXPECT_EQ(run({"sample", out, "-n", "3", "-o", samples, "--given", "label=7"}).code, 0);
+  expect_error(run({"sample", out, "-n", "3", "-o", samples, "--given", "label=8"}), 2,
+               {"a class from 0 to 7", "8"});
+  EXPECT_EQ(run({"plot", out, "--kind", "density", "--given", "label=2"}).code, 0);
+  EXPECT_THAT(run({"info", out}).out, HasSubstr("label"));
+  EXPECT_THAT(run({"list", "data"}).out, HasSubstr("0.759 given its label (8)"));
+  expect_error(run({"train", "--data", "line", "--out", (folder / "l").string(), "--set",
+                    "data.label=label"}),
+               2, {"label", "several parts", "'line'"});
+}
+
+TEST(CliConditional, DigitsAreModelledGivenTheirLabel) {
+  const TempFolder folder;
+  const std::string out = (folder / "run").string(), samples = (folder / "s.npy").string();
+  const Ran trained =
+      run(std::vector<std::string>{"train", "--data", "digits", "--model", "idensenet", "--out",
+                                   out, "--set", "data.label=label"} +
+          tiny() + std::vector<std::string>{"--set", "model.blocks=1"});
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  EXPECT_EQ(run({"evaluate", out, "--rows", "20", "--replicates", "2"}).code, 0);
+  EXPECT_EQ(run({"sample", out, "-n", "4", "-o", samples, "--given", "label=3"}).code, 0);
+  expect_error(run({"sample", out, "-n", "4", "-o", samples}), 2, {"label", "--given label=VALUE"});
+}
+
 }  // namespace
 }  // namespace contraflow::testing

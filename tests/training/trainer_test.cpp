@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "contraflow/training/evaluation.h"
+#include "contraflow/transforms/contractive_block.h"
 #include "tests/support/tensors.h"
 #include "tests/training/same_bits.h"
 #include "tests/training/training_support.h"
@@ -249,6 +250,35 @@ TEST(Fit, BadInputsAreErrorsBeforeAnyStep) {
   options = small_options();
   options.objective = ObjectiveKind::kReverseKl;
   EXPECT_THAT(error_of<ConfigError>(attempt(good, options)), HasSubstr("fit_reverse_kl"));
+}
+
+TEST(Fit, ConditionsMustFitTheFlow) {
+  const auto rows = [](const at::Tensor& condition) {
+    const auto source = std::make_shared<data::TensorSource>(
+        "c", Rng(5).normal({64, 2}, at::kFloat), condition, at::Tensor(), Rng(1));
+    return data::Splits{source, source, nullptr};
+  };
+  const FlowPtr plain = small_flow();
+  EXPECT_THAT(error_of<ShapeError>([&] {
+                fit(*plain, rows(at::ones({64, 3})), small_options());
+              }),
+              HasSubstr("[fit] training split: expected rows without a condition, got a condition "
+                        "of width 3 in every row. "));
+  ContractiveBlockOptions block{.dim = 2, .condition = 2};
+  block.net.depth = 1;
+  Flow given(std::make_shared<ContractiveBlock>(block),
+             std::make_shared<DiagonalNormal>(DiagonalNormalOptions{.dim = 2}));
+  EXPECT_THAT(error_of<ShapeError>([&] { fit(given, rows({}), small_options()); }),
+              HasSubstr("got rows without a condition"));
+  data::Splits splits = rows(at::ones({64, 2}));
+  splits.validation = rows(at::ones({64, 1})).train;
+  EXPECT_THAT(error_of<ShapeError>([&] { fit(given, splits, small_options()); }),
+              HasSubstr("validation split: expected a condition of width 2 in every row, got a "
+                        "condition of width 1"));
+  at::Tensor bad = at::ones({64, 2});
+  bad[3][1] = NAN;
+  EXPECT_THAT(error_of<DomainError>([&] { fit(given, rows(bad), small_options()); }),
+              HasSubstr("training conditions"));
 }
 
 TEST(WeightedMean, ErrorIsThatOfTheMean) {
