@@ -114,6 +114,14 @@ at::Tensor draw_probes(ProbeKind kind, int64_t probes, int64_t batch, int64_t di
   return v.transpose(0, 1).contiguous();
 }
 
+at::Tensor draw_independent_probes(ProbeKind kind, int64_t probes, int64_t batch, int64_t dim,
+                                   const at::TensorOptions& options, const Rng& rng) {
+  std::vector<at::Tensor> drawn;
+  for (int64_t p = 0; p < probes; ++p)
+    drawn.push_back(draw_probes(kind, 1, batch, dim, options, rng.fork(static_cast<uint64_t>(p))));
+  return at::cat(drawn);
+}
+
 at::Tensor log_constant(const BlockForm& form, const at::Tensor& like) {
   const double value = static_cast<double>(like.size(1)) * std::log(std::abs(form.c / form.a));
   return at::full({like.size(0)}, value, like.options());
@@ -132,12 +140,17 @@ double tail_bound_factor(const BlockForm& form, int power, double kappa) {
   return factor;
 }
 
+at::Tensor spread_error(const at::Tensor& values_pb) {
+  const int64_t count = values_pb.size(0);
+  if (count < 2) return {};
+  return values_pb.std(0) / std::sqrt(static_cast<double>(count));
+}
+
 at::Tensor probe_standard_error(const at::Tensor& values_pb, ProbeKind kind, int64_t dim) {
   const int64_t probes = values_pb.size(0);
-  if (probes < 2) return {};
   const auto order = static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(dim)));
-  if (kind == ProbeKind::kRademacher && probes % order == 0) return at::zeros_like(values_pb[0]);
-  return values_pb.std(0) / std::sqrt(static_cast<double>(probes));
+  const bool whole = kind == ProbeKind::kRademacher && probes % order == 0;
+  return probes > 1 && whole ? at::zeros_like(values_pb[0]) : spread_error(values_pb);
 }
 
 at::Tensor tail_bound(const BlockForm& form, const at::Tensor& v, const at::Tensor& vector,

@@ -26,15 +26,22 @@ at::Tensor shifted_vjp(const NetPoint& point, const at::Tensor& u, double shift)
 at::Tensor draw_probes(ProbeKind kind, int64_t probes, int64_t batch, int64_t dim,
                        const at::TensorOptions& options, const Rng& rng);
 
-/// The probes that options ask for [p, b, d]: plain ones, or a set for each colour.
+/// The same, drawn one by one: independent of each other, where those above are orthogonal. Masked
+/// by colours, orthogonal signs may agree on a whole colour.
+at::Tensor draw_independent_probes(ProbeKind kind, int64_t probes, int64_t batch, int64_t dim,
+                                   const at::TensorOptions& options, const Rng& rng);
+
+/// The probes that options ask for [p, b, d]: plain ones, or `probes` independent sets of one for
+/// each colour.
 template <class Options>
 at::Tensor draw_probes(const Options& options, int64_t batch, int64_t dim,
                        const at::TensorOptions& tensor_options, const Rng& rng) {
-  const at::Tensor plain =
-      draw_probes(options.probe, options.probes, batch, dim, tensor_options, rng);
-  if (options.colors.empty()) return plain;
+  if (options.colors.empty())
+    return draw_probes(options.probe, options.probes, batch, dim, tensor_options, rng);
   check_colors(options.colors, options.probe, dim);
-  return colored(plain, options.colors);
+  return colored(
+      draw_independent_probes(options.probe, options.probes, batch, dim, tensor_options, rng),
+      options.colors);
 }
 
 /// Factor of |v|_p |(J^T)^power v|_p* in the certified bound on the series beyond `power`.
@@ -47,14 +54,17 @@ at::Tensor tail_bound(const BlockForm& form, const at::Tensor& v, const at::Tens
 /// dim log|C / A| for each row of `like` [b, dim].
 at::Tensor log_constant(const BlockForm& form, const at::Tensor& like);
 
-/// Standard error of the mean over probes, values [p, b]; undefined for one probe (one a colour, of
-/// coloured ones). Rademacher probes of a row are orthogonal: for whole groups of them the mean is
-/// the trace itself, and the error 0; for a part of one the spread overstates it.
+/// Standard error of the mean over independent values [p, b]; undefined for one.
+at::Tensor spread_error(const at::Tensor& values_pb);
+/// That of the mean over probes; undefined for one probe (one set of coloured ones). Rademacher
+/// probes of a row are orthogonal: for whole groups of them the mean is the trace itself, and the
+/// error 0; for a part of one the spread overstates it.
 at::Tensor probe_standard_error(const at::Tensor& values_pb, ProbeKind kind, int64_t dim);
 template <class Options>
 at::Tensor probe_standard_error(const at::Tensor& values_pb, const Options& options, int64_t dim) {
   // The colours of one set sum up; only sets differ at random.
   const at::Tensor sets = values_pb.unflatten(0, {options.probes, -1}).mean(1);
+  if (!options.colors.empty()) return spread_error(sets);
   return probe_standard_error(sets, options.probe, dim);
 }
 
