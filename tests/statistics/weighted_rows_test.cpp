@@ -19,7 +19,7 @@ constexpr double kProposal = 2.0, kTarget = 0.8;  // deviations
 const double kEntropy = std::log(2 * std::numbers::pi * std::numbers::e) + 2 * std::log(kTarget);
 
 // The target is a normal around (1, 1), the proposal a wider one around (0, 0).
-at::Tensor log_normal(const at::Tensor& x, double centre, double deviation) {
+at::Tensor log_gaussian(const at::Tensor& x, double centre, double deviation) {
   return -((x - centre) / deviation).square().sum(1) / 2 - 2 * std::log(deviation);
 }
 
@@ -29,7 +29,7 @@ data::SourcePtr source(const char* name, const at::Tensor& x, const at::Tensor& 
 
 data::SourcePtr proposed(const char* name, int64_t rows, bool with_weights) {
   const at::Tensor x = Rng(1).fork(name).normal({rows, 2}, at::kFloat) * kProposal;
-  const at::Tensor ratio = (log_normal(x, 1.0, kTarget) - log_normal(x, 0.0, kProposal)).exp();
+  const at::Tensor ratio = (log_gaussian(x, 1.0, kTarget) - log_gaussian(x, 0.0, kProposal)).exp();
   return source(name, x, with_weights ? ratio : at::Tensor());
 }
 
@@ -69,7 +69,7 @@ TEST(WeightedRows, StandardErrorIsTheSpreadOfTheMean) {
   double squares = 0.0, unweighted = 0.0;
   for (uint64_t k = 0; k < kTrials; ++k) {
     const at::Tensor x = Rng(k).normal({500, 2}, at::kDouble) * kProposal;
-    const at::Tensor w = (log_normal(x, 1.0, kTarget) - log_normal(x, 0.0, kProposal)).exp();
+    const at::Tensor w = (log_gaussian(x, 1.0, kTarget) - log_gaussian(x, 0.0, kProposal)).exp();
     const MeanWithError mean = weighted_mean(x.select(1, 0), w);
     means.push_back(mean.mean);
     squares += mean.standard_error * mean.standard_error / kTrials;
