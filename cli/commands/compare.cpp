@@ -95,10 +95,10 @@ void check_data(const ModelFile& a, const ModelFile& b) {
 RowFeed feed_of(const CompareArguments& arguments, const ModelFile& a, const ModelFile& b) {
   check_columns(a, b);
   FeedArguments feed{.command = "compare"};
+  feed.columns = arguments.columns;
+  feed.weight = arguments.weight;
   if (!arguments.data.empty()) {
     feed.input = arguments.data;
-    feed.columns = arguments.columns;
-    feed.weight = arguments.weight;
   } else {
     check_data(a, b);
     feed.split = arguments.split;

@@ -125,6 +125,11 @@ void check_net(const ContractiveBlockOptions& options, const ContractiveNetPtr& 
                     "Make the network and the options dim and condition agree.");
 }
 
+double lipschitz_of(const ContractiveBlockOptions& options, const ContractiveNetPtr& net) {
+  check_net(options, net);
+  return net->lipschitz();
+}
+
 }  // namespace
 
 BlockForm block_form(const ContractiveBlockOptions& options) {
@@ -169,7 +174,7 @@ ContractiveBlock::ContractiveBlock(const ContractiveBlockOptions& options)
 }
 
 ContractiveBlock::ContractiveBlock(const ContractiveBlockOptions& options, ContractiveNetPtr net)
-    : ContractiveBlock(options, net, net->lipschitz()) {}
+    : ContractiveBlock(options, net, lipschitz_of(options, net)) {}
 
 ContractiveBlock::ContractiveBlock(const ContractiveBlockOptions& options, ContractiveNetPtr net,
                                    double kappa)

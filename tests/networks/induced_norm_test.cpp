@@ -205,6 +205,8 @@ TEST(OrderedNet, InfinityNormOfANetIsNotItsSpectralNorm) {
   net->refresh(true);
   EXPECT_LE(net->lipschitz(), 0.9);
   EXPECT_GT(observed_slope(*net, 2.0), 1.0);
+  EXPECT_NEAR(net->euclidean_proof(), observed_slope(*net, 2.0), 1e-3);  // linear: reached
+  EXPECT_GE(net->euclidean_proof(), observed_slope(*net, 2.0));
 }
 
 TEST(OrderedNet, RefusesWhatHasNoBound) {
