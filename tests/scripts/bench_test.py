@@ -19,7 +19,7 @@ asked = 0
 for line in sys.stdin:
     request = json.loads(line)
     if request.get("memory"):
-        print(json.dumps({"added_peak_bytes": 4096}), flush=True)
+        print(json.dumps({"peak_bytes": 4096}), flush=True)
         continue
     asked += 1
     print(json.dumps({"ms": MS, "iterations": request["iterations"], "asked": asked}), flush=True)
@@ -35,7 +35,7 @@ class WorkerTest(unittest.TestCase):
         ours, peer = fake(10.0), fake(50.0)
         try:
             replies = run.alternate(ours, peer, 'residual_block_exact', 3)
-            self.assertEqual(ours.added_peak(), 4096)
+            self.assertEqual(ours.peak(), 4096)
         finally:
             ours.close()
             peer.close()
