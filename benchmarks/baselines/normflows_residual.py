@@ -97,8 +97,8 @@ def make_log_prob(options):
         models[kind] = model
     x = shared_tensors(options).get('x', torch.randn(options.rows, 8))
 
-    def evaluate(kind, rows):
-        return torch.cat([models[kind].log_prob(c) for c in rows.split(options.chunk)])
+    def evaluate(kind, rows):  # its estimators leave a graph behind, which would fill the memory
+        return torch.cat([models[kind].log_prob(c).detach() for c in rows.split(options.chunk)])
 
     head = x[:options.chunk]
     trials = {kind: case.Case(kind, lambda kind=kind: evaluate(kind, head), 0).run(TRIALS)['ms']
