@@ -125,6 +125,7 @@ void check_net(const ContractiveBlockOptions& options, const ContractiveNetPtr& 
                     "Make the network and the options dim and condition agree.");
 }
 
+// Of a network that others made, once it is known to fit.
 double lipschitz_of(const ContractiveBlockOptions& options, const ContractiveNetPtr& net) {
   check_net(options, net);
   return net->lipschitz();
@@ -180,7 +181,6 @@ ContractiveBlock::ContractiveBlock(const ContractiveBlockOptions& options, Contr
                                    double kappa)
     : options_(options), form_(block_form(options)), net_(std::move(net)) {
   validate(options_);
-  check_net(options_, net_);
   register_module("net", net_);
   if (options_.learn_form)
     learned_ = register_module("form", std::make_shared<LearnedForm>(form_, kappa));
