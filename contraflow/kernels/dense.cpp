@@ -58,20 +58,22 @@ HWY_INLINE void convert(const T* from, int64_t count, double factor, double* to)
   for (; i < count; ++i) to[i] = static_cast<double>(from[i]) * factor;
 }
 
-// Rows of w become columns of out, four at a time.
+// Rows of w become columns of out, a vector of them at a time.
 template <class T>
 void load_transposed(const T* w, int64_t rows, int64_t cols, double factor, Panel<double> out) {
   int64_t r = 0;
 #if HWY_TARGET != HWY_SCALAR
   constexpr int64_t kStrip = 64;  // columns; converted ones wait in the first-level cache
-  HWY_ALIGN double strip[4 * kStrip] = {};
-  for (; r + 4 <= rows; r += 4) {
+  HWY_ALIGN double strip[kLanes * kStrip] = {};
+  for (; r + kLanes <= rows; r += kLanes) {
     for (int64_t begin = 0; begin < cols; begin += kStrip) {
       const int64_t count = std::min(kStrip, cols - begin);
-      for (int64_t k = 0; k < 4; ++k)
+      for (int64_t k = 0; k < kLanes; ++k)
         convert(w + (r + k) * cols + begin, count, factor, strip + k * kStrip);
-      for (int64_t c = 0; c < count; c += kLanes)
-        transpose_rows(Panel<double>{strip, kStrip}, c, out.row(begin + c) + r, out.stride);
+      for (int64_t c = 0; c < count; c += kLanes) {
+        transpose_square(Tag<double>(), Panel<double>{strip + c, kStrip}, out.row(begin + c) + r,
+                         out.stride);
+      }
     }
   }
 #endif
@@ -105,9 +107,11 @@ void mirror(Panel<double> g, int64_t n) {
     for (int64_t c = r + 1; c < n; ++c) g.row(c)[r] = g.row(r)[c];
   }
 #else
-  for (int64_t r = 0; r < n; r += 4) {
-    for (int64_t c = r / kRows * kRows + kRows; c < n; c += kLanes)
-      transpose_rows(g.rows_from(r), c, g.row(c) + r, g.stride);
+  static_assert(kRows % kLanes == 0);
+  for (int64_t r = 0; r < n; r += kLanes) {
+    for (int64_t c = r / kRows * kRows + kRows; c < n; c += kLanes) {
+      transpose_square(Tag<double>(), g.rows_from(r).columns_from(c), g.row(c) + r, g.stride);
+    }
   }
 #endif
 }

@@ -45,15 +45,14 @@ struct Factor {
   int64_t column = 0;
 };
 
-// out[r][c] (+)= sum_k w(r, k) in[k][c] for one block of R rows and C vectors.
+// out[r][c] (+)= sum_k w(r, k) in[k][c] for one block of R rows and C vectors. Plain numbers, not
+// structs: those would travel over the stack, written in halves and copied whole, and such a load
+// waits until every store before it has left for the cache.
 template <int R, int C, bool kAdd, class T>
-HWY_NOINLINE void micro(Factor<T> factor, int64_t depth, Panel<T> in_panel, Panel<T> out_panel) {
+HWY_NOINLINE void micro(const T* HWY_RESTRICT w, int64_t row, int64_t column, int64_t depth,
+                        const T* HWY_RESTRICT in, int64_t in_stride, T* HWY_RESTRICT out,
+                        int64_t out_stride) {
   constexpr int64_t n = lanes<T>();
-  const T* HWY_RESTRICT w = factor.data;
-  const T* HWY_RESTRICT in = in_panel.data;
-  T* HWY_RESTRICT out = out_panel.data;
-  const int64_t out_stride = out_panel.stride;
-  const int64_t row = factor.row;
   Vec<T> acc[R][C];
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
@@ -71,8 +70,8 @@ HWY_NOINLINE void micro(Factor<T> factor, int64_t depth, Panel<T> in_panel, Pane
 #pragma GCC unroll 8
       for (int c = 0; c < C; ++c) acc[r][c] = hn::MulAdd(element, x[c], acc[r][c]);
     }
-    w += factor.column;
-    in += in_panel.stride;
+    w += column;
+    in += in_stride;
   }
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
@@ -84,29 +83,20 @@ HWY_NOINLINE void micro(Factor<T> factor, int64_t depth, Panel<T> in_panel, Pane
 template <int R, bool kAdd, class T>
 HWY_INLINE void product_rows(Factor<T> w, int64_t depth, Panel<T> in, Panel<T> out,
                              int64_t vectors) {
-  constexpr int64_t n = lanes<T>();
   constexpr int kWide = kRows == 8 && R <= 4 ? 6 : 3;
-  const auto take = [&](int64_t count) HWY_ATTR {
-    in.data += count * n;
-    out.data += count * n;
-    vectors -= count;
+  const auto take = [&]<int C>() HWY_ATTR {
+    micro<R, C, kAdd>(w.data, w.row, w.column, depth, in.data, in.stride, out.data, out.stride);
+    in.data += C * lanes<T>();
+    out.data += C * lanes<T>();
+    vectors -= C;
   };
   // One vector alone waits for its weights: four are taken as two and two.
-  while (vectors >= kWide && vectors != kWide + 1) {
-    micro<R, kWide, kAdd>(w, depth, in, out);
-    take(kWide);
-  }
+  while (vectors >= kWide && vectors != kWide + 1) take.template operator()<kWide>();
   if constexpr (kWide > 3) {
-    if (vectors >= 3 && vectors != 4) {
-      micro<R, 3, kAdd>(w, depth, in, out);
-      take(3);
-    }
+    if (vectors >= 3 && vectors != 4) take.template operator()<3>();
   }
-  while (vectors >= 2) {
-    micro<R, 2, kAdd>(w, depth, in, out);
-    take(2);
-  }
-  if (vectors == 1) micro<R, 1, kAdd>(w, depth, in, out);
+  while (vectors >= 2) take.template operator()<2>();
+  if (vectors == 1) take.template operator()<1>();
 }
 
 template <bool kAdd, class T>
@@ -160,7 +150,7 @@ HWY_INLINE auto fold_blocks(D d, hn::Vec<D> v) {
 // out[k] += the sum over the lanes of v[k], k < 4.
 HWY_INLINE void add_sums(const Vec<float>* v, float* out) {
   const Tag<float> d;
-  const hn::Repartition<double, Tag<float>> w;
+  const hn::Repartition<double, Tag<float> > w;
   const auto pair = [&](Vec<float> a, Vec<float> b) HWY_ATTR {
     return hn::Add(hn::InterleaveLower(d, a, b), hn::InterleaveUpper(d, a, b));
   };
@@ -246,43 +236,74 @@ void add_outer_narrow(Panel<T> z, int64_t outputs, Panel<T> a, int64_t inputs, i
 }
 
 #if HWY_TARGET != HWY_SCALAR
-// Stores the 128-bit blocks of v at out, out + step, ...
+// The vector of 128-bit blocks at in, in + step, ...
 template <class D>
-HWY_INLINE void store_blocks(D d, hn::Vec<D> v, hn::TFromD<D>* out, int64_t step) {
-  if constexpr (hn::MaxLanes(D()) * sizeof(hn::TFromD<D>) <= 16) {
-    hn::StoreU(v, d, out);
+HWY_INLINE hn::Vec<D> load_blocks(D d, const hn::TFromD<D>* in, int64_t step) {
+  constexpr int64_t kBlocks = hn::MaxLanes(D()) * sizeof(hn::TFromD<D>) / 16;
+  if constexpr (kBlocks <= 1) {
+    return hn::LoadU(d, in);
   } else {
     const hn::Half<D> half;
-    store_blocks(half, hn::LowerHalf(half, v), out, step);
-    constexpr int64_t kBlocks = hn::MaxLanes(D()) * sizeof(hn::TFromD<D>) / 32;
-    store_blocks(half, hn::UpperHalf(half, v), out + kBlocks * step, step);
+    return hn::Combine(d, load_blocks(half, in + kBlocks / 2 * step, step),
+                       load_blocks(half, in, step));
   }
 }
 
-// Columns c .. c + lanes - 1 of four (two) rows become lanes pieces of rows of `out`.
-HWY_INLINE void transpose_rows(Panel<float> in, int64_t c, float* out, int64_t stride) {
-  const Tag<float> d;
-  const hn::Repartition<double, Tag<float>> w;
-  Vec<float> v[4];
-  for (int r = 0; r < 4; ++r) v[r] = hn::LoadU(d, in.row(r) + c);
-  const auto ab_low = hn::BitCast(w, hn::InterleaveLower(d, v[0], v[1]));
-  const auto ab_high = hn::BitCast(w, hn::InterleaveUpper(d, v[0], v[1]));
-  const auto cd_low = hn::BitCast(w, hn::InterleaveLower(d, v[2], v[3]));
-  const auto cd_high = hn::BitCast(w, hn::InterleaveUpper(d, v[2], v[3]));
-  store_blocks(d, hn::BitCast(d, hn::InterleaveLower(w, ab_low, cd_low)), out, 4 * stride);
-  store_blocks(d, hn::BitCast(d, hn::InterleaveUpper(w, ab_low, cd_low)), out + stride, 4 * stride);
-  store_blocks(d, hn::BitCast(d, hn::InterleaveLower(w, ab_high, cd_high)), out + 2 * stride,
-               4 * stride);
-  store_blocks(d, hn::BitCast(d, hn::InterleaveUpper(w, ab_high, cd_high)), out + 3 * stride,
-               4 * stride);
+// Transposes within each 128-bit block of four (two) vectors.
+template <class D>
+HWY_INLINE void transpose_blocks(D d, hn::Vec<D>* v) {
+  if constexpr (sizeof(hn::TFromD<D>) == 8) {
+    const auto low = hn::InterleaveLower(d, v[0], v[1]);
+    v[1] = hn::InterleaveUpper(d, v[0], v[1]);
+    v[0] = low;
+  } else {
+    const hn::Repartition<double, D> w;
+    const auto ab_low = hn::BitCast(w, hn::InterleaveLower(d, v[0], v[1]));
+    const auto ab_high = hn::BitCast(w, hn::InterleaveUpper(d, v[0], v[1]));
+    const auto cd_low = hn::BitCast(w, hn::InterleaveLower(d, v[2], v[3]));
+    const auto cd_high = hn::BitCast(w, hn::InterleaveUpper(d, v[2], v[3]));
+    v[0] = hn::BitCast(d, hn::InterleaveLower(w, ab_low, cd_low));
+    v[1] = hn::BitCast(d, hn::InterleaveUpper(w, ab_low, cd_low));
+    v[2] = hn::BitCast(d, hn::InterleaveLower(w, ab_high, cd_high));
+    v[3] = hn::BitCast(d, hn::InterleaveUpper(w, ab_high, cd_high));
+  }
 }
 
-HWY_INLINE void transpose_rows(Panel<double> in, int64_t c, double* out, int64_t stride) {
-  const Tag<double> d;
-  for (int r = 0; r < 4; r += 2) {
-    const Vec<double> a = hn::LoadU(d, in.row(r) + c), b = hn::LoadU(d, in.row(r + 1) + c);
-    store_blocks(d, hn::InterleaveLower(d, a, b), out + r, 2 * stride);
-    store_blocks(d, hn::InterleaveUpper(d, a, b), out + stride + r, 2 * stride);
+// As many rows and columns as d has lanes. Blocks are brought to their places as they are loaded,
+// so that stores are whole vectors.
+template <class D, class T>
+HWY_INLINE void transpose_square(D d, Panel<T> in, T* out, int64_t stride) {
+  constexpr int64_t n = hn::MaxLanes(D()), kBlock = 16 / sizeof(T);
+#pragma GCC unroll 8
+  for (int64_t c = 0; c < n; c += kBlock) {
+    hn::Vec<D> v[kBlock];
+#pragma GCC unroll 8
+    for (int64_t r = 0; r < kBlock; ++r) v[r] = load_blocks(d, in.row(r) + c, kBlock * in.stride);
+    transpose_blocks(d, v);
+#pragma GCC unroll 8
+    for (int64_t k = 0; k < kBlock; ++k) hn::StoreU(v[k], d, out + (c + k) * stride);
+  }
+}
+
+// Rows `r` and after, as many as squares of the lanes of d, then of half as many, ... take; returns
+// the first row that is left.
+template <class D, class T>
+HWY_INLINE int64_t transpose_squares(D d, Panel<T> in, int64_t r, int64_t rows, int64_t columns,
+                                     T* out, int64_t stride) {
+  constexpr int64_t n = hn::MaxLanes(D());
+  const int64_t whole = columns / n * n;
+  for (; r + n <= rows; r += n) {
+    const Panel<T> group = in.rows_from(r);
+    for (int64_t c = 0; c < whole; c += n)
+      transpose_square(d, group.columns_from(c), out + c * stride + r, stride);
+    for (int64_t c = whole; c < columns; ++c) {
+      for (int64_t k = 0; k < n; ++k) out[c * stride + r + k] = group.row(k)[c];
+    }
+  }
+  if constexpr (n * sizeof(T) <= 16) {
+    return r;
+  } else {
+    return transpose_squares(hn::Half<D>(), in, r, rows, columns, out, stride);
   }
 }
 #endif
@@ -293,15 +314,7 @@ template <class T>
 void transpose(Panel<T> in, int64_t rows, int64_t columns, T* out, int64_t stride) {
   int64_t r = 0;
 #if HWY_TARGET != HWY_SCALAR
-  const int64_t whole = columns / lanes<T>() * lanes<T>();
-  for (; r + 4 <= rows; r += 4) {
-    const Panel<T> four = in.rows_from(r);
-    for (int64_t c = 0; c < whole; c += lanes<T>())
-      transpose_rows(four, c, out + c * stride + r, stride);
-    for (int64_t c = whole; c < columns; ++c) {
-      for (int64_t k = 0; k < 4; ++k) out[c * stride + r + k] = four.row(k)[c];
-    }
-  }
+  r = transpose_squares(Tag<T>(), in, r, rows, columns, out, stride);
 #endif
   if (r == stride) return;
   for (int64_t c = 0; c < columns; ++c) {
