@@ -73,7 +73,7 @@ struct TileBlock {
   TileNet net;
   double a = 1, b = 0, c = 1, d = 1;
   double kappa = 0;
-  bool exact = true;  ///< the whole Jacobian, else `series`
+  bool exact = true;  ///< the whole Jacobian, else `series`, of which no probes are no estimate
   TileSeries series;
   double tolerance = 1e-6;           ///< Euclidean error of y
   double backward_tolerance = 1e-3;  ///< relative, of the transposed solve
@@ -84,6 +84,8 @@ struct TileBlock {
 
   double determinant() const { return a * d - b * c; }
   bool solves() const { return b != 0; }
+  /// False without probes as well: for a block whose log-determinant nobody wants.
+  bool has_series() const { return !exact && series.probe_count > 0; }
 };
 
 /// y = scale x + shift per feature; log_det is the caller's constant.

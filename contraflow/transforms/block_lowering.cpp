@@ -73,9 +73,18 @@ bool tiles_estimate(const BlockRelation& relation) {
   return !std::holds_alternative<ExactLogDet>(o) || relation.net->dim() <= kMostExact;
 }
 
+// Whether a block without its log-determinant needs no tangents. The exact estimator's Jacobian is
+// kept where it solves the adjoint as well; the card's gradients are taken on the host.
+bool runs_on_values(const BlockRelation& relation, const TileLowering& to) {
+  const bool solves_by_it =
+      relation.form.b != 0 && std::holds_alternative<ExactLogDet>(relation.log_det);
+  return to.options.device().is_cpu() && !solves_by_it;
+}
+
 }  // namespace
 
-bool lower_relation(const BlockRelation& relation, const Rng& rng, TileLowering& to) {
+bool lower_relation(const BlockRelation& relation, const Rng& rng, bool wants_log_det,
+                    TileLowering& to) {
   const TileLowering::Mark mark = to.mark();
   const BlockForm& f = relation.form;
   kernels::TileBlock block;
@@ -108,7 +117,12 @@ bool lower_relation(const BlockRelation& relation, const Rng& rng, TileLowering&
   block.memory = relation.solver.method == SolverMethod::kAnderson ? relation.solver.memory : 0;
   block.max_iterations = relation.solver.max_iterations;
   block.lipschitz = f.lipschitz(block.kappa) * relation.net->euclidean_factor();
-  std::visit(LowerLogDet{relation, rng, to, block}, relation.log_det);
+  if (wants_log_det || !runs_on_values(relation, to)) {
+    std::visit(LowerLogDet{relation, rng, to, block}, relation.log_det);
+  } else {
+    block.exact = false;  // a series of no probes: no tangent is carried
+    block.series.probe_count = 0;
+  }
   to.solves = to.solves || block.solves();
   to.owners.push_back(relation.net);
   to.program.dim = block.net.dim;

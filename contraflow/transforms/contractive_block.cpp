@@ -251,7 +251,7 @@ bool ContractiveBlock::lower(TileLowering& to, const Context& context, bool inve
   if (context.condition.defined()) return false;
   const bool gradients = at::GradMode::is_enabled() || context.direct_gradients;
   if (learned_ && learned_->offset().requires_grad() && gradients) return false;
-  return lower_relation(relation(context.phase, inverse), context.rng, to);
+  return lower_relation(relation(context.phase, inverse), context.rng, context.wants_log_det, to);
 }
 
 TransformOutput ContractiveBlock::run(const at::Tensor& x, const Context& context,

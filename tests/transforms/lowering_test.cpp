@@ -185,6 +185,30 @@ TEST_P(Lowering, InverseEqualsTheComposedForm) {
   expect_same(run_chain(*chain, z, /*inverse=*/true), expected, kFloat64, "inverse");
 }
 
+// Without a log-determinant the kernels carry no tangents where they can do without.
+TEST_P(Lowering, GradientsOfTheValueAloneEqualTheComposedForm) {
+  const auto chain = flow_of(GetParam().block, at::kDouble);
+  std::vector<at::Tensor> of = chain->parameters();
+  of.push_back(inputs(37, GetParam().block.dim, at::kDouble).requires_grad_(true));
+  Context context;
+  context.phase = Phase::kTrain;
+  context.wants_log_det = false;
+  for (const bool inverse : {false, true}) {
+    const auto gradients = [&] {
+      const TransformOutput out =
+          inverse ? chain->inverse(of.back(), context) : chain->forward(of.back(), context);
+      return torch::autograd::grad({out.value.pow(3).mean()}, of);
+    };
+    const std::vector<at::Tensor> kernel = gradients();
+    const ScopedIsa composed("composed");
+    const std::vector<at::Tensor> expected = gradients();
+    for (size_t k = 0; k < of.size(); ++k) {
+      const double scale = std::max(1.0, expected[k].abs().max().item<double>());
+      EXPECT_TRUE(near(kernel[k] / scale, expected[k] / scale, kFloat64)) << k;
+    }
+  }
+}
+
 TEST_P(Lowering, Float32IsNearTheComposedFloat64) {
   ContractiveBlockOptions options = GetParam().block;
   options.train_tolerance = options.tolerance = options.backward_tolerance = 1e-6;

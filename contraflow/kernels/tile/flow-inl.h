@@ -118,7 +118,7 @@ FlowWorker<T>::FlowWorker(const FlowPlan<T>& plan, Arena& arena) : plan_(plan) {
     own.include(*block);
     if (plan.keep_tapes) tapes_[k].allocate(arena, own, plan.vectors);
     if (plan.keep_z) steps_[k].z = take_panel<T>(arena, block->net.z_rows, columns);
-    if (block->exact) continue;
+    if (!block->has_series()) continue;
     steps_[k].order = arena.take<int64_t>(columns);
     steps_[k].sorted_counts = arena.take<int64_t>(columns);
     steps_[k].counts = arena.take<T>(columns);
@@ -264,7 +264,7 @@ template <class T>
 void FlowWorker<T>::forward_block(const TileBlock& block, size_t k) {
   StepState<T>& step = steps_[k];
   const TileCall<T>& call = *plan_.call;
-  if (!block.exact) sort_by_counts(block, step);
+  if (block.has_series()) sort_by_counts(block, step);
   const BlockWorker<T> worker(block, plan_.nets[k], tape(k), scratch_, rows_);
   const TwoPanel<T> x{to_order(step, state_.high, ordered_),
                       to_order(step, state_.low, ordered_low_)};
@@ -276,7 +276,7 @@ void FlowWorker<T>::forward_block(const TileBlock& block, size_t k) {
   note(worker.find_point(x, start, own_error_), step, own_error_);
   const bool wants_log_det = call.log_det != nullptr || call.mode == TileMode::kLoss;
   if (wants_log_det) {
-    if (!block.exact) load_probes(block, step, worker);
+    if (block.has_series()) load_probes(block, step, worker);
     std::fill_n(own_log_det_, width(), T(0));
     std::fill_n(own_bias_, width(), T(0));
     worker.linearize(own_log_det_, own_bias_, series_use(worker), keeps_tape(k));
@@ -312,7 +312,7 @@ void FlowWorker<T>::save_tape(const TileBlock& block, size_t k) {
   const TileCall<T>& call = *plan_.call;
   if (plan_.keep_tapes || (call.mode != TileMode::kLoss && call.probe_sums == nullptr)) return;
   if (plan_.keep_z) copy_rows(tape(k).net.z, block.net.z_rows, step.z, width());
-  if (block.exact) return;
+  if (!block.has_series()) return;
   const int64_t columns = tangent_count(block) * width();
   copy_rows(tape(k).probe_sum, dim(), step.probe_sum, columns);
   if (call.mode == TileMode::kLoss) copy_rows(tape(k).value_sum, dim(), step.value_sum, columns);
@@ -328,7 +328,7 @@ void FlowWorker<T>::rebuild_tape(const TileBlock& block, size_t k, const BlockWo
   } else {
     worker.linearize(nullptr, nullptr, SeriesUse::kValue, /*for_reverse=*/true);
   }
-  if (block.exact) return;
+  if (!block.has_series()) return;
   load_probes(block, step, worker);
   const int64_t columns = tangent_count(block) * width();
   copy_rows(step.probe_sum, dim(), tape(k).probe_sum, columns);
@@ -342,15 +342,15 @@ void FlowWorker<T>::backward_block(const TileBlock& block, size_t k, T* gradient
   StepState<T>& step = steps_[k];
   const TileCall<T>& call = *plan_.call;
   const BlockWorker<T> worker(block, plan_.nets[k], tape(k), scratch_, rows_);
-  if (!block.exact) {
+  if (block.has_series()) {
     rows_.counts = step.counts;
     rows_.sorted_counts = step.sorted_counts;
   }
   if (call.mode == TileMode::kBackward) {
-    if (!block.exact) sort_by_counts(block, step);
+    if (block.has_series()) sort_by_counts(block, step);
     load_rows(call.points + static_cast<int64_t>(k) * call.batch * dim(), ordered_);
     copy_rows(to_order(step, ordered_, ordered_out_), dim(), step.point, width());
-    if (!block.exact) {
+    if (block.has_series()) {
       for (int64_t p = 0; p < block.series.probe_count; ++p) {
         load_rows(call.probe_sums + plan_.probe_sum_begin[k] + p * call.batch * dim(), ordered_);
         copy_rows(to_order(step, ordered_, ordered_out_), dim(),

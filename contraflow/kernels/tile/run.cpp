@@ -123,7 +123,7 @@ int64_t worker_bytes(const FlowPlan<T>& plan) {
 bool has_series(const TileProgram& program) {
   return std::any_of(program.steps.begin(), program.steps.end(), [](const TileStep& step) {
     const auto* block = std::get_if<TileBlock>(&step);
-    return block != nullptr && !block->exact;
+    return block != nullptr && block->has_series();
   });
 }
 
@@ -178,7 +178,7 @@ FlowPlan<T> make_plan(const TileCall<T>& call, const Packed<T>& packed) {
                                          : NetView<T>{&block->net, packed.layers[k].data(),
                                                       packed.gradient_begin[k].data()});
     plan.probe_sum_begin.push_back(sums);
-    if (block != nullptr && !block->exact)
+    if (block != nullptr && block->has_series())
       sums += block->series.probe_count * call.batch * call.program->dim;
   }
   choose_tile(plan);
