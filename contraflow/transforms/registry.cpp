@@ -99,6 +99,9 @@ std::vector<LawSample> block_samples() {
   ContractiveBlockOptions truncated =
       tight_block(FormKind::kInverseResidual, Activation::kSoftplus, 2);
   truncated.train_log_det = truncated.eval_log_det = TruncatedSeries{};
+  ContractiveBlockOptions colored = tight_block(FormKind::kResidual, Activation::kTanh, 3);
+  colored.train_log_det = colored.eval_log_det =
+      TruncatedSeries{.terms = 6, .probes = 2, .colors = {0, 1, 0}};
   ContractiveBlockOptions adaptive = tight_block(FormKind::kMonotone, Activation::kCPila, 2);
   adaptive.train_log_det = adaptive.eval_log_det = AdaptiveSeries{};
   ContractiveBlockOptions krylov = tight_block(FormKind::kInverseResidual, Activation::kElu, 3);
@@ -137,6 +140,7 @@ std::vector<LawSample> block_samples() {
       law_sample("roulette", roulette, {}, /*exact_log_det=*/false),
       law_sample("optimal", optimal, {}, /*exact_log_det=*/false),
       law_sample("truncated", truncated, {}, /*exact_log_det=*/false),
+      law_sample("colored", colored, {}, /*exact_log_det=*/false),
       law_sample("adaptive", adaptive, {}, /*exact_log_det=*/false),
       law_sample("norms_one", ordered(FormKind::kMonotone, NormOrder::kOne)),
       law_sample("norms_infinity", ordered(FormKind::kInverseResidual, NormOrder::kInfinity)),

@@ -5,9 +5,12 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
+#include "contraflow/distributions/energies.h"
 #include "contraflow/log_det/exact.h"
 #include "contraflow/networks/activation_layer.h"
+#include "contraflow/networks/induced_norm.h"
 #include "contraflow/networks/layered_net.h"
 #include "contraflow/networks/lipschitz_linear.h"
 #include "contraflow/networks/sequential.h"
@@ -122,6 +125,7 @@ GoldenNet build_net(const Json& golden) {
 }
 
 FormKind form_of(const std::string& name) {
+  if (name == "custom") return FormKind::kCustom;
   if (name == "residual") return FormKind::kResidual;
   return name == "inverse" ? FormKind::kInverseResidual : FormKind::kMonotone;
 }
@@ -134,16 +138,22 @@ void expect_near(const at::Tensor& ours, const at::Tensor& golden, double tolera
   EXPECT_LE(worst, tolerance * size) << what;
 }
 
+ContractiveBlockOptions options_of(const Json& golden) {
+  ContractiveBlockOptions out{.dim = golden["dims"].front().get<int64_t>(),
+                              .form = form_of(golden["form"]),
+                              .train_tolerance = 1e-13,
+                              .tolerance = 1e-13,
+                              .backward_tolerance = 1e-13};
+  if (golden.contains("matrix")) out.matrix = golden["matrix"].get<std::vector<double>>();
+  return out;
+}
+
 class GoldenBlock : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(GoldenBlock, ValuesTermsAndGradients) {
   const Json golden = load("blocks/" + GetParam() + ".json");
   const GoldenNet net = build_net(golden);
-  const ContractiveBlockOptions options{.dim = golden["dims"].front().get<int64_t>(),
-                                        .form = form_of(golden["form"]),
-                                        .train_tolerance = 1e-13,
-                                        .tolerance = 1e-13,
-                                        .backward_tolerance = 1e-13};
+  const ContractiveBlockOptions options = options_of(golden);
   const ContractiveBlock block(options, std::make_shared<DeclaredNet>(net.net, 0.995));
   at::Tensor x = tensor_of(golden["x"]).requires_grad_();
 
@@ -184,8 +194,71 @@ TEST_P(GoldenBlock, ValuesTermsAndGradients) {
   expect_near(back.log_det, -out.log_det.detach(), kValueTolerance, "inverse log_det");
 }
 
+// A probe for each feature, which a colour of its own gives, leaves the estimators no randomness:
+// the golden log-determinants within what each certifies.
+TEST_P(GoldenBlock, EstimatorsWithAProbeForEachFeature) {
+  const Json golden = load("blocks/" + GetParam() + ".json");
+  ContractiveBlockOptions options = options_of(golden);
+  std::vector<int64_t> colors(static_cast<size_t>(options.dim));
+  std::iota(colors.begin(), colors.end(), 0);
+  const at::Tensor x = tensor_of(golden["x"]), expected = tensor_of(golden["log_det"]);
+  const std::vector<LogDetOptions> estimators{
+      AdaptiveSeries{
+          .tolerance = 1e-10, .max_terms = 10'000, .probes = options.dim, .colors = colors},
+      KrylovQuadrature{.steps = options.dim, .probes = options.dim, .colors = colors},
+      TruncatedSeries{.terms = 5, .probes = options.dim, .colors = colors}};
+  for (const LogDetOptions& estimator : estimators) {
+    options.eval_log_det = options.train_log_det = estimator;
+    const ContractiveBlock block(options,
+                                 std::make_shared<DeclaredNet>(build_net(golden).net, 0.995));
+    const at::NoGradGuard guard;
+    const TransformOutput out = block.forward(x);
+    const at::Tensor error = (out.log_det - expected).abs();
+    const double rounding = 1e-12;
+    if (std::holds_alternative<TruncatedSeries>(estimator)) {
+      EXPECT_TRUE((error <= out.log_det_bias_bound + rounding).all().item<bool>()) << error;
+    } else {
+      EXPECT_LE(error.max().item<double>(), kValueTolerance) << "estimator " << estimator.index();
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Files, GoldenBlock, ::testing::ValuesIn(golden_blocks()),
                          [](const auto& test) { return test.param; });
+
+double order_of(const Json& json) {
+  return json.is_string() ? std::numeric_limits<double>::infinity() : json.get<double>();
+}
+
+TEST(GoldenNorms, OfMatricesWithTwoColumns) {
+  for (const Json& matrix : load("norms.json")) {
+    const at::Tensor weight = tensor_of(matrix["weight"]);
+    for (const Json& golden : matrix["cases"]) {
+      const double p = order_of(golden["p"]), q = order_of(golden["q"]), norm = golden["norm"];
+      at::Tensor left = at::zeros({weight.size(0)}, at::kDouble),
+                 right = at::zeros({weight.size(1)}, at::kDouble);
+      const NormInterval found =
+          update_induced_norm(weight, left, right, p, q, NormMethod::kCholesky, 1e-9);
+      SCOPED_TRACE(c10::str(weight.size(0), " rows, ", p, " to ", q));
+      EXPECT_NEAR(found.upper, norm, 1e-8 * norm);
+      EXPECT_LE(found.lower, norm * (1 + 1e-12));
+      if (induced_norm_is_exact(p, q)) {
+        EXPECT_GE(found.upper, norm);
+      }
+    }
+  }
+}
+
+TEST(GoldenEnergies, ValuesAndNormalisers) {
+  const Json golden = load("energies.json");
+  const at::Tensor points = tensor_of(golden["points"]);
+  for (const auto& [name, kind] : EnumNames<EnergyKind>::values) {
+    SCOPED_TRACE(name);
+    const Json& expected = golden[std::string(name)];
+    expect_near(energy(kind, points), tensor_of(expected["energy"]), 1e-12, "energy");
+    EXPECT_NEAR(log_normaliser(kind), expected["log_normaliser"].get<double>(), 1e-6);
+  }
+}
 
 TEST(GoldenActivations, ValueAndBothDerivatives) {
   constexpr double kTolerance = 1e-12;
