@@ -30,13 +30,13 @@ Json certify_test(const RowJob& job, const DensityModel& model, const data::Sour
   return certificate_summary(certify(*model.file.flow, test, rows, Rng(0).fork("certify")));
 }
 
-// Beside the table's text, which names it relative to itself.
+// In the row's folder: the report has a sheet of all rows.
 std::string draw_map(const RowJob& job, const DensityModel& model) {
-  fs::create_directories(job.pictures);
-  const fs::path path = job.pictures / (job.row.name + ".png");
+  const std::string name = "density.png";
   const std::string title = title_of(model.dataset) + ", " + job.row.model;
-  draw_density({*model.file.flow, model.file.columns, model.dataset, title, {}}, path);
-  return job.pictures.filename().string() + "/" + path.filename().string();
+  draw_density({*model.file.flow, model.file.columns, model.dataset, title, {}},
+               job.run_folder / name);
+  return name;
 }
 
 int64_t parameter_count(const Flow& flow) {

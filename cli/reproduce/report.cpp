@@ -35,12 +35,6 @@ std::string paper_text(const Json& row, bool error) {
   return error ? scientific_number(row, "paper") : number(row, "paper", 3);
 }
 
-std::string name_cell(const Json& row) {
-  const std::string name = row["row"];
-  return row.contains("picture") ? "[" + name + "](" + row["picture"].get<std::string>() + ")"
-                                 : name;
-}
-
 std::string certificate_cell(const Json& row) {
   const Json& c = row["certificate"];
   const std::string bound = "Lip ≤ " + number(c, "worst_lipschitz_upper", 4) + ", round trip " +
@@ -75,7 +69,7 @@ std::string density_table(const std::vector<Json>& rows) {
   header.insert(header.end(), {"minutes", "inverse"});
   TextTable table(header, aligned(header));
   for (const Json& row : rows) {
-    std::vector<std::string> cells{name_cell(row),       row["data"],
+    std::vector<std::string> cells{row["row"],           row["data"],
                                    row["model"],         measured(row, "nll", "standard_error", 4),
                                    number(row, "kl", 4), paper_text(row, false)};
     if (biased) {
@@ -94,7 +88,7 @@ std::string regression_table(const std::vector<Json>& rows) {
   TextTable table(header, aligned(header));
   for (const Json& row : rows) {
     const double error = is_number(row, "standard_error") ? row["standard_error"].get<double>() : 0;
-    table.add_row({name_cell(row), row["data"], row["model"],
+    table.add_row({row["row"], row["data"], row["model"],
                    scientific_number(row, "mse") + " ± " + scientific(error), paper_text(row, true),
                    fixed(row["seconds"].get<double>() / 60.0, 1), certificate_cell(row)});
   }

@@ -70,7 +70,7 @@ class Reproduction {
 
  private:
   RowJob job(const RowOptions& row) const {
-    return {table_, row, quick_, runs_ / row.name, out_ / table_.name, console_};
+    return {table_, row, quick_, runs_ / row.name, console_};
   }
   fs::path report_path(const char* extension) const { return out_ / (table_.name + extension); }
   void check_configs() const;

@@ -17,8 +17,8 @@ struct RowJob {
   const Table& table;
   const RowOptions& row;
   bool quick = false;
-  std::filesystem::path run_folder;  ///< Checkpoint, metrics, and result.json once it is finished.
-  std::filesystem::path pictures;    ///< Folder for PNG files, beside the table.
+  /// Checkpoint, metrics, and, once it is finished, result.json and perhaps a picture.
+  std::filesystem::path run_folder;
   const Console& console;
 
   int64_t certificate_rows() const;

@@ -91,7 +91,8 @@ TEST_P(PaperTable, QuickRunsEveryRowEndToEnd) {
     EXPECT_LT(one["certificate"]["worst_lipschitz_upper"].get<double>(), 1.0);
     EXPECT_LE(one["certificate"]["worst_round_trip_error"].get<double>(), 1e-6);
     if (!one.contains("picture")) continue;
-    const fs::path picture = folder / "out" / one["picture"].get<std::string>();
+    const fs::path picture =
+        folder / "runs" / one["row"].get<std::string>() / one["picture"].get<std::string>();
     EXPECT_THAT(read_bytes(picture), ::testing::StartsWith("\x89PNG"));
   }
   ASSERT_FALSE(report["pictures"].empty());
