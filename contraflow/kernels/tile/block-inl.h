@@ -110,7 +110,7 @@ void BlockScratch<T>::allocate(Arena& arena, const TapeShape& shape, int64_t vec
   vjp.other = take_panel<T>(arena, shape.widest, width);
   chain = take_panel<T>(arena, dim, width);
   chain_image = take_panel<T>(arena, dim, width);
-  outer = arena.take<T>(all * outer_width<T>());
+  outer = arena.take<T>(backward ? all * outer_width<T>() : 0);
   solve.trial = take_panel<T>(arena, dim, width);
   solve.best = take_panel<T>(arena, dim, width);
   solve.image = take_panel<T>(arena, dim, width);

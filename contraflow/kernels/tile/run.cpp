@@ -9,6 +9,7 @@
 #include <hwy/aligned_allocator.h>
 
 #include "contraflow/core/parallel.h"
+#include "contraflow/kernels/forward_program.h"
 #include "contraflow/kernels/tile/compiled_targets.h"
 #include "contraflow/kernels/tile/flow-inl.h"
 #include "contraflow/kernels/tile/workspace.h"
@@ -158,7 +159,11 @@ void choose_tile(FlowPlan<T>& plan) {
     plan.keep_tapes = false;
   }
   plan.vectors = wanted;
-  while (plan.vectors > fewest && worker_bytes(plan) > kTileWorkspaceBytes) --plan.vectors;
+  const auto shrink = [&](int64_t least, int64_t bytes) {
+    while (plan.vectors > least && worker_bytes(plan) > bytes) --plan.vectors;
+  };
+  if (call.mode == TileMode::kForward) shrink(kProductVectors, kForwardBytes);
+  shrink(fewest, kTileWorkspaceBytes);
   if (plan.vectors < wanted && plan.vectors > kProductVectors)
     plan.vectors -= plan.vectors % kProductVectors;
   plan.keep_z =
@@ -271,7 +276,7 @@ TileSolveStatus worst_of(const std::vector<TileSolveStatus>& all) {
 }
 
 template <class T>
-void run(TileCall<T>& call) {
+void run_program(TileCall<T>& call) {
   const TileProgram& program = *call.program;
   Arena measure;
   lay_out<T>(program, measure);
@@ -304,6 +309,16 @@ void run(TileCall<T>& call) {
   });
   if (gradients) reduce_gradients(call, packed, ChunkSums<T>{sums, chunks, gradient_size});
   call.status = worst_of(status);
+}
+
+template <class T>
+void run(TileCall<T>& call) {
+  if (call.mode != TileMode::kForward) return run_program(call);
+  const TileProgram compact = forward_program(*call.program);
+  TileCall<T> forward = call;
+  forward.program = &compact;
+  run_program(forward);
+  call.status = forward.status;
 }
 
 void run_f32(TileCall<float>& call) { run(call); }
