@@ -123,8 +123,4 @@ ReverseKlReport measure_reverse_kl(const Flow& flow, const Energy& energy, int64
   return out;
 }
 
-MeanWithError reverse_kl(const Flow& flow, const Energy& energy, int64_t count, const Rng& rng) {
-  return measure_reverse_kl(flow, energy, count, rng).loss;
-}
-
 }  // namespace contraflow

@@ -75,7 +75,4 @@ struct ReverseKlReport {
 ReverseKlReport measure_reverse_kl(const Flow& flow, const Energy& energy, int64_t count,
                                    const Rng& rng);
 
-/// The loss of measure_reverse_kl().
-MeanWithError reverse_kl(const Flow& flow, const Energy& energy, int64_t count, const Rng& rng);
-
 }  // namespace contraflow
