@@ -133,11 +133,12 @@ struct TileRows {
   const int64_t* sorted_counts = nullptr;
 };
 
-/// What linearize() leaves of a series.
-enum class SeriesUse {
+/// What linearize() leaves.
+enum class LogDetUse {
   kValue,         ///< log_det
-  kValueAndSum,   ///< log_det and the probes' sums
-  kDeferredValue  ///< the probes' sums; the series' part of log_det comes from reverse()
+  kValueAndSum,   ///< log_det and, of a series, the probes' sums
+  kDeferredValue  ///< the probes' sums of a series, whose part of log_det comes from reverse(); of
+                  ///< an exact block only the net's value, and log_det when the tape is made again
 };
 
 /// One contractive block on one tile.
@@ -156,12 +157,10 @@ class BlockWorker {
   TileSolveOutcome find_point(TwoPanel<T> x, Panel<T> start, T* error) const;
   /// Linearises at the point; log_det += the estimate. Probes v: in the tape's tangent columns.
   /// `for_reverse`: the tape stays as it is until reverse().
-  void linearize(T* log_det, T* bias, SeriesUse use, bool for_reverse) const;
-  /// The tape as linearize() left it for reverse(), from the pre-activations z that it computed.
-  void restore(Panel<T> z) const;
-  /// Whether a loss defers this block's value: it wants no bound of a truncation's bias, which
-  /// would take the last product all the same.
-  bool defers() const { return !block_.exact; }
+  void linearize(T* log_det, T* bias, LogDetUse use, bool for_reverse) const;
+  /// The tape as linearize() left it for reverse(), from the pre-activations z that it computed; an
+  /// exact block's value is added to log_det, unless null.
+  void restore(Panel<T> z, T* log_det) const;
   /// y from the point and x, after linearize() or, with `fresh`, without it.
   void output(TwoPanel<T> x, TwoPanel<T> y, bool fresh) const;
   /// x_bar from y_bar and the log-determinant's weights c; adds parameter gradients, or with
@@ -257,11 +256,12 @@ void BlockWorker<T>::add_exact(T* log_det) const {
 }
 
 template <class T>
-void BlockWorker<T>::linearize(T* log_det, T* bias, SeriesUse use, bool for_reverse) const {
+void BlockWorker<T>::linearize(T* log_det, T* bias, LogDetUse use, bool for_reverse) const {
   constexpr int64_t n = lanes<T>();
   NetTape<T> net = tape_.net;
   if (!for_reverse) net.curvature.data = nullptr;
   if (block_.exact) {
+    if (use == LogDetUse::kDeferredValue) return value_pass(view_, net, rows_.vectors);
     set_unit_tangents();
     value_pass(view_, net, rows_.vectors, /*with_tangents=*/true);
     return add_exact(log_det);
@@ -279,22 +279,22 @@ void BlockWorker<T>::linearize(T* log_det, T* bias, SeriesUse use, bool for_reve
       zero_rows(panel.columns_from(p * width()), dim(), width());
       return panel.columns_from(p * width());
     };
-    if (use != SeriesUse::kValue) sums.neumann = zeroed(tape_.probe_sum);
-    if (use == SeriesUse::kDeferredValue) sums.deferred = zeroed(tape_.value_sum);
-    if (use != SeriesUse::kDeferredValue) sums.value = log_det;
-    if (block_.series.tail_factor > 0 && use != SeriesUse::kDeferredValue) sums.bias = bias;
+    if (use != LogDetUse::kValue) sums.neumann = zeroed(tape_.probe_sum);
+    if (use == LogDetUse::kDeferredValue) sums.deferred = zeroed(tape_.value_sum);
+    if (use != LogDetUse::kDeferredValue) sums.value = log_det;
+    if (block_.series.tail_factor > 0 && use != LogDetUse::kDeferredValue) sums.bias = bias;
     chain.run(probe(p), 1.0 / static_cast<double>(tape_.net.tangents), sums);
   }
 }
 
 template <class T>
-void BlockWorker<T>::restore(Panel<T> z) const {
+void BlockWorker<T>::restore(Panel<T> z, T* log_det) const {
   copy_rows(z, view_.net->z_rows, tape_.net.z, width());
   activate_again(view_, tape_.net);
   if (!block_.exact) return;
   set_unit_tangents();
   tangent_pass(view_, tape_.net);
-  add_exact(nullptr);
+  add_exact(log_det);
 }
 
 // sum_p s_p . (J - shift) v_p: the tangents have given J v_p.
@@ -403,7 +403,7 @@ TileSolveOutcome BlockWorker<T>::reverse(Panel<T> y_bar, const T* c_bar, Panel<T
                                          T* gradient, bool fresh, T* log_det) const {
   if (fresh) clear_betas(view_, gradient);
   if (!block_.exact) tangent_pass(view_, tape_.net);
-  if (log_det != nullptr && defers()) add_deferred(log_det);
+  if (log_det != nullptr) add_deferred(log_det);
   set_top(y_bar, c_bar);
   const DualReverse<T> dual(view_, tape_.net, s_.z_bar, s_.features_bar, gradient);
   dual.run();

@@ -73,9 +73,16 @@ class FlowWorker {
   void forward_affine(const TileAffine& affine, size_t k);
   void backward_affine(const TileAffine& affine, size_t k, T* gradient);
   void run_backward(T* gradient);
-  SeriesUse series_use(const BlockWorker<T>& worker) const;
+  // Whether a loss takes a block's log-determinant from the backward half: of a series the last
+  // product of its chain is not computed twice then (a loss wants no bound of a truncation's bias,
+  // which would take it all the same), of an exact block the tangents of a tape that does not live
+  // on.
+  bool defers(const TileBlock& block, size_t k) const {
+    return plan_.call->mode == TileMode::kLoss && !(block.exact && keeps_tape(k));
+  }
+  LogDetUse log_det_use(const TileBlock& block, size_t k) const;
   void save_tape(const TileBlock& block, size_t k);
-  void rebuild_tape(const TileBlock& block, size_t k, const BlockWorker<T>& worker);
+  void rebuild_tape(const TileBlock& block, size_t k, const BlockWorker<T>& worker, T* log_det);
   void forward_block(const TileBlock& block, size_t k);
   void backward_block(const TileBlock& block, size_t k, T* gradient);
   void save_point(size_t k);
@@ -279,7 +286,7 @@ void FlowWorker<T>::forward_block(const TileBlock& block, size_t k) {
     if (block.has_series()) load_probes(block, step, worker);
     std::fill_n(own_log_det_, width(), T(0));
     std::fill_n(own_bias_, width(), T(0));
-    worker.linearize(own_log_det_, own_bias_, series_use(worker), keeps_tape(k));
+    worker.linearize(own_log_det_, own_bias_, log_det_use(block, k), keeps_tape(k));
     save_tape(block, k);
   }
   copy_rows(worker.point(), dim(), step.point, width());
@@ -299,10 +306,10 @@ void FlowWorker<T>::forward_block(const TileBlock& block, size_t k) {
 }
 
 template <class T>
-SeriesUse FlowWorker<T>::series_use(const BlockWorker<T>& worker) const {
+LogDetUse FlowWorker<T>::log_det_use(const TileBlock& block, size_t k) const {
   if (plan_.call->mode != TileMode::kLoss)
-    return plan_.call->probe_sums == nullptr ? SeriesUse::kValue : SeriesUse::kValueAndSum;
-  return worker.defers() ? SeriesUse::kDeferredValue : SeriesUse::kValueAndSum;
+    return plan_.call->probe_sums == nullptr ? LogDetUse::kValue : LogDetUse::kValueAndSum;
+  return defers(block, k) ? LogDetUse::kDeferredValue : LogDetUse::kValueAndSum;
 }
 
 // What the backward half needs of a tape that the next block overwrites.
@@ -318,21 +325,23 @@ void FlowWorker<T>::save_tape(const TileBlock& block, size_t k) {
   if (call.mode == TileMode::kLoss) copy_rows(tape(k).value_sum, dim(), step.value_sum, columns);
 }
 
-// The tape of a block whose point, probes' sums and perhaps pre-activations are in its step.
+// The tape of a block whose point, probes' sums and perhaps pre-activations are in its step; adds
+// an exact block's value to log_det, unless null.
 template <class T>
-void FlowWorker<T>::rebuild_tape(const TileBlock& block, size_t k, const BlockWorker<T>& worker) {
+void FlowWorker<T>::rebuild_tape(const TileBlock& block, size_t k, const BlockWorker<T>& worker,
+                                 T* log_det) {
   StepState<T>& step = steps_[k];
   copy_rows(step.point, dim(), worker.point(), width());
   if (plan_.keep_z) {
-    worker.restore(step.z);
+    worker.restore(step.z, log_det);
   } else {
-    worker.linearize(nullptr, nullptr, SeriesUse::kValue, /*for_reverse=*/true);
+    worker.linearize(log_det, nullptr, LogDetUse::kValue, /*for_reverse=*/true);
   }
   if (!block.has_series()) return;
   load_probes(block, step, worker);
   const int64_t columns = tangent_count(block) * width();
   copy_rows(step.probe_sum, dim(), tape(k).probe_sum, columns);
-  if (worker.defers() && plan_.call->mode == TileMode::kLoss)
+  if (plan_.call->mode == TileMode::kLoss)
     copy_rows(step.value_sum, dim(), tape(k).value_sum, columns);
 }
 
@@ -358,17 +367,19 @@ void FlowWorker<T>::backward_block(const TileBlock& block, size_t k, T* gradient
       }
     }
   }
-  if (!keeps_tape(k)) rebuild_tape(block, k, worker);
+  const bool deferred = defers(block, k);
+  std::fill_n(completed_, width(), T(0));
+  if (!keeps_tape(k))
+    rebuild_tape(block, k, worker, deferred && block.exact ? completed_ : nullptr);
   const Panel<T> y_bar = to_order(step, bar_, ordered_);
   for (int64_t s = 0; s < width(); ++s)
     own_log_det_[s] = weight_[step.order == nullptr ? s : step.order[s]];
-  const bool completes = call.mode == TileMode::kLoss && worker.defers();
-  std::fill_n(completed_, width(), T(0));
   note(worker.reverse(y_bar, own_log_det_, ordered_out_, gradient, fresh_,
-                      completes ? completed_ : nullptr),
+                      deferred && !block.exact ? completed_ : nullptr),
        step, nullptr);
   from_order(step, ordered_out_, bar_);
-  for (int64_t s = 0; completes && s < width(); ++s) log_det_[step.order[s]] += completed_[s];
+  for (int64_t s = 0; deferred && s < width(); ++s)
+    log_det_[step.order == nullptr ? s : step.order[s]] += completed_[s];
 }
 
 template <class T>

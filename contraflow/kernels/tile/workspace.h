@@ -11,8 +11,8 @@ inline constexpr int64_t kTileWorkspaceBytes = (int64_t{15} << 20) / 2;
 /// second-level cache; beyond it computing again is as fast as reading back.
 inline constexpr int64_t kKeptTapesBytes = (int64_t{5} << 20) / 2;
 
-/// A forward run's tile, which holds no tape, stays within a second-level cache where that leaves it
-/// enough samples.
+/// A forward run's tile, which holds no tape, stays within a second-level cache where that leaves
+/// it enough samples.
 inline constexpr int64_t kForwardBytes = (int64_t{7} << 20) / 4;
 /// Beyond kKeptTapesBytes the pre-activations of all blocks are kept while they stay within this:
 /// reading them back costs half of computing them again.
