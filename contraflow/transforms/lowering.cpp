@@ -262,7 +262,7 @@ TransformOutput run_lowered(TileLowering lowering, const at::Tensor& x, bool wan
 
 std::unique_ptr<LoweredTail> lower_tail(const Transform& transform, const at::Tensor& x,
                                         const Context& context) {
-  if (!x.is_cpu()) return nullptr;  // its gradients go through the host
+  if (!x.is_cpu()) return nullptr;             // its gradients go through the host
   if (!context.wants_log_det) return nullptr;  // the loss has one
   if (const auto* chain = dynamic_cast<const Chain*>(&transform))
     return chain->lower_tail(x, context);
