@@ -17,7 +17,7 @@ namespace contraflow {
 namespace {
 
 constexpr double kRoundingMargin = 16;
-constexpr int kStallLimit = 4;
+constexpr double kMostRelaxation = 64;
 
 double unit_roundoff(at::ScalarType type) {
   return type == at::kDouble ? std::numeric_limits<double>::epsilon()
@@ -55,12 +55,19 @@ struct Rule {
   double length(const double* v) const { return vector_norm(v, d, order); }
 };
 
+// Steps to try, in multiples of the plain one, when one was rejected: a mixture (0), the plain one,
+// half of it, then longer ones. A growth this small does not overshoot the kinks of a map.
+double next_relaxation(double rejected) {
+  if (rejected == 0) return 1;
+  if (rejected == 1) return 0.5;
+  return rejected == 0.5 ? 1.5 : 1.5 * rejected;
+}
+
 // The iteration of one row; arrays of the whole batch are indexed by it.
 struct Row {
   RowState state = RowState::kActive;
-  bool plain = true;  // the trial is f(best) rather than a mixture
-  int stalls = 0;     // trials in a row that did not lower the residual
-  int64_t steps = 0;  // differences in the history
+  double relaxation = 1;  // the trial is best + relaxation (f(best) - best); 0 = a mixture
+  int64_t steps = 0;      // differences in the history
   double residual = std::numeric_limits<double>::infinity();  // at the best point
   double bound = std::numeric_limits<double>::infinity();
 };
@@ -84,20 +91,25 @@ class Rows {
     // A plain step of a contraction cannot raise the residual beyond rounding; a mixed one may, and
     // is thrown away.
     const double allowed = row.residual + kRoundingMargin * rule_.rounding * (1 + rule_.length(f));
-    if (!std::isfinite(residual) ? row.plain : row.plain && residual > allowed) {
+    const bool plain = row.relaxation == 1;
+    if (plain && !(std::isfinite(residual) && residual <= allowed)) {
       row.state = RowState::kDiverged;
       return;
     }
     // The safeguard: a trial replaces the best point only when its residual is smaller. After a
     // rejection the plain step from the best point follows, which a contraction cannot reject.
-    const bool better = residual < row.residual;
-    row.stalls = better ? 0 : row.stalls + 1;
-    if (better) accept(b, trial, f, residual);
+    if (residual < row.residual) {
+      accept(b, trial, f, residual);
+      row.relaxation = row.steps > 0 ? 0 : 1;
+    } else {
+      row.steps = 0;
+      row.relaxation = next_relaxation(row.relaxation);
+    }
     if (row.bound <= rule_.tolerance)
       row.state = RowState::kConverged;
-    else if (row.stalls >= kStallLimit)
+    else if (row.relaxation > kMostRelaxation)
       row.state = RowState::kStalled;
-    if (row.state == RowState::kActive) propose(b, better, trial);
+    if (row.state == RowState::kActive) propose(b, trial);
   }
 
  private:
@@ -133,17 +145,22 @@ class Rows {
     ++row.steps;
   }
 
-  void propose(int64_t b, bool better, double* trial) {
-    Row& row = rows_[b];
+  // Where the constant is near 1, a plain step may change the residual by less than its rounding:
+  // along a slope near 1 a longer step the same way lowers it, along one near -1 half a step. Both
+  // are kept only if they lower it, as mixtures are.
+  void propose(int64_t b, double* trial) {
+    const Row& row = rows_[b];
     const int64_t d = rule_.d;
-    if (!better) row.steps = 0;
-    row.plain = row.steps == 0;
-    if (row.plain) {
-      std::copy(&f_[b * d], &f_[b * d] + d, trial);
-      return;
+    const double* w = &w_[b * d];
+    const double* f = &f_[b * d];
+    if (row.relaxation == 0) {
+      const int64_t at = b * d * rule_.memory;
+      anderson_step(&dw_[at], &dr_[at], row.steps, d, w, f, trial);
+    } else if (row.relaxation == 1) {
+      std::copy(f, f + d, trial);
+    } else {
+      for (int64_t k = 0; k < d; ++k) trial[k] = w[k] + row.relaxation * (f[k] - w[k]);
     }
-    const int64_t at = b * d * rule_.memory;
-    anderson_step(&dw_[at], &dr_[at], row.steps, d, &w_[b * d], &f_[b * d], trial);
   }
 
   Rule rule_;

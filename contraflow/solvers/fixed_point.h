@@ -11,6 +11,7 @@
 
 namespace contraflow {
 
+/// Both go on with shorter and longer steps where a plain one no longer lowers the residual.
 enum class SolverMethod {
   kBanach,    ///< w <- f(w)
   kAnderson,  ///< mixes the last steps; a step is kept only when the residual falls

@@ -199,6 +199,16 @@ TYPED_TEST(CudaProgram, FailedSolvesNameTheirRow) {
   EXPECT_GT(got.status.bound, 0);
 }
 
+TYPED_TEST(CudaProgram, SolvesGoOnWhereRoundingHidesAPlainStep) {
+  SampleProgram<TypeParam> sample(1, 512);
+  sample.add_zigzag();
+  for (const auto& run : {on_cpu<TypeParam>(), on_host<TypeParam>(2, 2)}) {
+    SampleOutputs<TypeParam> out(sample);
+    run_forward(sample, run, out);
+    EXPECT_LT(out.status.row, 0) << "a bound of " << out.status.bound;
+  }
+}
+
 TYPED_TEST(CudaProgram, DivergenceIsToldFromSlowness) {
   SampleProgram<TypeParam> sample(2, kBatch);
   TileBlock& block = sample.add_block({6}, Activation::kTanh, /*dense=*/false);

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <vector>
 
 #include "contraflow/kernels/tile/call.h"
@@ -72,6 +73,31 @@ class SampleProgram {
     block.backward_tolerance = block.tolerance;
     program.steps.emplace_back(std::move(block));
     return std::get<TileBlock>(program.steps.back());
+  }
+
+  /// One feature, inverse residual, hard to solve: slopes of +-0.99 change sign at each integer of
+  /// [-4, 4], and a hidden value of 64 that the last layer takes off again leaves its rounding.
+  void add_zigzag() {
+    std::vector<double> in{0.0}, shift{64.0}, up{1.0}, down{0.0};
+    for (int k = 0; k <= 8; ++k) {
+      in.push_back(1.0);
+      shift.push_back(4.0 - k);
+      up.push_back(k == 0 ? 0.99 : (k % 2 == 0 ? 1.98 : -1.98));
+      down.push_back(k == 0 ? 0.99 : 0.0);
+    }
+    const auto units = static_cast<int64_t>(in.size());
+    up.insert(up.end(), down.begin(), down.end());
+    TileBlock& block = add_block({units}, Activation::kCRelu, /*dense=*/false);
+    TileLayer& hidden = block.net.layers.front();
+    TileLayer& last = block.net.layers.back();
+    hidden.scale = last.scale = 1.0;
+    hidden.weight = keep(in).data();
+    hidden.bias = keep(shift).data();
+    last.weight = keep(up).data();
+    last.bias = keep({-64.0}).data();
+    block.kappa = 0.99;
+    make_inverse_residual(block);
+    block.tolerance = 2e-2 * (std::numeric_limits<T>::epsilon() / 0x1p-23);
   }
 
   static void make_monotone(TileBlock& block) {

@@ -110,5 +110,20 @@ TEST(FixedPointSolve, Float32StopsAtItsRounding) {
   EXPECT_LE(s.report.error_bound.max().item<double>(), 1e-4);
 }
 
+// Slopes of +-0.99 that alternate every quarter, in float32 with the rounding of hidden values of
+// size 64: a plain step may change the residual by less than that rounding.
+TEST(FixedPointSolve, AMapThatHardlyContractsAndRoundsIsSolved) {
+  const at::Tensor c = 4 * Rng(3).uniform({4096, 1}, at::kFloat);
+  const FixedPointMap map = [&](const at::Tensor& w, const at::Tensor& rows) {
+    const at::Tensor wave = ((2 * w).remainder(1.0) - 0.5).abs() * 0.495;
+    const at::Tensor rounded = (wave + 64) - 64;
+    return rounded + (rows.defined() ? c.index_select(0, rows) : c);
+  };
+  for (const SolverMethod method : {SolverMethod::kBanach, SolverMethod::kAnderson}) {
+    const Solution s = solve_fixed_point(map, c, 0.99, 4e-3, {.method = method});
+    EXPECT_EQ(s.report.status, SolveStatus::kConverged);
+  }
+}
+
 }  // namespace
 }  // namespace contraflow

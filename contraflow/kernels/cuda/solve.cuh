@@ -70,6 +70,7 @@ class Solver {
   const SolveRule<T>& rule_;
   const Sample<T>& s_;
   T tolerance_ = 0, residual_ = INFINITY, bound_ = INFINITY;
+  T extra_ = 0;  // plain steps in the trial beside the first
   int32_t stalls_ = 0;
   bool plain_ = true, active_ = true, failed_ = false, diverged_ = false;
 };
@@ -106,9 +107,15 @@ CF_HD inline void Solver<Team, T>::judge(T residual, T size, bool better) {
     tolerance_ = rule_.tolerance > floor ? rule_.tolerance : floor;
   }
   stalls_ = better ? 0 : stalls_ + 1;
-  plain_ = !better;
+  plain_ = stalls_ == 1;
+  // Then steps of 1/2, 1.5, 1.5^2, ... 1.5^10 plain ones, as in solvers/fixed_point.cpp.
+  if (stalls_ < 2) {
+    extra_ = 0;
+  } else {
+    extra_ = stalls_ == 2 ? T(-0.5) : T(1.5) * (extra_ > 0 ? extra_ : T(0)) + T(0.5);
+  }
   const bool done = bound_ <= tolerance_;
-  failed_ = diverged_ || (!done && stalls_ >= 4);
+  failed_ = diverged_ || (!done && stalls_ >= 13);
   active_ = !(done || failed_);
 }
 
@@ -168,13 +175,14 @@ CF_HD inline void Solver<Team, T>::fit(T* gamma) const {
   }
 }
 
-// Next trial = image - sum_j gamma_j (point step + residual step). This lane's rows, no sync.
+// Next trial = image + extra (image - best) - sum_j gamma_j (point step + residual step); the
+// history of a row with an extra is empty. This lane's rows, no sync.
 template <class Team, class T>
 CF_HD inline void Solver<Team, T>::propose() const {
   T gamma[kMostMemory];
   fit(gamma);
   for_rows(team_, rule_.dim, [&](int32_t i) {
-    T next = s_.image[i];
+    T next = s_.image[i] + extra_ * (s_.image[i] - s_.best[i]);
     for (int32_t a = 0; a < rule_.memory; ++a) {
       const int32_t j = a * rule_.dim + i;
       next -= gamma[a] * (s_.point_steps[j] + s_.steps[j]);

@@ -58,7 +58,7 @@ class VectorSolver {
       : rule_(rule), s_(s), right_(right), c_(vector * lanes<T>()) {
     resolvable_ = hn::Zero(Tag<T>());
     residual_ = bound_ = hn::Inf(Tag<T>());
-    stalls_ = failed_ = hn::Zero(Tag<T>());
+    stalls_ = failed_ = extra_ = hn::Zero(Tag<T>());
     active_ = set<T>(1.0);
     for (int64_t j = 0; j < rule.memory * rule.dim; ++j) {
       store(hn::Zero(Tag<T>()), s_.point_steps.row(j) + c_);
@@ -85,6 +85,7 @@ class VectorSolver {
   int64_t c_;
   // Flags are 0 or 1 in the lanes; failed: 1 stalled, 2 diverged.
   V resolvable_, residual_, bound_, stalls_, failed_, active_, plain_;
+  V extra_;  // plain steps in the trial beside the first
 };
 
 template <class T>
@@ -124,11 +125,16 @@ HWY_NOINLINE bool VectorSolver<T>::advance(Panel<T> g, int64_t at, int64_t itera
   const auto at_rounding = hn::And(resolved, at_floor);
   const auto done =
       hn::Or(bound_ <= set<T>(rule_.tolerance), rule_.to_rounding ? at_rounding : resolved);
-  const auto stalled = hn::And(hn::Not(done), stalls_ >= set<T>(4.0));
+  const auto stalled = hn::And(hn::Not(done), stalls_ >= set<T>(13.0));
   failed_ =
       hn::IfThenElse(diverged, set<T>(2.0), hn::IfThenElse(hn::And(active, stalled), one, failed_));
   active_ = hn::IfThenZeroElse(hn::Or(hn::Or(done, stalled), diverged), active_);
-  plain_ = hn::IfThenElse(better, zero(), one);
+  plain_ = hn::IfThenElse(stalls_ == one, one, zero());
+  // Then steps of 1/2, 1.5, 1.5^2, ... 1.5^10 plain ones, as in solvers/fixed_point.cpp.
+  const V half = set<T>(0.5);
+  const V longer = hn::MulAdd(set<T>(1.5), hn::Max(extra_, zero()), half);
+  extra_ =
+      hn::IfThenElseZero(stalls_ > one, hn::IfThenElse(stalls_ > one + one, longer, hn::Neg(half)));
   if (hn::AllFalse(d, active_ > zero())) return false;
   propose();
   return true;
@@ -167,8 +173,9 @@ HWY_INLINE void VectorSolver<T>::remember(hn::Mask<Tag<T>> better, hn::Mask<Tag<
   }
 }
 
-// Next trial = image - sum_j gamma_j (point step + residual step), gamma the least-squares fit of
-// the residual by the residual steps (relative Tikhonov term: parallel steps are harmless).
+// Next trial = image + extra (image - best) - sum_j gamma_j (point step + residual step), gamma the
+// least-squares fit of the residual by the residual steps (relative Tikhonov term: parallel steps
+// are harmless). The history of a row with an extra is empty, its gamma 0.
 template <class T>
 HWY_INLINE void VectorSolver<T>::propose() {
   const int64_t m = rule_.memory, dim = rule_.dim;
@@ -206,7 +213,8 @@ HWY_INLINE void VectorSolver<T>::propose() {
     gamma[a] = gamma[a] / gram[a][a];
   }
   for (int64_t i = 0; i < dim; ++i) {
-    V next = load(s_.image.row(i) + c_);
+    const V image = load(s_.image.row(i) + c_);
+    V next = hn::MulAdd(extra_, image - load(s_.best.row(i) + c_), image);
     for (int64_t a = 0; a < m; ++a) {
       const V step =
           load(s_.point_steps.row(a * dim + i) + c_) + load(s_.steps.row(a * dim + i) + c_);
