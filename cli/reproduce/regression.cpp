@@ -27,6 +27,11 @@ at::Tensor soft_step(const at::Tensor& w) {
   return at::maximum(kWidth * w.clamp_min(0.0), (w - 1.0 + kWidth) / kWidth).clamp(0.0, 1.0);
 }
 
+at::Tensor stretched(TargetKind kind, const at::Tensor& unit) {
+  const Interval interval = target_interval(kind);
+  return interval.low + (interval.high - interval.low) * unit;
+}
+
 template <class Options>
 Json typed(const char* type, const Options& options) {
   Json out{{"type", type}};
@@ -34,7 +39,7 @@ Json typed(const char* type, const Options& options) {
   return out;
 }
 
-/// Least squares on fresh points; everything random follows from the seed and the step.
+/// Least squares on fresh stratified points; everything random follows from the seed and the step.
 class Fit {
  public:
   Fit(Flow& flow, const RegressionConfig& config, const RunFolder& folder)
@@ -70,7 +75,7 @@ class Fit {
 MetricsRecord Fit::advance() {
   const Rng rng = rng_.fork("train").fork(static_cast<uint64_t>(counters_.step));
   const at::Tensor x =
-      uniform_points(config_.target, config_.training.points, rng.fork("points")).to(kind_);
+      stratified_points(config_.target, config_.training.points, rng.fork("points")).to(kind_);
   const Context context{.rng = rng.fork("map"), .phase = Phase::kTrain, .wants_log_det = false};
   flow_.prepare(flow_.transform()->prepare_needs_data() ? x : at::Tensor(), context);
   flat_.zero_gradients();
@@ -88,6 +93,7 @@ MetricsRecord Fit::advance() {
     fail_non_finite("gradient", find_in_gradients(flow_, flat_));
   }
   const FitOptions& training = config_.training;
+  if (training.clip_norm > 0.0) clip_gradients(flat_, record.gradient_norm, training.clip_norm);
   record.learning_rate = training.adam.learning_rate *
                          schedule_factor(training.schedule, counters_.step, training.steps);
   adam_.step(record.learning_rate);
@@ -136,9 +142,13 @@ at::Tensor target_value(TargetKind kind, const at::Tensor& x) {
 }
 
 at::Tensor uniform_points(TargetKind kind, int64_t count, const Rng& rng) {
-  const Interval interval = target_interval(kind);
-  const at::Tensor unit = rng.uniform({count, 1}, at::TensorOptions(at::kDouble));
-  return interval.low + (interval.high - interval.low) * unit;
+  return stretched(kind, rng.uniform({count, 1}, at::TensorOptions(at::kDouble)));
+}
+
+at::Tensor stratified_points(TargetKind kind, int64_t count, const Rng& rng) {
+  const at::TensorOptions exact(at::kDouble);
+  const at::Tensor part = at::arange(count, exact).unsqueeze(1);
+  return stretched(kind, (part + rng.uniform({count, 1}, exact)) / static_cast<double>(count));
 }
 
 FlowPtr build_map(const MapOptions& options) {

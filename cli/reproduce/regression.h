@@ -63,12 +63,14 @@ void visit(MapOptions& o, Field&& field) {
 
 struct FitOptions {
   int64_t steps = 15'000;
-  /// Fresh uniform points of the target's interval per step.
+  /// Fresh points per step, one in each of as many equal parts of the target's interval.
   int64_t points = 5'000;
   int64_t test_points = 1'000'000;
   FloatType dtype = FloatType::kFloat32;
   AdamOptions adam = {.learning_rate = 1e-2};
   ScheduleOptions schedule = {};
+  /// Largest gradient norm; larger ones are scaled down to it. 0 = never.
+  double clip_norm = 0.0;
   int64_t seed = 0;
   int64_t checkpoint_every = 500;
   int64_t log_every = 50;
@@ -77,11 +79,13 @@ struct FitOptions {
 template <class Field>
 void visit(FitOptions& o, Field&& field) {
   field("steps", o.steps, at_least(1), "Optimizer steps.");
-  field("points", o.points, at_least(2), "Fresh points per step.");
+  field("points", o.points, at_least(2),
+        "Fresh points per step, one in each of as many equal parts.");
   field("test_points", o.test_points, at_least(2), "Points of the test, of a stream of their own.");
   field("dtype", o.dtype, "Type of parameters and points.");
   field("adam", o.adam, "Optimizer.");
   field("schedule", o.schedule, "Course of the learning rate.");
+  field("clip_norm", o.clip_norm, non_negative(), "Largest gradient norm; 0 = no clipping.");
   field("seed", o.seed, non_negative(), "Seed of the points.");
   field("checkpoint_every", o.checkpoint_every, at_least(1), "Steps between two checkpoints.");
   field("log_every", o.log_every, at_least(1), "Steps between two records of the metrics.");
@@ -110,6 +114,9 @@ Interval target_interval(TargetKind kind);
 at::Tensor target_value(TargetKind kind, const at::Tensor& x);
 /// `count` uniform points [count, 1] of the interval, in float64.
 at::Tensor uniform_points(TargetKind kind, int64_t count, const Rng& rng);
+/// One uniform point in each of `count` equal parts of the interval, [count, 1] in float64. A mean
+/// over them has the expectation of one over uniform_points(), with far less variance.
+at::Tensor stratified_points(TargetKind kind, int64_t count, const Rng& rng);
 
 /// The chain of the options on events of one feature. The base of the flow is not used.
 FlowPtr build_map(const MapOptions& options);

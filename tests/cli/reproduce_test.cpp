@@ -340,5 +340,16 @@ TEST(RegressionTarget, HasTheValuesOfItsFormula) {
   EXPECT_LE(points.abs().max().item<double>(), 2.0);
 }
 
+TEST(RegressionTarget, StratifiedPointsLieOneInEachPart) {
+  using cli::TargetKind;
+  constexpr int64_t kCount = 1000;
+  const at::Tensor points = cli::stratified_points(TargetKind::kMultistep, kCount, Rng(0));
+  const at::Tensor part = ((points + 2.0) / 4.0 * static_cast<double>(kCount)).flatten();
+  EXPECT_TRUE(at::equal(part.floor(), at::arange(kCount, at::kDouble)));
+  const at::Tensor inside = part - part.floor();  // uniform: its mean is 0.5 +- 0.009
+  EXPECT_NEAR(inside.mean().item<double>(), 0.5, 0.04);
+  EXPECT_NEAR(inside.var().item<double>(), 1.0 / 12.0, 0.01);
+}
+
 }  // namespace
 }  // namespace contraflow::testing
