@@ -49,6 +49,31 @@ LayeredNet::LayeredNet(LayerPtr root, int64_t condition_size,
                        std::shared_ptr<const NormOrders> orders)
     : root_(std::move(root)), condition_size_(condition_size), orders_(std::move(orders)) {
   register_module("layers", root_);
+  for (const auto& child : root_->children()) {
+    const auto linear = std::dynamic_pointer_cast<LipschitzLinear>(child);
+    has_spectral_caps_ = has_spectral_caps_ || (linear && linear->options().spectral_cap > 0.0);
+  }
+}
+
+double LayeredNet::lipschitz() const {
+  if (!has_spectral_caps_) return root_->lipschitz();
+  return product([](const LipschitzLinear& layer) { return layer.spectral_lipschitz(); });
+}
+
+double LayeredNet::norm_order() const {
+  return orders_ && !has_spectral_caps_ ? orders_->order(0) : 2.0;
+}
+
+double LayeredNet::product(double (*of_linear)(const LipschitzLinear&)) const {
+  double out = 1.0;
+  for (const auto& child : root_->children()) {
+    if (const auto linear = std::dynamic_pointer_cast<LipschitzLinear>(child)) {
+      out *= of_linear(*linear);
+    } else if (const auto layer = std::dynamic_pointer_cast<Layer>(child)) {
+      out *= layer->lipschitz();
+    }
+  }
+  return out;
 }
 
 NetMap LayeredNet::map(const at::Tensor& condition) const {
@@ -82,15 +107,10 @@ bool LayeredNet::proven() const {
   return true;
 }
 
-// Activations and sorting have constant one in every norm in which their nets are bounded.
+// The constants of activations and sorting hold in every norm in which their nets are bounded.
 double LayeredNet::euclidean_proof() const {
   if (!orders_) return proven() ? lipschitz() : ContractiveNet::euclidean_proof();
-  double product = 1.0;
-  for (const auto& module : modules()) {
-    if (const auto linear = std::dynamic_pointer_cast<LipschitzLinear>(module))
-      product *= linear->spectral_proof();
-  }
-  return product;
+  return product([](const LipschitzLinear& layer) { return layer.spectral_proof(); });
 }
 
 std::vector<LayerBound> LayeredNet::layer_bounds() const {
@@ -98,8 +118,13 @@ std::vector<LayerBound> LayeredNet::layer_bounds() const {
   for (const auto& item : named_modules()) {
     const auto linear = std::dynamic_pointer_cast<LipschitzLinear>(item.value());
     if (!linear) continue;
-    const NormBounds raw = linear->bounds();
     const double s = linear->scale();
+    if (linear->options().spectral_cap > 0.0) {
+      out.push_back({item.key(), linear->spectral_bounds().lower * s, linear->spectral_lipschitz(),
+                     linear->proven(), 2.0, 2.0});
+      continue;
+    }
+    const NormBounds raw = linear->bounds();
     out.push_back({item.key(), raw.lower * s, linear->lipschitz(), linear->proven(),
                    linear->input_order(), linear->output_order()});
   }

@@ -16,8 +16,9 @@ class LayeredNet final : public ContractiveNet {
 
   int64_t dim() const override { return root_->inputs(); }
   int64_t condition_size() const override { return condition_size_; }
-  double lipschitz() const override { return root_->lipschitz(); }
-  double norm_order() const override { return orders_ ? orders_->order(0) : 2.0; }
+  /// With spectral caps (LipschitzLinearOptions) that which they prove, in the Euclidean norm.
+  double lipschitz() const override;
+  double norm_order() const override;
   bool proven() const override;
   std::vector<LayerBound> layer_bounds() const override;
   double euclidean_proof() const override;
@@ -30,9 +31,13 @@ class LayeredNet final : public ContractiveNet {
   void refresh(bool force) override;
 
  private:
+  // Product over the layers, of linear ones by `of_linear`; orders are those of a sequence.
+  double product(double (*of_linear)(const class LipschitzLinear&)) const;
+
   LayerPtr root_;
   int64_t condition_size_;
   std::shared_ptr<const NormOrders> orders_;
+  bool has_spectral_caps_ = false;
 };
 
 }  // namespace contraflow

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "contraflow/core/rng.h"
 #include "contraflow/networks/induced_norm.h"
@@ -39,6 +40,11 @@ LipschitzLinear::LipschitzLinear(const LipschitzLinearOptions& options) : option
   bounds_ = register_buffer("bounds", at::zeros({kFieldCount}, f64));
   left_ = register_buffer("left", at::zeros({o}, f64));
   right_ = register_buffer("right", at::zeros({i}, f64));
+  if (has_spectral_cap()) {
+    spectral_bounds_ = register_buffer("spectral_bounds", at::zeros({2}, f64));
+    spectral_left_ = register_buffer("spectral_left", at::zeros({o}, f64));
+    spectral_right_ = register_buffer("spectral_right", at::zeros({i}, f64));
+  }
   if (options_.refresh_every > 1) snapshot_ = register_buffer("snapshot", at::zeros({o, i}));
 }
 
@@ -73,6 +79,13 @@ void LipschitzLinear::refresh(bool force) {
   b[kUpper] = found.upper;
   b[kDrift] = 0;
   b[kCalls] = 0;
+  if (has_spectral_cap()) {
+    const NormInterval spectral = update_spectral_norm(weight_, spectral_left_, spectral_right_,
+                                                       options_.norm, options_.norm_tolerance);
+    auto* s = spectral_bounds_.data_ptr<double>();
+    s[kLower] = spectral.lower;
+    s[kUpper] = spectral.upper;
+  }
   if (snapshot_.defined()) snapshot_.copy_(weight_.detach());
 }
 
@@ -92,6 +105,7 @@ double LipschitzLinear::output_order() const {
 }
 
 bool LipschitzLinear::proven() const {
+  if (has_spectral_cap()) return options_.norm != NormMethod::kEstimated;
   const double p = input_order(), q = output_order();
   const bool spectral = p == 2.0 && q == 2.0;
   if (options_.orders && (options_.orders->learnable() || !induced_norm_is_exact(p, q)))
@@ -99,12 +113,41 @@ bool LipschitzLinear::proven() const {
   return !spectral || options_.norm != NormMethod::kEstimated;
 }
 
+LipschitzLinear::Capped LipschitzLinear::own_norm() const {
+  const auto* b = bounds_.const_data_ptr<double>();
+  return {options_.cap, b[kLower] + b[kDrift], b[kUpper] + b[kDrift], left_, right_};
+}
+
+LipschitzLinear::Capped LipschitzLinear::spectral_norm() const {
+  const NormInterval bounds = spectral_bounds();
+  return {options_.spectral_cap, bounds.lower, bounds.upper, spectral_left_, spectral_right_};
+}
+
+NormInterval LipschitzLinear::spectral_bounds() const {
+  const auto* b = spectral_bounds_.const_data_ptr<double>();
+  return {b[kLower], b[kUpper]};
+}
+
+double LipschitzLinear::margin() const {
+  return dtype_margin(weight_.scalar_type(), std::min(options_.inputs, options_.outputs));
+}
+
+double LipschitzLinear::scale_within(const Capped& norm) const {
+  const double cap = norm.cap * margin();
+  return norm.upper <= cap ? 1.0 : cap / norm.upper;
+}
+
+bool LipschitzLinear::spectral_cap_binds() const {
+  return has_spectral_cap() && scale_within(spectral_norm()) < scale_within(own_norm());
+}
+
 double LipschitzLinear::scale() const {
-  const auto* b = bounds_.data_ptr<double>();
-  const double bound = b[kUpper] + b[kDrift];
-  const double cap = options_.cap * dtype_margin(weight_.scalar_type(),
-                                                 std::min(options_.inputs, options_.outputs));
-  return bound <= cap ? 1.0 : cap / bound;
+  const double own = scale_within(own_norm());
+  return has_spectral_cap() ? std::min(own, scale_within(spectral_norm())) : own;
+}
+
+double LipschitzLinear::spectral_lipschitz() const {
+  return std::min(options_.spectral_cap, spectral_bounds().upper * scale() / margin());
 }
 
 double LipschitzLinear::lipschitz() const {
@@ -179,19 +222,20 @@ Dual LipschitzLinear::dual_reverse(const Tape& tape, const Dual& top, GradientMa
   return down;
 }
 
-// W_eff = s W with s = cap / bound, bound = r sigma(W):  dL/dW = s (G - <G, W> / sigma  u v^T).
+// W_eff = s W with s = cap / bound, bound = r sigma(W):  dL/dW = s (G - <G, W> / sigma  u v^T),
+// with the pair of the norm whose cap binds.
 void LipschitzLinear::add_weight_gradient(const at::Tensor& effective_gradient,
                                           GradientMap& gradients) const {
   const double s = scale();
   if (s == 1.0) return gradients.add(weight_, effective_gradient);
   const at::Tensor w = weight_.detach();
-  const auto* b = bounds_.data_ptr<double>();
+  const Capped norm = binding_norm();
   // With a drift the bound's own derivative is no longer the pair's alone; the pair still gives the
   // part that grows with W.
-  const double along = effective_gradient.mul(w).sum().item<double>() / (b[kLower] + b[kDrift]);
-  const at::Tensor pair = at::outer(left_, right_).to(w.options());
+  const double along = effective_gradient.mul(w).sum().item<double>() / norm.lower;
+  const at::Tensor pair = at::outer(norm.left, norm.right).to(w.options());
   gradients.add(weight_, effective_gradient.sub(pair, along).mul_(s));
-  if (options_.orders && options_.orders->learnable())
+  if (options_.orders && options_.orders->learnable() && !spectral_cap_binds())
     add_order_gradient(-s * effective_gradient.mul(w).sum().item<double>(), gradients);
 }
 
@@ -210,10 +254,10 @@ bool LipschitzLinear::lower(NetLowering& to) const { return to.add_linear(*this)
 
 template <class T>
 void LipschitzLinear::add_norm_gradient(double factor, T* gradient) const {
-  const auto* b = bounds_.data_ptr<double>();
-  const double per_sigma = factor / (b[kLower] + b[kDrift]);
-  const auto* u = left_.const_data_ptr<double>();
-  const auto* v = right_.const_data_ptr<double>();
+  const Capped norm = binding_norm();
+  const double per_sigma = factor / norm.lower;
+  const auto* u = norm.left.const_data_ptr<double>();
+  const auto* v = norm.right.const_data_ptr<double>();
   for (int64_t o = 0; o < options_.outputs; ++o) {
     const double scaled = per_sigma * u[o];
     for (int64_t i = 0; i < options_.inputs; ++i)
@@ -225,11 +269,15 @@ template void LipschitzLinear::add_norm_gradient(double, double*) const;
 
 template <class Convert>
 void LipschitzLinear::convert(Convert to_base) {
-  const at::Tensor kept[] = {bounds_.clone(), left_.clone(), right_.clone()};
+  at::Tensor* const proofs[] = {&bounds_,          &left_,          &right_,
+                                &spectral_bounds_, &spectral_left_, &spectral_right_};
+  std::vector<at::Tensor> kept;
+  for (const at::Tensor* proof : proofs)
+    kept.push_back(proof->defined() ? proof->clone() : at::Tensor());
   to_base();
-  bounds_.set_data(kept[0]);
-  left_.set_data(kept[1]);
-  right_.set_data(kept[2]);
+  for (size_t k = 0; k < kept.size(); ++k) {
+    if (kept[k].defined()) proofs[k]->set_data(kept[k]);
+  }
   refresh(true);  // rounding changed the weights
 }
 

@@ -21,10 +21,12 @@ struct LipschitzLinearOptions {
   /// spectral. refresh_every then does not apply: these norms are recomputed at every call.
   std::shared_ptr<const class NormOrders> orders = nullptr;
   int64_t node = 0;
+  /// Cap on the spectral norm as well, for orders whose norm is only estimated; 0 = none.
+  double spectral_cap = 0.0;
 };
 
 /// z = s W a + b + V h,  s = min(1, c / bound(W)),  h the condition: Lipschitz in a with constant
-/// c.
+/// c. With a spectral cap c_2, s is at most c_2 / sigma(W) too.
 ///
 /// Shapes   a: [b, inputs], z: [b, outputs], W: [outputs, inputs], V: [outputs, condition].
 /// Bound    in the norms of options.orders; proven() unless options.norm is kEstimated, or the
@@ -33,7 +35,8 @@ struct LipschitzLinearOptions {
 ///          the top singular pair (d bound = bound / sigma * u^T dW v).
 /// Buffers  bounds = {lower, upper, drift, calls since refresh} and the singular pair, always
 /// float64
-///          on the CPU, so that the proof survives a conversion of the weights.
+///          on the CPU, so that the proof survives a conversion of the weights; the same of the
+///          spectral norm where it has a cap of its own.
 class LipschitzLinear final : public Layer {
  public:
   explicit LipschitzLinear(const LipschitzLinearOptions& options);
@@ -43,7 +46,14 @@ class LipschitzLinear final : public Layer {
   /// min(c, upper + drift): bound on the norm of the effective weight.
   double lipschitz() const override;
   const LipschitzLinearOptions& options() const { return options_; }
+  /// Whether a bound is proven: lipschitz(), or with a spectral cap spectral_lipschitz().
   bool proven() const;
+  /// Bound on the spectral norm of the effective weight in force through the spectral cap.
+  double spectral_lipschitz() const;
+  /// Bounds on the spectral norm of the raw weight, tracked only with a spectral cap.
+  NormInterval spectral_bounds() const;
+  /// Whether s is what the spectral cap leaves, and the orders move nothing.
+  bool spectral_cap_binds() const;
   /// p and q.
   double input_order() const;
   double output_order() const;
@@ -71,7 +81,8 @@ class LipschitzLinear final : public Layer {
 
   const at::Tensor& weight() const { return weight_; }
   const at::Tensor& bias() const { return bias_; }
-  /// gradient [outputs, inputs] += factor / sigma * u v^T: the norm's share of a weight gradient.
+  /// gradient [outputs, inputs] += factor / sigma * u v^T: the share of a weight gradient that the
+  /// norm has whose cap binds.
   template <class T>
   void add_norm_gradient(double factor, T* gradient) const;
   /// d log(norm) by the orders p and q; learned orders only.
@@ -84,6 +95,18 @@ class LipschitzLinear final : public Layer {
  private:
   template <class Convert>
   void convert(Convert to_base);
+  // A norm of the raw weight, and the cap on it: s is at most cap / upper.
+  struct Capped {
+    double cap, lower, upper;
+    const at::Tensor& left;
+    const at::Tensor& right;
+  };
+  Capped own_norm() const;
+  Capped spectral_norm() const;
+  Capped binding_norm() const { return spectral_cap_binds() ? spectral_norm() : own_norm(); }
+  double scale_within(const Capped& norm) const;
+  double margin() const;
+  bool has_spectral_cap() const { return options_.spectral_cap > 0.0; }
   NormInterval update_norm();
   void add_order_gradient(double by_log_norm, GradientMap& gradients) const;
   void add_weight_gradient(const at::Tensor& effective_gradient, GradientMap& gradients) const;
@@ -91,6 +114,7 @@ class LipschitzLinear final : public Layer {
   LipschitzLinearOptions options_;
   at::Tensor weight_, bias_, condition_weight_;
   at::Tensor bounds_, left_, right_, snapshot_;
+  at::Tensor spectral_bounds_, spectral_left_, spectral_right_;  // with a spectral cap
 };
 
 }  // namespace contraflow

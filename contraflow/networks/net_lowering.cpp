@@ -42,7 +42,8 @@ struct LinearTask {
     const double by_log_norm = s < 1.0 ? -s * along : 0.0;
     if (s < 1.0) layer->add_norm_gradient(by_log_norm, weight_bar);
     for (int64_t o = 0; o < outputs; ++o) bias_bar[o] += g[inputs * outputs + o];
-    return {in_begin, std::move(sums), by_log_norm};
+    // A spectral cap that binds leaves nothing to the orders.
+    return {in_begin, std::move(sums), layer->spectral_cap_binds() ? 0.0 : by_log_norm};
   }
 };
 

@@ -1,10 +1,12 @@
 #include "contraflow/networks/net_options.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "contraflow/core/error.h"
 #include "contraflow/networks/activation_layer.h"
 #include "contraflow/networks/dense_concat.h"
+#include "contraflow/networks/induced_norm.h"
 #include "contraflow/networks/layered_net.h"
 #include "contraflow/networks/lipschitz_linear.h"
 #include "contraflow/networks/norm_orders.h"
@@ -63,7 +65,12 @@ void validate_orders(const NetOptions& options) {
 class NetBuilder {
  public:
   NetBuilder(int64_t dim, int64_t condition, const NetOptions& options, const Rng& rng)
-      : dim_(dim), condition_(condition), options_(options), rng_(rng), orders_(norm_orders()) {}
+      : dim_(dim),
+        condition_(condition),
+        options_(options),
+        rng_(rng),
+        orders_(norm_orders()),
+        spectral_factor_(spectral_factor()) {}
 
   /// Null for Euclidean norms.
   const std::shared_ptr<NormOrders>& orders() const { return orders_; }
@@ -92,6 +99,18 @@ class NetBuilder {
     return NormOrders::learned(dim_, count, options_.norm_order == NormOrder::kLearnedShared);
   }
 
+  // What a layer's cap is multiplied by for its spectral norm, so that the caps' product is
+  // options.euclidean; 0: no such caps, because the orders' own norms are proven.
+  double spectral_factor() const {
+    if (!orders_ || options_.euclidean == 0.0) return 0.0;
+    const auto layers = static_cast<int64_t>(options_.hidden.size()) + 1;
+    bool exact = !orders_->learnable();
+    for (int64_t k = 0; exact && k < layers; ++k)
+      exact = induced_norm_is_exact(orders_->order(k), orders_->order(k + 1));
+    if (exact) return 0.0;
+    return std::pow(options_.euclidean / options_.lipschitz, 1.0 / static_cast<double>(layers));
+  }
+
   LayerPtr linear(int64_t inputs, int64_t outputs, double cap, bool conditioned) {
     const auto layer = std::make_shared<LipschitzLinear>(
         LipschitzLinearOptions{.inputs = inputs,
@@ -102,7 +121,8 @@ class NetBuilder {
                                .refresh_every = options_.norm_every,
                                .condition = conditioned ? condition_ : 0,
                                .orders = orders_,
-                               .node = static_cast<int64_t>(count_)});
+                               .node = static_cast<int64_t>(count_),
+                               .spectral_cap = cap * spectral_factor_});
     layer->initialise(rng_.fork(count_++), options_.init_gain);
     return layer;
   }
@@ -155,6 +175,7 @@ class NetBuilder {
   const NetOptions& options_;
   Rng rng_;
   std::shared_ptr<NormOrders> orders_;
+  double spectral_factor_;
   uint64_t count_ = 0;  // linear layers made
 };
 

@@ -62,6 +62,9 @@ struct NetOptions {
   /// order behind the last as well; 0 stands for infinity.
   NormOrder norm_order = NormOrder::kTwo;
   std::vector<double> norm_orders = {};
+  /// Where norms of those orders are only estimated: a bound on the product of the layers' spectral
+  /// norms that is kept as well, and proves the net's constant in the Euclidean norm; 0 = none.
+  double euclidean = 0.99;
   double norm_tolerance = 1e-3;
   int64_t norm_every = 1;
   /// Factor of the initial weights: uniform within init_gain / sqrt(inputs).
@@ -85,6 +88,8 @@ void visit(NetOptions& o, Field&& field) {
         "Sequential: norms in which layers are bounded; two, one and infinity are proven.");
   field("norm_orders", o.norm_orders,
         "Given: the order before each linear layer, at least 1, or 0 for infinity.");
+  field("euclidean", o.euclidean, half_open_interval(0.0, 1.0),
+        "Bound on spectral norms too where orders are estimated: the proof; 0 = none.");
   field("norm_tolerance", o.norm_tolerance, open_interval(0.0, 0.01),
         "Relative slack of a norm's proof.");
   field("norm_every", o.norm_every, at_least(1),

@@ -128,9 +128,13 @@ TEST(CliCertify, NamesTheNormOfAProof) {
   EXPECT_THAT(text, HasSubstr("proven, p = inf"));
   EXPECT_THAT(text, HasSubstr("proven, inf -> inf"));
   const auto [learned, words] = certify({"--set", "model.net.norm_order=learned"});
-  EXPECT_EQ(learned["verdict"], "CERTIFIED");  // by the spectral norms of the same weights
+  EXPECT_EQ(learned["verdict"], "CERTIFIED");  // by the caps on spectral norms
   for (const auto& block : learned["blocks"]) EXPECT_EQ(block["norm_order"], 2.0);
-  EXPECT_THAT(words, HasSubstr("estimated, "));
+  EXPECT_THAT(words, HasSubstr("proven"));
+  const auto [bare, estimates] =
+      certify({"--set", "model.net.norm_order=learned", "--set", "model.net.euclidean=0"});
+  EXPECT_EQ(bare["verdict"], "CERTIFIED");  // by the spectral norms of the weights as they are
+  EXPECT_THAT(estimates, HasSubstr("estimated, "));
 }
 
 TEST(CliCertify, DoesNotCallAnEstimateAProof) {

@@ -146,6 +146,7 @@ NetOptions options_of(NormOrder order, std::vector<double> given = {}) {
           .lipschitz = 0.8,
           .norm_order = order,
           .norm_orders = std::move(given),
+          .euclidean = 0.0,
           .norm_tolerance = 1e-9,
           .init_gain = 4.0};
 }
@@ -187,6 +188,46 @@ TEST(OrderedNet, IsBoundedInItsOwnNorm) {
     }
     EXPECT_EQ(before, c.order) << "the last layer ends where the first begins";
   }
+}
+
+// Caps on spectral norms prove what orders that are only estimated do not.
+TEST(OrderedNet, SpectralCapsProveEstimatedOrders) {
+  for (const double cap : {0.6, 0.8, 0.95}) {
+    for (const Activation activation : {Activation::kLipSwish, Activation::kSwish}) {
+      for (NetOptions options :
+           {options_of(NormOrder::kLearned), options_of(NormOrder::kLearnedShared),
+            options_of(NormOrder::kGiven, {1, 2, 2}), options_of(NormOrder::kGiven, {3, 1.5, 4})}) {
+        options.activation = activation;
+        options.euclidean = cap;
+        const ContractiveNetPtr net = make_net(4, 0, options, Rng(7));
+        net->to(at::kDouble);
+        EXPECT_TRUE(net->proven());
+        EXPECT_EQ(net->norm_order(), 2.0);
+        EXPECT_LE(net->lipschitz(), cap * (1 + 1e-12));
+        EXPECT_LE(net->euclidean_proof(), net->lipschitz() * (1 + 1e-5));
+        EXPECT_LE(observed_slope(*net, 2.0), net->lipschitz());
+        for (const LayerBound& layer : net->layer_bounds()) {
+          EXPECT_TRUE(layer.proven);
+          EXPECT_EQ(layer.input_order, 2.0);
+          EXPECT_LE(layer.lower, layer.upper);
+        }
+        // The bound in the orders themselves is in force beside.
+        options.euclidean = 0.0;
+        const ContractiveNetPtr without = make_net(4, 0, options, Rng(7));
+        without->to(at::kDouble);
+        const double order = without->norm_order();
+        EXPECT_LE(observed_slope(*net, order), without->lipschitz());
+      }
+    }
+  }
+}
+
+TEST(OrderedNet, ExactOrdersNeedNoSpectralCaps) {
+  NetOptions options = options_of(NormOrder::kInfinity);
+  options.euclidean = 0.5;
+  const ContractiveNetPtr net = make_net(4, 0, options, Rng(7));
+  EXPECT_EQ(net->norm_order(), kInf);
+  EXPECT_GT(net->lipschitz(), 0.5);
 }
 
 // A constant in one norm is none in another: what the certificate must not confuse.

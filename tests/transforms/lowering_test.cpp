@@ -290,29 +290,37 @@ TEST(WideLowering, ChainsInFloat32KeepWhatRoundingWouldDrop) {
 }
 
 // Norms of other orders scale the weights of residual blocks; nothing is solved there.
-TEST(OrderedLowering, EqualsTheComposedFormAndItsGradientsOfTheOrders) {
-  for (const NormOrder order :
-       {NormOrder::kOne, NormOrder::kInfinity, NormOrder::kLearned, NormOrder::kLearnedShared}) {
-    ContractiveBlockOptions options =
-        sequential(FormKind::kResidual, Activation::kLipSwish, 3, {7, 5}, true);
-    options.net.norm_order = order;
-    std::vector<TransformPtr> blocks;
-    for (; options.seed < 2; ++options.seed)
-      blocks.push_back(std::make_shared<ContractiveBlock>(options));
-    Chain chain(blocks);
-    chain.to(at::kDouble);
-    const at::Tensor x = inputs(37, 3, at::kDouble);
-    ASSERT_NE(lower_tail(chain, x, {}), nullptr);
-    const Outcome expected = [&] {
-      const ScopedIsa composed("composed");
-      return run_chain(chain, x);
-    }();
-    for (const std::string& isa : kernels::available_isas()) {
-      const ScopedIsa pin(isa);
-      expect_same(run_chain(chain, x), expected, kFloat64, std::string(enum_name(order)) + isa);
-    }
+using Orders = std::pair<NormOrder, double>;  // and the bound on spectral norms beside
+class OrderedLowering : public ::testing::TestWithParam<Orders> {};
+
+TEST_P(OrderedLowering, EqualsTheComposedFormAndItsGradientsOfTheOrders) {
+  ContractiveBlockOptions options =
+      sequential(FormKind::kResidual, Activation::kLipSwish, 3, {7, 5}, true);
+  options.net.norm_order = GetParam().first;
+  options.net.euclidean = GetParam().second;
+  options.net.init_gain = 4.0;
+  std::vector<TransformPtr> blocks;
+  for (; options.seed < 2; ++options.seed)
+    blocks.push_back(std::make_shared<ContractiveBlock>(options));
+  Chain chain(blocks);
+  chain.to(at::kDouble);
+  const at::Tensor x = inputs(37, 3, at::kDouble);
+  ASSERT_NE(lower_tail(chain, x, {}), nullptr);
+  const Outcome expected = [&] {
+    const ScopedIsa composed("composed");
+    return run_chain(chain, x);
+  }();
+  for (const std::string& isa : kernels::available_isas()) {
+    const ScopedIsa pin(isa);
+    expect_same(run_chain(chain, x), expected, kFloat64, isa);
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(
+    , OrderedLowering,
+    ::testing::Values(Orders{NormOrder::kOne, 0.0}, Orders{NormOrder::kInfinity, 0.0},
+                      Orders{NormOrder::kLearned, 0.0}, Orders{NormOrder::kLearnedShared, 0.0},
+                      Orders{NormOrder::kLearned, 0.99}, Orders{NormOrder::kLearned, 0.5}));
 
 TEST_P(Lowering, ThreadsDoNotChangeABit) {
   const auto chain = flow_of(GetParam().block, at::kFloat);

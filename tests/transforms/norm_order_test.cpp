@@ -24,6 +24,7 @@ ContractiveBlockOptions options_of(FormKind form, NormOrder order) {
            .activation = Activation::kLipSwish,
            .lipschitz = 0.9,
            .norm_order = order,
+           .euclidean = 0.0,
            .init_gain = 5.0};
   return o;
 }
