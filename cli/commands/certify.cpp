@@ -26,7 +26,8 @@ constexpr const char* kExamples =
     "  CERTIFIED   every bound is proven and below 1, every row came back within its bound\n"
     "  NOT PROVEN  the same, but a norm is an estimate (model.net.norm = \"estimated\", or learned "
     "orders\n"
-    "              and others that have no proof in model.net.norm_order with model.net.euclidean = 0)\n"
+    "              and others that have no proof in model.net.norm_order with model.net.euclidean "
+    "= 0)\n"
     "  FAILED      otherwise; the exit code is 1\n";
 
 struct CertifyArguments {
@@ -41,7 +42,8 @@ std::string verdict_remark(Verdict verdict) {
     case Verdict::kCertified:
       return "every inverse exists, and came back within its bound";
     case Verdict::kNotProven:
-      return "norms are estimates; train with model.net.norm = \"cholesky\" and model.net.euclidean "
+      return "norms are estimates; train with model.net.norm = \"cholesky\" and "
+             "model.net.euclidean "
              "above 0";
     case Verdict::kFailed:
       break;
