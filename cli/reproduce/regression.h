@@ -96,6 +96,9 @@ struct RegressionConfig {
   TargetKind target = TargetKind::kMultistep;
   MapOptions map = {};
   FitOptions training = {};
+  /// Fits of as many seeds, map.seed and training.seed and those that follow them. Errors of fits
+  /// differ far more from seed to seed than a test on a million points can tell.
+  int64_t repeats = 1;
 };
 
 template <class Field>
@@ -103,6 +106,7 @@ void visit(RegressionConfig& o, Field&& field) {
   field("target", o.target, "Function to fit: multistep or two_slopes.");
   field("map", o.map, "The invertible map that is fitted.");
   field("training", o.training, "How it is fitted.");
+  field("repeats", o.repeats, at_least(1), "Fits, of this seed and those that follow it.");
 }
 
 struct Interval {

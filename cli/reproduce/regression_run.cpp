@@ -1,5 +1,9 @@
 #include <ATen/ATen.h>
 
+#include <algorithm>
+#include <string>
+#include <vector>
+
 #include "cli/reproduce/regression.h"
 #include "cli/reproduce/row.h"
 #include "cli/run_config.h"
@@ -61,11 +65,11 @@ Json fitted_curve(const Flow& flow, TargetKind target) {
           {"fitted", numbers(mapped(flow, x))}};
 }
 
-Json certify_map(const RowJob& job, Flow& flow, const at::Tensor& points) {
+Certificate certify_map(const RowJob& job, Flow& flow, const at::Tensor& points) {
   job.console.note(job.row.name + ": certifying");
   const data::TensorSource source("test", points, {}, {}, Rng(0));
   const int64_t rows = std::min(job.certificate_rows(), points.size(0));
-  return certificate_summary(certify(flow, source, rows, Rng(0).fork("certify")));
+  return certify(flow, source, rows, Rng(0).fork("certify"));
 }
 
 int64_t parameter_count(const Flow& flow) {
@@ -74,34 +78,104 @@ int64_t parameter_count(const Flow& flow) {
   return count;
 }
 
-}  // namespace
+/// One fit, measured.
+struct FitResult {
+  FitReport report;
+  MeanWithError error = {};
+  Certificate certificate = {};
+  Json curve = {};
+  int64_t parameters = 0;
+};
 
-std::optional<Json> run_regression_row(const RowJob& job) {
-  const std::string where = (job.table.folder / job.row.config).string();
-  const auto config =
-      options_from_json<RegressionConfig>(row_config(job.table, job.row, job.quick), where);
+/// Nothing if Ctrl-C stopped it.
+std::optional<FitResult> run_fit(const RowJob& job, const RegressionConfig& config) {
   const FlowPtr flow = build_map(config.map);
   const auto folder = open_run_folder(job, options_to_json(config));
-  const FitReport report = fit_with_progress(*flow, config, *folder, job.console);
-  if (report.interrupted) return std::nullopt;
+  FitResult result{.report = fit_with_progress(*flow, config, *folder, job.console)};
+  if (result.report.interrupted) return std::nullopt;
 
   const at::NoGradGuard no_grad;
   flow->to(at::kDouble);
   const Rng test_rng =
       Rng(static_cast<uint64_t>(config.training.seed)).fork("regression").fork("test");
   const at::Tensor points = uniform_points(config.target, config.training.test_points, test_rng);
-  const MeanWithError error = squared_error(*flow, config.target, points);
+  result.error = squared_error(*flow, config.target, points);
+  result.certificate = certify_map(job, *flow, points);
+  result.curve = fitted_curve(*flow, config.target);
+  result.parameters = parameter_count(*flow);
+  return result;
+}
+
+/// The fits of all seeds: the first in the row's folder, the others in folders within.
+std::optional<std::vector<FitResult>> run_fits(const RowJob& job, const RegressionConfig& config) {
+  std::vector<FitResult> results;
+  for (int64_t k = 0; k < config.repeats; ++k) {
+    RowJob own{job.table, job.row, job.quick, job.run_folder, job.console};
+    RegressionConfig seeded = config;
+    if (k > 0) {
+      seeded.map.seed += k;
+      seeded.training.seed += k;
+      seeded.repeats = 1;
+      own.run_folder /= "seed-" + std::to_string(seeded.training.seed);
+      job.console.note(job.row.name + ": fit " + std::to_string(k + 1) + " of " +
+                       std::to_string(config.repeats));
+    }
+    std::optional<FitResult> result = run_fit(own, seeded);
+    if (!result) return std::nullopt;
+    results.push_back(std::move(*result));
+  }
+  return results;
+}
+
+/// Over the seeds; of a single fit its own, over the points.
+MeanWithError mean_error(const std::vector<FitResult>& fits) {
+  if (fits.size() == 1) return fits.front().error;
+  std::vector<double> errors;
+  for (const FitResult& fit : fits) errors.push_back(fit.error.mean);
+  return weighted_mean(at::tensor(errors, at::kDouble), {});
+}
+
+/// One certificate for all blocks of all fits.
+Certificate joined(std::vector<FitResult>& fits) {
+  Certificate all = std::move(fits.front().certificate);
+  for (size_t k = 1; k < fits.size(); ++k) {
+    const Certificate& one = fits[k].certificate;
+    all.blocks.insert(all.blocks.end(), one.blocks.begin(), one.blocks.end());
+    all.worst_error = std::max(all.worst_error, one.worst_error);
+    all.worst_bound = std::max(all.worst_bound, one.worst_bound);
+    all.within_bounds = all.within_bounds && one.within_bounds;
+  }
+  return all;
+}
+
+}  // namespace
+
+std::optional<Json> run_regression_row(const RowJob& job) {
+  const std::string where = (job.table.folder / job.row.config).string();
+  const auto config =
+      options_from_json<RegressionConfig>(row_config(job.table, job.row, job.quick), where);
+  std::optional<std::vector<FitResult>> fits = run_fits(job, config);
+  if (!fits) return std::nullopt;
+
+  const MeanWithError error = mean_error(*fits);
+  double seconds = 0.0;
+  Json errors = Json::array();
+  for (const FitResult& fit : *fits) {
+    seconds += fit.report.seconds;
+    errors.push_back(json_number(fit.error.mean));
+  }
   Json out = row_head(job, enum_name(config.target));
   out["mse"] = json_number(error.mean);
   out["standard_error"] = json_number(error.standard_error);
-  out["test_rows"] = points.size(0);
-  out["certificate"] = certify_map(job, *flow, points);
-  out["curve"] = fitted_curve(*flow, config.target);
+  out["mse_of_seeds"] = std::move(errors);
+  out["test_rows"] = config.training.test_points;
+  out["certificate"] = certificate_summary(joined(*fits));
+  out["curve"] = std::move(fits->front().curve);
   add_row_tail(out, job,
-               {.steps = report.step,
-                .seconds = report.seconds,
+               {.steps = fits->front().report.step,
+                .seconds = seconds,
                 .seed = config.training.seed,
-                .parameters = parameter_count(*flow)});
+                .parameters = fits->front().parameters});
   return out;
 }
 

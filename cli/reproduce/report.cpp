@@ -95,15 +95,22 @@ std::string regression_table(const std::vector<Json>& rows) {
   return table.markdown();
 }
 
+// "0", or "0 to 4" where a row was run with several.
+std::string seeds_text(const Json& row) {
+  const auto first = row["seed"].get<int64_t>();
+  const auto count = static_cast<int64_t>(row.value("mse_of_seeds", Json::array()).size());
+  const std::string text = std::to_string(first);
+  return count < 2 ? text : text + " to " + std::to_string(first + count - 1);
+}
+
 std::string origin_table(const std::vector<Json>& rows) {
   const std::vector<std::string> header{"row",       "steps",   "seed",   "parameters",
                                         "test rows", "machine", "command"};
   TextTable table(header, aligned(header));
   for (const Json& row : rows) {
     const Json& m = row["machine"];
-    table.add_row({row["row"], format_count(row["steps"]),
-                   std::to_string(row["seed"].get<int64_t>()), format_count(row["parameters"]),
-                   format_count(row["test_rows"]),
+    table.add_row({row["row"], format_count(row["steps"]), seeds_text(row),
+                   format_count(row["parameters"]), format_count(row["test_rows"]),
                    m["cpu"].get<std::string>() + ", " + std::to_string(m["cores"].get<int64_t>()) +
                        " cores, " + std::to_string(m["threads"].get<int64_t>()) + " threads",
                    "`" + row["command"].get<std::string>() + "`"});

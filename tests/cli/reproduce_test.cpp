@@ -1,3 +1,4 @@
+#include <cmath>
 #include <csignal>
 #include <fstream>
 
@@ -224,6 +225,30 @@ TEST(CliReproduce, AKilledDensityRowGoesOnFromItsCheckpoint) { expect_resumed(""
 
 TEST(CliReproduce, AKilledRegressionRowGoesOnFromItsCheckpoint) {
   expect_resumed("kind = \"regression\"\n");
+}
+
+TEST(CliReproduce, ARegressionRowOfSeveralSeedsReportsTheirMean) {
+  Tables tables;
+  const std::string fit = "kind = \"regression\"\n";
+  tables.write_table(row("one", fit + "set = [\"map.seed=4\", \"training.seed=4\"]") +
+                     row("three", fit + "set = [\"map.seed=3\", \"training.seed=3\", "
+                                        "\"repeats=3\"]"));
+  const Ran ran = run(tables.command());
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_THAT(ran.err, HasSubstr("three: fit 3 of 3"));
+  const Json three = find_row(ran.json(), "three");
+  const auto errors = three["mse_of_seeds"].get<std::vector<double>>();
+  ASSERT_EQ(errors.size(), 3U);
+  EXPECT_EQ(errors[1], find_row(ran.json(), "one")["mse"].get<double>());
+  const double mean = (errors[0] + errors[1] + errors[2]) / 3;
+  double square = 0.0;
+  for (const double e : errors) square += (e - mean) * (e - mean);
+  EXPECT_GT(square, 0.0);
+  EXPECT_NEAR(three["mse"].get<double>(), mean, 1e-12 * mean);
+  EXPECT_NEAR(three["standard_error"].get<double>(), std::sqrt(square / 6), 1e-9 * mean);
+  EXPECT_EQ(three["certificate"]["blocks"], 6);
+  EXPECT_TRUE(fs::exists(tables / "runs/three/seed-5/checkpoint.safetensors"));
+  EXPECT_THAT(read_bytes(tables / "out/small.md"), HasSubstr("3 to 5"));
 }
 
 TEST(CliReproduce, CtrlCSavesAndExits130) {
