@@ -13,7 +13,7 @@
 #include "contraflow/training/evaluation.h"
 #include "contraflow/training/flat_parameters.h"
 #include "contraflow/training/non_finite.h"
-#include "contraflow/transforms/actnorm.h"
+#include "contraflow/transforms/scale.h"
 
 namespace contraflow::cli {
 namespace {
@@ -167,7 +167,7 @@ FlowPtr build_map(const MapOptions& options) {
                                       .tolerance = options.tolerance,
                                       .backward_tolerance = options.backward_tolerance,
                                       .seed = options.seed * 1'000'003 + networks++}));
-    if (options.scaling) spec.transforms.push_back(typed("actnorm", ActNormOptions{.dim = 1}));
+    if (options.scaling) spec.transforms.push_back(typed("scale", ScaleOptions{.dim = 1}));
   }
   spec.base = {{"type", "normal"}, {"dim", 1}};
   return build_flow(spec, "map");

@@ -38,7 +38,7 @@ namespace contraflow::cli {
 /// The map x -> y: contractive blocks of one network shape, the first applied first.
 struct MapOptions {
   std::vector<FormKind> forms = {FormKind::kMonotone, FormKind::kMonotone};
-  /// A trained positive factor (and shift) behind each block: R^x in the paper's notation.
+  /// A trained positive factor behind each block: R^+ in the paper's notation.
   bool scaling = true;
   NetOptions net = {};
   SolverOptions solver = {};
@@ -51,7 +51,7 @@ struct MapOptions {
 template <class Field>
 void visit(MapOptions& o, Field&& field) {
   field("forms", o.forms, non_empty(), "Forms of the blocks, the first applied first.");
-  field("scaling", o.scaling, "A trained positive factor and shift behind each block.");
+  field("scaling", o.scaling, "A trained positive factor behind each block.");
   field("net", o.net, "The contractive network of a block.");
   field("solver", o.solver, "Fixed-point solver of implicit forms.");
   field("train_tolerance", o.train_tolerance, positive(), "Error of a solve while training.");

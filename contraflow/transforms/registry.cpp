@@ -7,6 +7,7 @@
 #include "contraflow/transforms/dequantize.h"
 #include "contraflow/transforms/inverse.h"
 #include "contraflow/transforms/logit.h"
+#include "contraflow/transforms/scale.h"
 #include "contraflow/transforms/standardize.h"
 
 namespace contraflow {
@@ -157,6 +158,7 @@ const std::vector<TransformEntry>& transform_registry() {
   static const std::vector<TransformEntry> registry{
       entry<ActNorm>("actnorm", {law_sample("dim3", ActNormOptions{.dim = 3})}),
       entry<BatchNorm>("batch_norm", {law_sample("dim3", BatchNormOptions{.dim = 3})}),
+      entry<Scale>("scale", {law_sample("dim3", ScaleOptions{.dim = 3})}),
       entry<Standardize>("standardize", {law_sample("dim3", StandardizeOptions{.dim = 3})}),
       entry<Logit>(
           "logit",

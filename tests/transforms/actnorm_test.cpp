@@ -1,5 +1,8 @@
 #include "contraflow/transforms/actnorm.h"
 
+#include <cmath>
+
+#include "contraflow/transforms/scale.h"
 #include "contraflow/transforms/standardize.h"
 #include "tests/support/tensors.h"
 
@@ -71,6 +74,24 @@ TEST(ActNorm, IsTrained) {
   EXPECT_EQ(norm.parameters().size(), 2U);
   norm.prepare(skewed(50).to(at::kFloat));
   for (const at::Tensor& p : norm.parameters()) EXPECT_TRUE(p.requires_grad());
+}
+
+TEST(Scale, IsAPositiveFactorFromOne) {
+  Scale scale({.dim = 3});
+  scale.to(at::kDouble);
+  const at::Tensor x = skewed(20);
+  EXPECT_TRUE(at::equal(scale.forward(x).value, x));
+  EXPECT_FALSE(scale.prepare_needs_data());
+  ASSERT_EQ(scale.parameters().size(), 1U);
+  const at::NoGradGuard guard;
+  const at::Tensor log_scale = at::tensor({-2.0, 0.5, 1.0}, at::kDouble);
+  scale.parameters()[0].copy_(log_scale);
+  const TransformOutput out = scale.forward(x);
+  EXPECT_TRUE(near(out.value, x * log_scale.exp(), kRounding));
+  EXPECT_TRUE(near(out.log_det, at::full({20}, -0.5, at::kDouble), kRounding));
+  EXPECT_TRUE(near(scale.inverse(out.value).value, x, kRounding));
+  EXPECT_NEAR(*scale.forward_lipschitz(), std::exp(1.0), kRounding);
+  EXPECT_NEAR(*scale.inverse_lipschitz(), std::exp(2.0), kRounding);
 }
 
 TEST(Standardize, IsNotTrained) {

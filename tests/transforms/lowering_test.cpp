@@ -10,6 +10,7 @@
 #include "contraflow/transforms/chain.h"
 #include "contraflow/transforms/contractive_block.h"
 #include "contraflow/transforms/inverse.h"
+#include "contraflow/transforms/scale.h"
 #include "contraflow/transforms/standardize.h"
 #include "tests/support/tensors.h"
 
@@ -99,14 +100,19 @@ std::shared_ptr<Chain> flow_of(const ContractiveBlockOptions& options, at::Scala
   second.seed = 1;
   const auto actnorm = std::make_shared<ActNorm>(ActNormOptions{.dim = options.dim});
   const auto last = std::make_shared<ActNorm>(ActNormOptions{.dim = options.dim});
+  const auto scale = std::make_shared<Scale>(ScaleOptions{.dim = options.dim});
+  const auto back = std::make_shared<Scale>(ScaleOptions{.dim = options.dim});
   auto chain = std::make_shared<Chain>(std::vector<TransformPtr>{
       std::make_shared<Standardize>(StandardizeOptions{.dim = options.dim}), actnorm,
-      std::make_shared<ContractiveBlock>(options),
+      std::make_shared<ContractiveBlock>(options), scale, std::make_shared<Inverse>(back),
       std::make_shared<Inverse>(std::make_shared<ContractiveBlock>(second)),
       std::make_shared<Inverse>(last)});
   chain->to(at::kDouble);
   const at::Tensor x = Rng(5).normal({64, options.dim}, at::kDouble) * 1.5 + 0.3;
   chain->prepare(x);
+  const at::NoGradGuard guard;
+  scale->parameters()[0].add_(0.3 * Rng(6).normal({options.dim}, at::kDouble));
+  back->parameters()[0].add_(0.3 * Rng(7).normal({options.dim}, at::kDouble));
   chain->to(dtype);
   return chain;
 }

@@ -1,0 +1,51 @@
+#pragma once
+
+#include "contraflow/core/options.h"
+#include "contraflow/transforms/transform.h"
+
+namespace contraflow {
+
+struct ScaleOptions {
+  /// Features D of one event.
+  int64_t dim = 0;
+};
+
+template <class Field>
+void visit(ScaleOptions& o, Field&& field) {
+  field("dim", o.dim, at_least(1), "Features of one event.");
+}
+
+/// Per-feature positive factor, trained, from 1:  z = x * exp(log_scale).
+///
+/// Shapes     x, z: [B, D].  log_det: [B].  context: none.
+/// Types      float32, float64; outputs keep the type and device of x.
+/// Direction  forward = data -> latent; log_det = sum(log_scale), in nats.
+/// Inverse    explicit: x = z * exp(-log_scale).
+/// Log-det    exact.
+/// Cost       one pass over x.
+/// Random     none.
+/// Threads    const members may run concurrently.
+/// Throws     ShapeError, DtypeError.
+/// Source     Ahn et al. 2022, Monotone Flows, section 4.1 ("learnable scaling").
+class Scale final : public Transform {
+ public:
+  using Options = ScaleOptions;
+  static constexpr const char* kSummary = "per-feature positive factor, trained, from 1";
+  static constexpr const char* kSource = "Ahn et al. 2022, Monotone Flows";
+
+  explicit Scale(ScaleOptions options);
+
+  std::vector<int64_t> event_shape() const override { return {options_.dim}; }
+  std::optional<double> forward_lipschitz() const override;
+  std::optional<double> inverse_lipschitz() const override;
+  bool lower(TileLowering& to, const Context& context, bool inverse) const override;
+
+ private:
+  TransformOutput do_forward(const at::Tensor& x, const Context& context) const override;
+  TransformOutput do_inverse(const at::Tensor& z, const Context& context) const override;
+
+  ScaleOptions options_;
+  at::Tensor log_scale_;  ///< [D]
+};
+
+}  // namespace contraflow
