@@ -12,6 +12,7 @@
 #include "contraflow/kernels/forward_program.h"
 #include "contraflow/kernels/tile/compiled_targets.h"
 #include "contraflow/kernels/tile/flow-inl.h"
+#include "contraflow/kernels/tile/flush_subnormals.h"
 #include "contraflow/kernels/tile/workspace.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -297,6 +298,7 @@ void run_program(TileCall<T>& call) {
   }
   std::vector<TileSolveStatus> status(static_cast<size_t>(chunks));
   parallel_items(chunks, [&](int64_t c) {
+    const ScopedFlushSubnormals flush;
     Arena arena(thread_workspace(Workspace::kTile, bytes));
     FlowWorker<T> worker(plan, arena);
     T* gradient = gradients ? sums + c * gradient_size : nullptr;
