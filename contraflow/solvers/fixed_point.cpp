@@ -60,7 +60,7 @@ struct Rule {
 double next_relaxation(double rejected) {
   if (rejected == 0) return 1;
   if (rejected == 1) return 0.5;
-  return rejected == 0.5 ? 1.5 : 1.5 * rejected;
+  return 1.5 * std::max(1.0, rejected);
 }
 
 // The iteration of one row; arrays of the whole batch are indexed by it.

@@ -26,7 +26,7 @@ void visit(ScaleOptions& o, Field&& field) {
 /// Random     none.
 /// Threads    const members may run concurrently.
 /// Throws     ShapeError, DtypeError.
-/// Source     Ahn et al. 2022, Monotone Flows, section 4.1 ("learnable scaling").
+/// Source     Ahn et al. 2022, Monotone Flows, the learnable scaling of figure 4.
 class Scale final : public Transform {
  public:
   using Options = ScaleOptions;

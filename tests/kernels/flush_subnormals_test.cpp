@@ -29,10 +29,23 @@ TEST(FlushSubnormals, LastsAsLongAsItsScope) {
   EXPECT_GT(halved(kSmallest), 0.0F);
 }
 
-TEST(FlushSubnormals, ARunLeavesTheCallersArithmeticAlone) {
-  SampleProgram<float> sample(3, 64);
-  build_series(sample, /*counts=*/true);
-  run_both_halves(sample, on_cpu<float>());
+TEST(FlushSubnormals, ARunFlushesAndLeavesTheCallersArithmeticAlone) {
+  SampleProgram<float> sample(1, 1);
+  sample.add_affine();
+  auto& affine = std::get<TileAffine>(sample.program.steps.back());
+  affine.scale = {0.5};
+  affine.shift = {0.0};
+  const float x = kSmallest;
+  float y = 1.0F;
+  TileCall<float> call;
+  call.program = &sample.program;
+  call.batch = 1;
+  call.x = &x;
+  call.y = &y;
+  run_tiles(call);
+#ifdef __SSE2__
+  EXPECT_EQ(y, 0.0F);
+#endif
   EXPECT_GT(halved(kSmallest), 0.0F);
 }
 
