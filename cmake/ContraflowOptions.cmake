@@ -52,5 +52,10 @@ if(CONTRAFLOW_CUDA)
   if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
     set(CMAKE_CUDA_ARCHITECTURES 80 90)
   endif()
+  set(CMAKE_CUDA_RUNTIME_LIBRARY Shared)  # LibTorch's: a process has one
   enable_language(CUDA)
+  if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake 3.25 does not know that nvcc has C++20
+    set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
+  endif()
+  find_package(CUDAToolkit REQUIRED)  # here: its targets are seen only below the folder that asked
 endif()
