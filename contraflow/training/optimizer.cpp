@@ -17,7 +17,7 @@ auto on_elements(const at::Tensor& t, Run run) {
 }
 
 double squares_of(const at::Tensor& t, double factor) {
-  if (!t.device().is_cpu()) return t.to(at::kDouble).mul_(factor).square_().sum().item<double>();
+  if (!t.device().is_cpu()) return t.to(at::kDouble).mul(factor).square_().sum().item<double>();
   return on_elements(t, [&](const auto* x) { return sum_of_squares(x, t.numel(), factor); });
 }
 
