@@ -7,6 +7,7 @@
 
 #include "contraflow/log_det/roulette.h"
 #include "contraflow/log_det/series.h"
+#include "contraflow/transforms/lowering_cuda.h"
 
 namespace contraflow {
 namespace {
@@ -95,7 +96,8 @@ bool lower_relation(const BlockRelation& relation, const Rng& rng, bool wants_lo
   const bool certifies = f.b != 0 || !std::holds_alternative<ExactLogDet>(relation.log_det);
   const bool fits = (relation.net->norm_order() == 2.0 || !certifies) && tiles_estimate(relation) &&
                     (f.b == 0 || f.eliminates(relation.net->lipschitz()));
-  const bool lowered = fits && relation.net->lower(net) && net.finish(block.net);
+  const bool lowered = fits && relation.net->lower(net) && net.finish(block.net) &&
+                       suits_device(block.net, f.b != 0, to);
   const bool one_type =
       std::all_of(to.parameters.begin() + static_cast<std::ptrdiff_t>(mark.parameters),
                   to.parameters.end(), [&](const at::Tensor& p) {

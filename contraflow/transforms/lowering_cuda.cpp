@@ -8,6 +8,7 @@
 #endif
 
 #include "contraflow/kernels/cuda/dispatch.h"
+#include "contraflow/kernels/cuda/flatten.h"
 
 namespace contraflow {
 namespace {
@@ -42,6 +43,16 @@ void run_on_device(const at::Tensor& /*x*/, kernels::TileCall<T>& call) {
 
 bool cuda_lowering_applies(const at::Tensor& x) {
   return kernels::cuda::compiled() && x.is_cuda() && !at::GradMode::is_enabled();
+}
+
+bool suits_device(const kernels::TileNet& net, bool solves, const TileLowering& to) {
+  if (to.options.device().is_cpu()) return true;
+  constexpr int64_t kNarrow = 4096;              // numbers of weights
+  constexpr int64_t kFewProducts = 100'000'000;  // the composed operations' launches cost more
+  const int64_t packed = kernels::cuda::packed_weights(net);
+  if (packed <= kNarrow || packed * to.batch <= kFewProducts) return true;
+  const auto element_size = static_cast<int64_t>(to.options.dtype().itemsize());
+  return solves && kernels::cuda::weights_stay_close(packed, element_size);
 }
 
 void run_tiles_at(const at::Tensor& x, kernels::TileCall<float>& call) {

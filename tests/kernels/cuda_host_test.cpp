@@ -230,6 +230,8 @@ TEST(CudaLayout, FitsTheCardAndTheBatch) {
       const cuda::FlatProgram program = cuda::flatten(sample.program);
       const Layout layout = cuda::choose_layout(program, batch, sizeof(float), true);
       EXPECT_LE(cuda::shared_bytes(program.shape, layout, sizeof(float)), 96 << 10);
+      EXPECT_EQ(program.packed_size,
+                cuda::packed_weights(std::get<TileBlock>(sample.program.steps[0]).net));
       EXPECT_LE(layout.threads(), cuda::kMostThreads);
       EXPECT_EQ(32 % layout.lanes, 0);
       EXPECT_EQ(layout.stride % 2, 1);

@@ -23,6 +23,9 @@ static_assert(static_cast<int>(Kind::kCRelu) == static_cast<int>(Activation::kCR
 static_assert(static_cast<int>(Kind::kClipSwish) == static_cast<int>(Activation::kClipSwish));
 static_assert(static_cast<int>(Kind::kCPila) == static_cast<int>(Activation::kCPila));
 
+constexpr int64_t kSharedBytes = int64_t{96} << 10;  // every card since sm_80 has it, twice over
+constexpr int64_t kWeightBytes = kSharedBytes * 2 / 3;
+
 int32_t narrow(int64_t value) {
   if (value < 0 || value > std::numeric_limits<int32_t>::max()) {
     fail<ConfigError>("kernels.cuda.flatten", "program", "sizes below 2^31", std::to_string(value),
@@ -165,19 +168,30 @@ Kind kind_of(Activation activation) {
   return static_cast<Kind>(activation);
 }
 
+int64_t packed_weights(const TileNet& net) {
+  int64_t packed = 0;
+  for (const TileLayer& layer : net.layers) {
+    if (layer.weight != nullptr) packed += layer.inputs * (layer.outputs | 1);
+    if (layer.bias != nullptr) packed += layer.outputs;
+  }
+  return packed;
+}
+
+bool weights_stay_close(int64_t packed, int64_t element_size) {
+  return packed * element_size <= kWeightBytes;
+}
+
 FlatProgram flatten(const TileProgram& program) { return Flattener(program).run(); }
 
 Layout choose_layout(const FlatProgram& program, int64_t batch, int64_t element_size,
                      bool gradients) {
-  constexpr int64_t kSharedBytes = int64_t{96}
-                                   << 10;  // what every card since sm_80 has, twice over
-  constexpr int64_t kWeightBytes = kSharedBytes * 2 / 3;
   constexpr int64_t kMostSamples = 16, kMostLanes = 32;
-  constexpr int64_t kMostBlocks = 512, kPartialBytes = int64_t{256} << 20;
+  constexpr int64_t kMostBlocks = int64_t{1} << 20, kMostBlocksWithMemory = 512;
+  constexpr int64_t kPartialBytes = int64_t{256} << 20;
   const FlatShape& shape = program.shape;
   const int64_t rows = sample_rows(shape);
   Layout out;
-  out.shared_weights = shape.packed * element_size <= kWeightBytes;
+  out.shared_weights = weights_stay_close(shape.packed, element_size);
   const int64_t left = kSharedBytes - (out.shared_weights ? shape.packed * element_size : 0);
   const int64_t fits = left / (rows * element_size);
   // Small batches: few samples a block, many blocks.
@@ -192,7 +206,10 @@ Layout choose_layout(const FlatProgram& program, int64_t batch, int64_t element_
   out.lanes = static_cast<int32_t>(lanes);
   out.stride = out.samples | 1;
   const int64_t tiles = std::max<int64_t>(1, (batch + samples - 1) / samples);
-  out.blocks = std::min(tiles, kMostBlocks);
+  // A block for each tile, so that no multiprocessor idles in a last wave; fewer where each has
+  // memory of its own.
+  const bool own_memory = gradients || !out.shared_scratch;
+  out.blocks = std::min(tiles, own_memory ? kMostBlocksWithMemory : kMostBlocks);
   if (gradients && program.gradient_size > 0)
     out.blocks =
         std::clamp<int64_t>(kPartialBytes / (program.gradient_size * element_size), 1, out.blocks);

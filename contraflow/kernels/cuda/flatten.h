@@ -34,6 +34,12 @@ Run<T> run_of(const TileCall<T>& call, const FlatProgram& program);
 /// The kind that the device code calls an activation; throws ConfigError for the sorting ones.
 Kind kind_of(Activation activation);
 
+/// Numbers that the scaled weights and biases of a net take.
+int64_t packed_weights(const TileNet& net);
+/// Whether so many stand in a thread block's shared memory; more are read from the card's, again
+/// for every sample.
+bool weights_stay_close(int64_t packed, int64_t element_size);
+
 /// How a run of `batch` rows is cut. element_size: of the type; gradients: of a backward half.
 Layout choose_layout(const FlatProgram& program, int64_t batch, int64_t element_size,
                      bool gradients);
