@@ -10,6 +10,7 @@
 #include "contraflow/transforms/chain.h"
 #include "contraflow/transforms/contractive_block.h"
 #include "contraflow/transforms/inverse.h"
+#include "contraflow/transforms/lowering_cuda.h"
 #include "contraflow/transforms/scale.h"
 #include "contraflow/transforms/standardize.h"
 #include "tests/support/tensors.h"
@@ -392,6 +393,34 @@ TEST(LoweringRun, LogDetIsLeftOutWhenNotWanted) {
 TEST(LoweringRun, UnknownInstructionSetIsAnError) {
   const std::string text = testing::error_of<ConfigError>([] { const ScopedIsa pin("sse9"); });
   EXPECT_NE(text.find("CONTRAFLOW_ISA"), std::string::npos) << text;
+}
+
+// What runs there needs a card; where it goes does not.
+TEST(LoweringRun, ACardTakesNarrowNetsAndFewRows) {
+  const double number = 0.0;
+  const auto suits = [&](int64_t width, int64_t rows, bool solves, at::DeviceType device) {
+    kernels::TileNet net;
+    for (const auto& [inputs, outputs] :
+         {std::pair{int64_t{2}, width}, {width, width}, {width, 2}}) {
+      kernels::TileLayer layer;
+      layer.weight = layer.bias = &number;  // only their sizes are looked at
+      layer.inputs = inputs;
+      layer.outputs = outputs;
+      net.layers.push_back(layer);
+    }
+    TileLowering to(at::zeros({1, 2}, at::kFloat));
+    to.batch = rows;
+    to.options = to.options.device(device);
+    return suits_device(net, solves, to);
+  };
+  constexpr int64_t kMany = 1'000'000;
+  EXPECT_TRUE(suits(128, kMany, false, at::kCPU));
+  EXPECT_TRUE(suits(32, kMany, false, at::kCUDA));
+  EXPECT_TRUE(suits(128, 500, false, at::kCUDA));
+  EXPECT_FALSE(suits(128, 20'000, false, at::kCUDA));
+  EXPECT_FALSE(suits(100, kMany, false, at::kCUDA));
+  EXPECT_TRUE(suits(100, kMany, true, at::kCUDA));   // 43 KB of weights stay close
+  EXPECT_FALSE(suits(128, kMany, true, at::kCUDA));  // 68 KB do not
 }
 
 }  // namespace
