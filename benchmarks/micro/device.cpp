@@ -51,6 +51,7 @@ void run_case(benchmark::State& state, Case c) {
   at::Tensor x = Rng(1).normal({state.range(0), 2}, at::kFloat);
   flow->prepare(x.narrow(0, 0, 500));
   const bool on_card = c.side != Side::kHost;
+  const int threads = at::get_num_threads();
   if (on_card && !has_device()) return state.SkipWithError("no card to run on");
   if (on_card) {
     flow->to(at::kCUDA);
@@ -68,6 +69,7 @@ void run_case(benchmark::State& state, Case c) {
   work();  // modules load, memory pools grow
   for (auto _ : state) work();
   state.SetItemsProcessed(state.iterations() * state.range(0));
+  at::set_num_threads(threads);  // the benchmarks of other files run on what main() chose
 }
 
 const char* name_of(Side side) {
