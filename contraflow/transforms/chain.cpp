@@ -89,8 +89,9 @@ TransformOutput Chain::run(const at::Tensor& x, const Context& context, bool inv
   const auto lipschitz = [&](size_t k) {
     return inverse ? members_[k]->inverse_lipschitz() : members_[k]->forward_lipschitz();
   };
+  size_t tried = 0;  // members before this one are known to gain nothing from lowering
   for (size_t step = 0; step < count;) {
-    if (tiles_apply(total.value)) {
+    if (step >= tried && tiles_apply(total.value)) {
       TileLowering lowering(total.value);
       const size_t begin = step;
       while (step < count && members_[member(step)]->lower(
@@ -107,6 +108,7 @@ TransformOutput Chain::run(const at::Tensor& x, const Context& context, bool inv
         });
         continue;
       }
+      tried = step + 1;
       step = begin;
     }
     const size_t k = member(step++);

@@ -29,8 +29,14 @@ class StubTransform final : public Transform {
   std::optional<double> forward_lipschitz() const override { return s_.lipschitz; }
   std::optional<double> inverse_lipschitz() const override { return s_.lipschitz; }
 
+  bool lower(TileLowering& /*to*/, const Context& /*context*/, bool /*inverse*/) const override {
+    ++lowerings;
+    return false;
+  }
+
   std::vector<at::Tensor> prepared;  ///< What prepare() got, call by call; may be undefined.
   mutable int forwards = 0;
+  mutable int lowerings = 0;  ///< How often a chain asked for kernels; there are none.
 
  private:
   at::Tensor offset(const Context& context) const {

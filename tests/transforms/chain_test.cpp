@@ -105,6 +105,17 @@ TEST(Chain, OnlyConditionalMembersSeeTheCondition) {
   EXPECT_TRUE(near(chain.inverse(x + 6.0, context).value, x, kRounding));
 }
 
+TEST(Chain, AMemberIsAskedForKernelsOnce) {
+  const auto actnorm = std::make_shared<ActNorm>(ActNormOptions{.dim = 2});  // lowers
+  const auto a = stub({.scale = 2.0}), b = stub({.scale = 5.0});
+  Chain chain({actnorm, a, actnorm, b});
+  chain.to(at::kDouble);
+  const at::Tensor x = some_x();
+  EXPECT_TRUE(near(chain.forward(x).value, 10.0 * x, kRounding));
+  EXPECT_EQ(a->lowerings, 1);
+  EXPECT_EQ(b->lowerings, 1);
+}
+
 TEST(Chain, MembersThatDoNotFitAreNamed) {
   EXPECT_THAT(error_of<ConfigError>([] {
                 Chain({stub({}), stub({.dim = 3})});
