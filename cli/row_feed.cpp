@@ -33,9 +33,21 @@ std::vector<std::string> all_but_weight(const FeedArguments& a,
   return out;
 }
 
-/// Columns of the input that are those of the model, in the model's order.
-std::vector<std::string> model_columns(const FeedArguments& a, const DataColumns& columns) {
-  const std::vector<std::string> wanted = columns.layout().to_read(/*with_weight=*/false);
+/// What the rows of the input must have: no condition where one is given for all of them.
+data::RowLayout input_layout(const FeedArguments& a, const DataColumns& columns) {
+  data::RowLayout layout = columns.layout();
+  layout.weight = a.weight;
+  if (a.given.defined()) {
+    layout.condition.clear();
+    layout.label.clear();
+    layout.classes = 0;
+  }
+  return layout;
+}
+
+/// Columns of the input that are those of `layout`, in its order.
+std::vector<std::string> model_columns(const FeedArguments& a, const data::RowLayout& layout) {
+  const std::vector<std::string> wanted = layout.to_read(/*with_weight=*/false);
   std::vector<std::string> found = a.columns;
   if (found.empty()) {
     const auto reader = data::open_rows(a.input, a.file);
@@ -53,10 +65,9 @@ std::vector<std::string> model_columns(const FeedArguments& a, const DataColumns
 
 /// The batches of the input, in the model's order of columns.
 RowFeed file_feed(const FeedArguments& a, const DataColumns& columns) {
-  data::RowLayout layout = columns.layout();
-  layout.weight = a.weight;
+  const data::RowLayout layout = input_layout(a, columns);
   data::FileOptions options = a.file;
-  options.columns = model_columns(a, columns);
+  options.columns = model_columns(a, layout);
   if (!a.weight.empty()) options.columns.push_back(a.weight);
   const std::shared_ptr<data::RowReader> reader = data::open_rows(a.input, options);
   const auto next = [reader, layout, name = a.input](int64_t first_row, int64_t most) {
@@ -95,7 +106,14 @@ RowFeed open_feed(const FeedArguments& a, const ModelFile& model) {
     fail<ConfigError>(a.command, option, "a file to choose columns of", "--split",
                       std::string("Drop ") + option + ".");
   }
-  return a.input.empty() ? split_feed(a, model) : file_feed(a, model.columns);
+  RowFeed feed = a.input.empty() ? split_feed(a, model) : file_feed(a, model.columns);
+  if (!a.given.defined()) return feed;
+  feed.next = [own = std::move(feed.next), given = a.given](int64_t first_row, int64_t most) {
+    data::Batch batch = own(first_row, most);
+    batch.condition = given.expand({batch.x.size(0), -1});
+    return batch;
+  };
+  return feed;
 }
 
 }  // namespace contraflow::cli

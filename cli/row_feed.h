@@ -1,5 +1,7 @@
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include <functional>
 #include <string>
 #include <vector>
@@ -16,6 +18,8 @@ struct FeedArguments {
   std::string split = {};                 ///< a part of the training's data.
   std::vector<std::string> columns = {};  ///< Of the file, in the model's order; empty = by name.
   std::string weight = {};                ///< Column of the file with row weights; empty = none.
+  /// Condition [1, C] of all rows, float64, in place of what the rows have; undefined = theirs.
+  at::Tensor given = {};
   data::FileOptions file = {};
 };
 

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands/common.h"
+#include "cli/commands/given.h"
 #include "cli/model_file.h"
 #include "cli/row_feed.h"
 #include "cli/row_scores.h"
@@ -22,16 +23,19 @@ constexpr const char* kExamples =
     "  contraflow score runs/events new.csv -o scores.csv\n"
     "  contraflow score runs/events new.npy -o scores.npy --dtype float32\n"
     "  contraflow score runs/events --split test -o scores.csv     the model's own held-out rows\n"
-    "  contraflow score runs/events other.csv -o scores.csv --columns pt,eta,phi\n\n"
+    "  contraflow score runs/events other.csv -o scores.csv --columns pt,eta,phi\n"
+    "  contraflow score runs/labelled new.csv -o threes.csv --given label=3    log p(x | 3)\n\n"
     "Writes one row per row of INPUT: log_prob in nats, and standard_error, which is 0 when "
     "nothing\n"
     "is random (exact log-determinants, continuous columns). A model with truncated series adds\n"
     "bias_bound. Rows stream through in bounded memory, and OUT appears only when it is complete.\n"
-    "Columns are found by the names of the training; files without names are read by position.\n";
+    "Columns are found by the names of the training; files without names are read by position.\n"
+    "With --given the rows need no columns of the condition: all are scored given those values.\n";
 
 struct ScoreArguments {
   std::string run, output;
   FeedArguments feed{.command = "score"};
+  std::vector<std::string> given;
   int64_t replicates = 8;
   int64_t seed = 0;
   FloatType dtype = FloatType::kFloat64;
@@ -110,7 +114,9 @@ void report(const ScoreArguments& a, const ModelFile& model, const std::string& 
 
 int run_score(const ScoreArguments& a, const Console& console) {
   const ModelFile model = load_model(a.run, {.dtype = a.dtype});
-  const RowFeed feed = open_feed(a.feed, model);
+  FeedArguments rows = a.feed;
+  if (!a.given.empty()) rows.given = given_condition(a.given, model.columns, at::kDouble);
+  const RowFeed feed = open_feed(rows, model);
   std::vector<std::string> names{"log_prob", "standard_error"};
   if (model.is_biased()) names.emplace_back("bias_bound");
   const auto writer = data::create_rows(a.output, names, at::kDouble);
@@ -137,6 +143,7 @@ Command add_score(CLI::App& parent) {
                  "Columns of INPUT in the order of the model's, by name or number from 0.")
       ->delimiter(',')
       ->allow_extra_args(false);
+  add_given_option(app, a->given);
   add_choice(app, "--header", a->feed.file.header,
              "Whether the first line of a CSV names the columns.");
   add_choice(app, "--delimiter", a->feed.file.delimiter, "What separates the fields of a CSV.");

@@ -353,6 +353,52 @@ TEST(CliConditional, LabelledDataAskForTheirLabel) {
   EXPECT_EQ(run({"plot", out, "--kind", "density", "--given", "kind=0"}).code, 0);
 }
 
+// Scores of a CSV file as text, a row a line.
+std::string scores_of(const std::string& model, const std::string& input, const fs::path& output,
+                      const std::vector<std::string>& more = {}) {
+  const Ran scored =
+      run(std::vector<std::string>{"score", model, input, "-o", output.string()} + more);
+  EXPECT_EQ(scored.code, 0) << scored.err;
+  return read_bytes(output);
+}
+
+TEST(CliConditional, ScoresAreGivenTheRowsConditionOrOneForAll) {
+  TempFolder folder;
+  std::string table = "a,b,kind\n", ones = "a,b,kind\n", bare = "a,b\n", nameless;
+  for (int i = 0; i < 80; ++i) {
+    const std::string x = std::to_string(std::sin(i * 1.7)) + "," + std::to_string(std::cos(i));
+    table += x + "," + std::to_string(i % 2) + "\n";
+    ones += x + ",1\n";
+    bare += x + "\n";
+    nameless += x + "\n";
+  }
+  for (const auto& [name, text] : {std::pair{"t.csv", table},
+                                   {"ones.csv", ones},
+                                   {"bare.csv", bare},
+                                   {"nameless.csv", nameless}})
+    write_bytes(folder / name, text);
+  const auto file = [&](const char* name) { return (folder / name).string(); };
+  const std::string model = file("run");
+  const Ran trained = run(std::vector<std::string>{"train", "--data", file("t.csv"), "--out", model,
+                                                   "--set", "data.label=kind"} +
+                          tiny());
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  const fs::path out = folder / "s.csv";
+  const std::string of_ones = scores_of(model, file("ones.csv"), out);
+  EXPECT_NE(of_ones, scores_of(model, file("t.csv"), out));
+  const std::vector<std::string> given{"--given", "kind=1"};
+  for (const char* name : {"t.csv", "bare.csv", "nameless.csv"})
+    EXPECT_EQ(of_ones, scores_of(model, file(name), out, given)) << name;
+  expect_error(run({"score", model, file("bare.csv"), "-o", out.string()}), 2, {"kind"});
+  expect_error(run({"score", model, file("bare.csv"), "-o", out.string(), "--given", "kind=2"}), 2,
+               {"--given", "class"});
+  EXPECT_NE(scores_of(model, "--split=test", out, {"--given", "kind=0"}),
+            scores_of(model, "--split=test", out, {"--given", "kind=1"}));
+  expect_error(run({"score", moons_run().string(), file("bare.csv"), "-o", out.string(), "--given",
+                    "kind=1"}),
+               2, {"no condition"});
+}
+
 TEST(CliConditional, ToysGiveTheirLabelAndItsEntropy) {
   const TempFolder folder;
   const std::string out = (folder / "run").string(), samples = (folder / "s.csv").string();
