@@ -94,9 +94,9 @@ const ColorMap& angle_colors() {
 }
 
 Color series_color(size_t k) {
-  static const std::array<Color, 6> colors{oklch(0.47, 0.150, 258), oklch(0.68, 0.165, 52),
-                                           oklch(0.60, 0.110, 178), oklch(0.52, 0.180, 355),
-                                           oklch(0.79, 0.150, 92),  oklch(0.38, 0.090, 310)};
+  static const std::array<Color, kSeriesColors> colors{
+      oklch(0.47, 0.150, 258), oklch(0.68, 0.165, 52), oklch(0.60, 0.110, 178),
+      oklch(0.52, 0.180, 355), oklch(0.79, 0.150, 92), oklch(0.38, 0.090, 310)};
   return colors[k % colors.size()];
 }
 

@@ -44,7 +44,8 @@ const ColorMap& density_colors();
 const ColorMap& line_colors();
 /// Cyclic: the ends meet. Blue, teal, ochre and brick differ in lightness as well as in hue.
 const ColorMap& angle_colors();
-/// Colour of the k-th series; six colours of distinct lightness, then they repeat.
+inline constexpr size_t kSeriesColors = 6;  ///< Of distinct lightness.
+/// Colour of the k-th series; beyond kSeriesColors they repeat.
 Color series_color(size_t k);
 
 namespace theme {

@@ -70,6 +70,10 @@ void draw_band(Canvas& canvas, const Panel& panel, const Series& series, const C
   finish();
 }
 
+bool is_dashed(CurveStyle style) {
+  return style == CurveStyle::kDashed || style == CurveStyle::kTruth;
+}
+
 /// A single value has no line to show: it gets a disc.
 void draw_series(Canvas& canvas, const Panel& panel, const Series& series, const Color& color) {
   draw_band(canvas, panel, series, color);
@@ -81,7 +85,7 @@ void draw_series(Canvas& canvas, const Panel& panel, const Series& series, const
     if (bold.size() == 1) canvas.disc(bold.front(), 3.4, color);
     return;
   }
-  const bool dashed = series.style == CurveStyle::kDashed;
+  const bool dashed = is_dashed(series.style);
   canvas.polyline(points, {.color = color, .width = 1.6, .dashed = dashed});
   if (series.style != CurveStyle::kMarkers) {
     if (points.size() == 1) canvas.disc(points.front(), 3.4, color);
@@ -136,12 +140,13 @@ void draw_best(Canvas& canvas, const Panel& panel, const MarkedPoint& best) {
 }
 
 Color color_of(const Series& series, size_t place) {
+  if (series.style == CurveStyle::kTruth) return theme::kInk;
   return series_color(series.color.value_or(place));
 }
 
 Swatch swatch_of(CurveStyle style) {
   if (style == CurveStyle::kMarkers) return Swatch::kMarker;
-  return style == CurveStyle::kDashed ? Swatch::kDash : Swatch::kLine;
+  return is_dashed(style) ? Swatch::kDash : Swatch::kLine;
 }
 
 std::vector<LegendEntry> legend_of(const Curves& curves) {

@@ -14,6 +14,7 @@ enum class CurveStyle {
   kMarkers,  ///< A marker at every value.
   kLine,     ///< Nothing but the line.
   kDashed,   ///< A dashed line, for the companion of another series.
+  kTruth,    ///< Dashed in the colour of texts: what the other series should be.
 };
 
 /// Values over training steps, in any order of steps; values that are not finite leave gaps.
@@ -23,7 +24,8 @@ struct Series {
   std::vector<double> value = {};
   std::vector<double> error = {};  ///< Half width of a band around the values; empty = none.
   CurveStyle style = CurveStyle::kMarkers;
-  std::optional<size_t> color = {};  ///< Number of its colour; by default its place in the figure.
+  /// Number of its colour; by default its place in the figure. Of no effect on kTruth.
+  std::optional<size_t> color = {};
 };
 
 /// Horizontal line with its text in the right margin.

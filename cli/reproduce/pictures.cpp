@@ -5,6 +5,7 @@
 
 #include "cli/figure_data.h"
 #include "cli/model_file.h"
+#include "cli/plot/color.h"
 #include "cli/plot/curves.h"
 #include "cli/plot/density_sheet.h"
 #include "cli/run_config.h"
@@ -146,23 +147,26 @@ void draw_fits(const std::string& target, const std::vector<Json>& rows, const f
                       .subtitle = "mean squared errors in brackets",
                       .x_label = "x",
                       .y_label = "y"};
+  plot::Series truth{.name = "target", .style = plot::CurveStyle::kTruth};
   for (const Json& row : rows) {
     if (text_of(row, "data") != target) continue;
     const std::vector<double> x = numbers(row["curve"]["x"]);
     const std::vector<double> wanted = numbers(row["curve"]["target"]);
-    if (figure.series.empty()) {
+    if (truth.step.empty()) {
       const auto [low, high] = std::minmax_element(wanted.begin(), wanted.end());
       const double margin = 0.08 * (*high - *low);
       figure.y = plot::Range{*low - margin, *high + margin};
-      figure.series.push_back(
-          {.name = "target", .step = x, .value = wanted, .style = plot::CurveStyle::kDashed});
+      truth.step = x;
+      truth.value = wanted;
     }
     figure.series.push_back(
         {.name = text_of(row, "model") + " (" + scientific(row["mse"].get<double>()) + ")",
          .step = x,
          .value = numbers(row["curve"]["fitted"]),
-         .style = plot::CurveStyle::kLine});
+         .style = figure.series.size() < plot::kSeriesColors ? plot::CurveStyle::kLine
+                                                             : plot::CurveStyle::kDashed});
   }
+  figure.series.push_back(std::move(truth));  // above the fits, which hide it where they are good
   plot::draw_curves(figure, path);
 }
 
