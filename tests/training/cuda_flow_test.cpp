@@ -25,7 +25,7 @@ struct OnBoth {
 };
 
 // One flow twice, with norms and coefficients far from their start.
-OnBoth on_both(const std::string& preset, at::ScalarType dtype) {
+OnBoth on_both(const std::string& preset, at::ScalarType dtype, int64_t dim) {
   ModelOptions options = models::preset(preset);
   options.blocks = 4;
   options.net.depth = 2;
@@ -35,25 +35,27 @@ OnBoth on_both(const std::string& preset, at::ScalarType dtype) {
   options.tolerance = options.train_tolerance = options.backward_tolerance =
       dtype == at::kDouble ? 1e-12 : 1e-6;
   const auto build = [&] {
-    FlowPtr flow = build_flow(model_spec(options, 2));
+    FlowPtr flow = build_flow(model_spec(options, dim));
     flow->to(dtype);
     return flow;
   };
   OnBoth flows{build(), build()};
-  flows.cpu->prepare(0.5 + 2 * Rng(1).normal({200, 2}, dtype));
+  flows.cpu->prepare(0.5 + 2 * Rng(1).normal({200, dim}, dtype));
   copy_state(state_of(*flows.card), state_of(*flows.cpu), {"test", "the flow on the CPU"});
   flows.card->to(at::kCUDA);
   return flows;
 }
 
-class CudaFlow : public ::testing::TestWithParam<std::tuple<std::string, at::ScalarType>> {
+// Beyond 16 features training estimates its log-determinants by roulette.
+class CudaFlow : public ::testing::TestWithParam<std::tuple<std::string, at::ScalarType, int64_t>> {
  protected:
   void SetUp() override {
     CF_SKIP_WITHOUT_DEVICE();
-    flows_ = on_both(std::get<0>(GetParam()), dtype());
-    x_ = 0.5 + 2 * Rng(5).normal({1003, 2}, dtype());
+    flows_ = on_both(std::get<0>(GetParam()), dtype(), dim());
+    x_ = 0.5 + 2 * Rng(5).normal({1003, dim()}, dtype());
   }
   static at::ScalarType dtype() { return std::get<1>(GetParam()); }
+  static int64_t dim() { return std::get<2>(GetParam()); }
   static double tolerance() { return dtype() == at::kDouble ? 1e-10 : 5e-4; }
   at::Tensor x_on_card() const { return x_.to(at::kCUDA); }
 
@@ -103,13 +105,15 @@ TEST_P(CudaFlow, GradientsAreThoseOfTheCpu) {
 }
 
 std::string case_name(const ::testing::TestParamInfo<CudaFlow::ParamType>& info) {
-  std::string name = std::get<0>(info.param) + "_" + c10::toString(std::get<1>(info.param));
+  std::string name = std::get<0>(info.param) + "_" + c10::toString(std::get<1>(info.param)) + "_" +
+                     std::to_string(std::get<2>(info.param));
   std::erase_if(name, [](char c) { return !std::isalnum(c) && c != '_'; });
   return name;
 }
 INSTANTIATE_TEST_SUITE_P(Presets, CudaFlow,
                          ::testing::Combine(::testing::ValuesIn(models::preset_names()),
-                                            ::testing::Values(at::kFloat, at::kDouble)),
+                                            ::testing::Values(at::kFloat, at::kDouble),
+                                            ::testing::Values(2, 20)),
                          case_name);
 
 // More rows than the program kernels take of nets this wide.
@@ -126,7 +130,7 @@ TEST(CudaFlows, WideNetsOfManyRowsAgreeToo) {
 
 TEST(CudaTraining, TakesTheStepsOfTheCpu) {
   CF_SKIP_WITHOUT_DEVICE();
-  const OnBoth flows = on_both("idensenet", at::kDouble);
+  const OnBoth flows = on_both("idensenet", at::kDouble, 2);
   data::Splits splits;
   splits.train = std::make_shared<data::ToySource>("8gaussians", Rng(1), at::kDouble);
   const TrainingOptions options{
@@ -142,7 +146,7 @@ TEST(CudaTraining, TakesTheStepsOfTheCpu) {
 
 TEST(CudaErrors, DataOnTheOtherDeviceSaysWhatToDo) {
   CF_SKIP_WITHOUT_DEVICE();
-  const OnBoth flows = on_both("residual", at::kFloat);
+  const OnBoth flows = on_both("residual", at::kFloat, 2);
   EXPECT_THAT(error_of<DtypeError>([&] {
                 flows.card->log_prob(at::zeros({3, 2}));
               }),
