@@ -70,6 +70,20 @@ TEST(Curves, ACompanionIsDashedInTheColourOfItsSeries) {
   EXPECT_LT(dashed, shared - other / 5);
 }
 
+TEST(Curves, TheTruthIsDashedInInkWhateverItsPlace) {
+  const auto drawn_as = [](CurveStyle style, const Color& color) {
+    Curves curves;
+    curves.series = {{.name = "a", .step = {0, 10}, .value = {1, 1}, .style = style, .color = 1}};
+    return drawn([&](const auto& path) { draw_curves(curves, path); }).count(color);
+  };
+  const int64_t line = drawn_as(CurveStyle::kLine, series_color(1));
+  const int64_t texts = drawn_as(CurveStyle::kLine, theme::kInk);
+  const int64_t truth = drawn_as(CurveStyle::kTruth, theme::kInk) - texts;
+  EXPECT_EQ(drawn_as(CurveStyle::kTruth, series_color(1)), 0);
+  EXPECT_GT(truth, line / 3);
+  EXPECT_LT(truth, line - line / 5);
+}
+
 TEST(Curves, LowestPointNamesStepAndValue) {
   Series series{
       .name = "", .step = {10, 4500, 30}, .value = {5, 3.5121, std::nan("")}, .error = {}};
