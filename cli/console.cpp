@@ -133,10 +133,6 @@ std::string RowProgress::line(double fraction) const {
   return out;
 }
 
-nlohmann::ordered_json json_number(double value) {
-  return std::isfinite(value) ? nlohmann::ordered_json(value) : nlohmann::ordered_json(nullptr);
-}
-
 std::string fixed(double value, int digits) { return printed("%.*f", digits, value); }
 
 std::string with_error(double value, double error, int digits) {

@@ -2,11 +2,12 @@
 
 #include <cstdint>
 #include <iosfwd>
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "contraflow/core/json.h"
 
 namespace contraflow::cli {
 
@@ -89,8 +90,6 @@ class RowProgress {
   bool on_screen_ = false;
 };
 
-/// A number for JSON: null where it is not finite, which JSON cannot hold.
-nlohmann::ordered_json json_number(double value);
 /// "3.5402".
 std::string fixed(double value, int digits = 4);
 /// "3.5402 ± 0.0021"; without the error where it is not known.

@@ -10,7 +10,7 @@
 namespace contraflow::cli {
 namespace {
 
-constexpr int64_t kChunk = 4096;
+constexpr int64_t kRowsAtOnce = 4096;
 
 at::TensorOptions kind_of(const Flow& flow) {
   return first_floating_tensor(flow).options().requires_grad(false);
@@ -69,8 +69,8 @@ plot::Grid density_grid(const Flow& flow, plot::Range x, plot::Range y, int64_t 
   const at::NoGradGuard no_grad;
   const at::Tensor points = grid_points(x, y, cells).to(kind_of(flow));
   plot::Grid grid{.rows = cells, .cols = cells, .x = x, .y = y};
-  for (int64_t begin = 0; begin < points.size(0); begin += kChunk) {
-    const int64_t count = std::min(kChunk, points.size(0) - begin);
+  for (int64_t begin = 0; begin < points.size(0); begin += kRowsAtOnce) {
+    const int64_t count = std::min(kRowsAtOnce, points.size(0) - begin);
     const Context context{.condition = repeated(given, count),
                           .rng = Rng(0).fork("grid").rows_from(begin)};
     const auto values = points_of(flow.log_prob(points.narrow(0, begin, count), context));
@@ -81,8 +81,8 @@ plot::Grid density_grid(const Flow& flow, plot::Range x, plot::Range y, int64_t 
 
 at::Tensor draw_samples(const Flow& flow, int64_t count, const Rng& rng, const at::Tensor& given) {
   std::vector<at::Tensor> parts;
-  for (int64_t begin = 0; begin < count; begin += kChunk) {
-    const int64_t rows = std::min(kChunk, count - begin);
+  for (int64_t begin = 0; begin < count; begin += kRowsAtOnce) {
+    const int64_t rows = std::min(kRowsAtOnce, count - begin);
     const SampleArguments arguments{.rng = rng.rows_from(begin),
                                     .condition = repeated(given, rows)};
     parts.push_back(flow.sample(rows, arguments).to(at::kDouble));

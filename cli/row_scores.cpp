@@ -12,7 +12,7 @@
 namespace contraflow::cli {
 namespace {
 
-at::TensorOptions kind_of(const Flow& flow) {
+at::TensorOptions kind_of_weights(const Flow& flow) {
   const at::Tensor own = first_floating_tensor(flow);
   return own.defined() ? own.options().requires_grad(false) : at::TensorOptions(at::kDouble);
 }
@@ -37,7 +37,8 @@ void measure_latents(const Flow& flow, const data::Source& source, int64_t rows,
                      LikelihoodReport& report) {
   constexpr int64_t kMostRows = 2000;
   constexpr int64_t kBaseSamples = 20000;
-  const data::Batch batch = batch_to(source.rows(0, std::min(rows, kMostRows)), kind_of(flow));
+  const data::Batch batch =
+      batch_to(source.rows(0, std::min(rows, kMostRows)), kind_of_weights(flow));
   const Context context{.condition = batch.condition, .rng = rng.fork("latent")};
   const at::Tensor z = flow.transform()->forward(batch.x, context).value;
   report.latent = weighted_mean(-flow.base()->log_prob(z), batch.weight);
@@ -49,7 +50,7 @@ void measure_latents(const Flow& flow, const data::Source& source, int64_t rows,
 
 LogProbWithError score_batch(const Flow& flow, const data::Batch& batch,
                              const ScoreOptions& options) {
-  const data::Batch own = batch_to(batch, kind_of(flow));
+  const data::Batch own = batch_to(batch, kind_of_weights(flow));
   const Context context{.condition = own.condition, .rng = options.rng.rows_from(own.first_row)};
   if (options.is_random) return flow.log_prob_with_error(own.x, context, options.replicates);
   const at::NoGradGuard no_grad;

@@ -12,7 +12,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kExamples =
+constexpr const char* kCertifyExamples =
     "Examples:\n"
     "  contraflow certify runs/checkerboard                1,000 test rows\n"
     "  contraflow certify runs/digits --rows 360 --verbose    with every layer\n\n"
@@ -159,8 +159,8 @@ int run_certify(const CertifyArguments& a, const Console& console) {
 }  // namespace
 
 Command add_certify(CLI::App& parent) {
-  Command command = new_command(parent, "certify",
-                                "Prove that every block inverts, and check it on data.", kExamples);
+  Command command = new_command(
+      parent, "certify", "Prove that every block inverts, and check it on data.", kCertifyExamples);
   const auto a = std::make_shared<CertifyArguments>();
   CLI::App& app = *command.app;
   add_model_argument(app, a->run);

@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 namespace contraflow::cli {
 
@@ -79,6 +80,10 @@ void add_split_option(CLI::App& app, std::string& split) {
   app.add_option("--split", split, "Rows of which part of the training's data.")
       ->check(CLI::IsMember({"test", "validation", "train"}))
       ->capture_default_str();
+}
+
+nlohmann::ordered_json estimate_json(const MeanWithError& value) {
+  return {{"mean", json_number(value.mean)}, {"standard_error", json_number(value.standard_error)}};
 }
 
 }  // namespace contraflow::cli

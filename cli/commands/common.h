@@ -8,6 +8,7 @@
 
 #include "cli/console.h"
 #include "contraflow/core/options_constraint.h"
+#include "contraflow/training/metrics.h"
 #include "contraflow/training/training_options.h"
 
 namespace contraflow::cli {
@@ -53,6 +54,9 @@ void add_set_option(CLI::App& app, std::vector<std::string>& set);
 void add_split_option(CLI::App& app, std::string& split);
 /// --rows, --replicates and --seed of an evaluation with an error.
 void add_draw_options(CLI::App& app, int64_t& rows, int64_t& replicates, int64_t& seed);
+
+/// An estimate as a result with --json holds it.
+nlohmann::ordered_json estimate_json(const MeanWithError& value);
 
 /// An enum option by the names of EnumNames.
 template <class E>

@@ -20,7 +20,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kExamples =
+constexpr const char* kCompareExamples =
     "Examples:\n"
     "  contraflow compare runs/monotone runs/residual             test rows of their common data\n"
     "  contraflow compare runs/a runs/b --data new.csv --weight w --json\n"
@@ -157,10 +157,6 @@ ComparisonReport compare(const CompareArguments& arguments, const ModelFile& a, 
 // -------------------------------------------------------------------------------------------
 // results
 
-Json estimate_json(const MeanWithError& value) {
-  return {{"mean", json_number(value.mean)}, {"standard_error", json_number(value.standard_error)}};
-}
-
 Json model_json(const ModelFile& model, const MeanWithError& nll) {
   return {{"checkpoint", model.checkpoint_path.string()},
           {"weights", enum_name(model.weights)},
@@ -247,9 +243,9 @@ int run_compare(const CompareArguments& arguments, const Console& console) {
 }  // namespace
 
 Command add_compare(CLI::App& parent) {
-  Command command =
-      new_command(parent, "compare",
-                  "Which of two models fits the same rows better, with its error.", kExamples);
+  Command command = new_command(parent, "compare",
+                                "Which of two models fits the same rows better, with its error.",
+                                kCompareExamples);
   const auto a = std::make_shared<CompareArguments>();
   CLI::App& app = *command.app;
   app.add_option("A", a->a, "Run folder, or a checkpoint file.")->required();

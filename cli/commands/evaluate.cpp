@@ -13,7 +13,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kExamples =
+constexpr const char* kEvaluateExamples =
     "Examples:\n"
     "  contraflow evaluate runs/checkerboard                  test rows, best weights, float64\n"
     "  contraflow evaluate runs/digits --replicates 16 --json\n"
@@ -46,10 +46,6 @@ struct EvaluateArguments {
   FloatType dtype = FloatType::kFloat64;
   WeightChoice weights = WeightChoice::kSelected;
 };
-
-Json estimate_json(const MeanWithError& value) {
-  return {{"mean", json_number(value.mean)}, {"standard_error", json_number(value.standard_error)}};
-}
 
 /// A model against the energy of its data.
 struct EnergyFit {
@@ -188,8 +184,9 @@ int run_evaluate(const EvaluateArguments& a, const Console& console) {
 }  // namespace
 
 Command add_evaluate(CLI::App& parent) {
-  Command command = new_command(
-      parent, "evaluate", "Held-out likelihood of a trained flow, with its error.", kExamples);
+  Command command =
+      new_command(parent, "evaluate", "Held-out likelihood of a trained flow, with its error.",
+                  kEvaluateExamples);
   const auto a = std::make_shared<EvaluateArguments>();
   CLI::App& app = *command.app;
   add_model_argument(app, a->run);

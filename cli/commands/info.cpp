@@ -14,7 +14,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kExamples =
+constexpr const char* kInfoExamples =
     "Examples:\n"
     "  contraflow info runs/checkerboard\n"
     "  contraflow info runs/digits/checkpoint.safetensors --json\n\n"
@@ -30,12 +30,6 @@ struct Stretch {
   int64_t count = 0;
   int64_t parameters = 0;
 };
-
-int64_t parameter_count(const torch::nn::Module& module) {
-  int64_t count = 0;
-  for (const at::Tensor& parameter : module.parameters()) count += parameter.numel();
-  return count;
-}
 
 std::vector<TransformPtr> members_of(const Flow& flow) {
   const auto chain = std::dynamic_pointer_cast<Chain>(flow.transform());
@@ -195,7 +189,7 @@ int run_info(const std::string& run, const Console& console) {
 
 Command add_info(CLI::App& parent) {
   Command command =
-      new_command(parent, "info", "What a checkpoint holds.", kExamples, /*computes=*/false);
+      new_command(parent, "info", "What a checkpoint holds.", kInfoExamples, /*computes=*/false);
   const auto run = std::make_shared<std::string>();
   add_model_argument(*command.app, *run);
   command.run = [run](const Console& console) { return run_info(*run, console); };

@@ -15,7 +15,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kExamples =
+constexpr const char* kListExamples =
     "Examples:\n"
     "  contraflow list             everything\n"
     "  contraflow list data        what --data takes besides files\n\n"
@@ -108,7 +108,7 @@ int run_list(const std::string& what, const Console& console) {
 Command add_list(CLI::App& parent) {
   Command command =
       new_command(parent, "list", "Presets, data, transforms, bases and activations there are.",
-                  kExamples, /*computes=*/false);
+                  kListExamples, /*computes=*/false);
   const auto what = std::make_shared<std::string>();
   std::vector<std::string> names;
   for (const Section& section : all_sections()) names.push_back(section.name);

@@ -31,7 +31,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kExamples =
+constexpr const char* kPlotExamples =
     "Examples:\n"
     "  contraflow plot runs/checkerboard               everything that fits the data, as PNG\n"
     "  contraflow plot runs/digits --kind samples\n"
@@ -133,7 +133,7 @@ int run_plot(const PlotArguments& a, const Console& console) {
 
 Command add_plot(CLI::App& parent) {
   Command command =
-      new_command(parent, "plot", "Draw a trained flow and its run as PNG files.", kExamples);
+      new_command(parent, "plot", "Draw a trained flow and its run as PNG files.", kPlotExamples);
   const auto a = std::make_shared<PlotArguments>();
   CLI::App& app = *command.app;
   add_model_argument(app, a->run);

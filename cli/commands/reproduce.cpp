@@ -5,7 +5,7 @@
 namespace contraflow::cli {
 namespace {
 
-constexpr const char* kExamples =
+constexpr const char* kReproduceExamples =
     "Examples:\n"
     "  contraflow reproduce                              the tables there are, and their minutes\n"
     "  contraflow reproduce monotone-toy2d --quick       every row in seconds; its numbers mean "
@@ -30,9 +30,9 @@ constexpr const char* kExamples =
 }  // namespace
 
 Command add_reproduce(CLI::App& parent) {
-  Command command =
-      new_command(parent, "reproduce",
-                  "Run a table of a paper, with standard errors and certificates.", kExamples);
+  Command command = new_command(parent, "reproduce",
+                                "Run a table of a paper, with standard errors and certificates.",
+                                kReproduceExamples);
   const auto a = std::make_shared<ReproduceOptions>();
   CLI::App& app = *command.app;
   app.add_option("TABLE", a->table,

@@ -18,7 +18,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kExamples =
+constexpr const char* kSampleExamples =
     "Examples:\n"
     "  contraflow sample runs/checkerboard -n 10000 -o samples.csv\n"
     "  contraflow sample runs/digits -n 64 -o digits.npy --temperature 0.8\n"
@@ -39,7 +39,7 @@ struct SampleCommandArguments {
   FloatType dtype = FloatType::kFloat64;
 };
 
-struct Totals {
+struct SampleTotals {
   double worst_bound = 0.0;  ///< Infinite where it is not known.
   Estimate log_prob;
 };
@@ -60,12 +60,12 @@ at::Tensor inside_bounds(const at::Tensor& x, const DataColumns& columns) {
   return columns.bounds.size() == 2 ? x.clamp(columns.bounds[0], columns.bounds[1]) : x;
 }
 
-Totals write_samples(const SampleCommandArguments& a, const ModelFile& model,
-                     data::RowWriter& writer, RowProgress& progress) {
+SampleTotals write_samples(const SampleCommandArguments& a, const ModelFile& model,
+                           data::RowWriter& writer, RowProgress& progress) {
   const Rng rng = Rng(static_cast<uint64_t>(a.seed)).fork("sample");
   const at::Tensor given = given_condition(a.given, model.columns, scalar_type(a.dtype));
   const int64_t chunk = rows_per_chunk(model.columns.dim());
-  Totals totals;
+  SampleTotals totals;
   for (int64_t begin = 0; begin < a.count; begin += chunk) {
     const int64_t rows = std::min(chunk, a.count - begin);
     const SampleArguments arguments{.rng = rng.rows_from(begin),
@@ -83,7 +83,7 @@ Totals write_samples(const SampleCommandArguments& a, const ModelFile& model,
   return totals;
 }
 
-std::string bound_text(const Totals& totals) {
+std::string bound_text(const SampleTotals& totals) {
   if (totals.worst_bound == 0.0) return "0, the inverse is explicit";
   if (!std::isfinite(totals.worst_bound)) {
     return "within the tolerance before it is rounded to integers";
@@ -96,7 +96,7 @@ int run_sample(const SampleCommandArguments& a, const Console& console) {
   const auto writer = data::create_rows(a.output, output_columns(model.columns, a.log_prob),
                                         output_type(model, a.log_prob));
   RowProgress progress(console, "sampling", a.count);
-  const Totals totals = write_samples(a, model, *writer, progress);
+  const SampleTotals totals = write_samples(a, model, *writer, progress);
   writer->finish();
   const Json json{{"command", "sample"},
                   {"checkpoint", model.checkpoint_path.string()},
@@ -124,7 +124,7 @@ int run_sample(const SampleCommandArguments& a, const Console& console) {
 
 Command add_sample(CLI::App& parent) {
   Command command =
-      new_command(parent, "sample", "Draw rows from a trained flow into a file.", kExamples);
+      new_command(parent, "sample", "Draw rows from a trained flow into a file.", kSampleExamples);
   const auto a = std::make_shared<SampleCommandArguments>();
   CLI::App& app = *command.app;
   add_model_argument(app, a->run);

@@ -18,7 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kExamples =
+constexpr const char* kScoreExamples =
     "Examples:\n"
     "  contraflow score runs/events new.csv -o scores.csv\n"
     "  contraflow score runs/events new.npy -o scores.npy --dtype float32\n"
@@ -41,7 +41,7 @@ struct ScoreArguments {
   FloatType dtype = FloatType::kFloat64;
 };
 
-struct Totals {
+struct ScoreTotals {
   int64_t rows = 0;
   Estimate log_prob;
   double worst_error = 0.0;
@@ -60,13 +60,13 @@ LogProbWithError score_chunk(const Flow& flow, const data::Batch& batch,
   }
 }
 
-Totals score_all(const ScoreArguments& a, const ModelFile& model, const RowFeed& feed,
-                 data::RowWriter& writer, RowProgress& progress) {
+ScoreTotals score_all(const ScoreArguments& a, const ModelFile& model, const RowFeed& feed,
+                      data::RowWriter& writer, RowProgress& progress) {
   const ScoreOptions options{.is_random = model.is_random(),
                              .replicates = a.replicates,
                              .rng = Rng(static_cast<uint64_t>(a.seed)).fork("score")};
   const int64_t chunk = rows_per_chunk(model.columns.dim());
-  Totals totals;
+  ScoreTotals totals;
   while (true) {
     const data::Batch batch = feed.next(totals.rows, chunk);
     if (batch.x.size(0) == 0) break;
@@ -87,7 +87,7 @@ Totals score_all(const ScoreArguments& a, const ModelFile& model, const RowFeed&
 }
 
 void report(const ScoreArguments& a, const ModelFile& model, const std::string& input,
-            const Totals& totals, double seconds, const Console& console) {
+            const ScoreTotals& totals, double seconds, const Console& console) {
   const double rate = seconds > 0.0 ? static_cast<double>(totals.rows) / seconds : 0.0;
   const Json json{{"command", "score"},
                   {"checkpoint", model.checkpoint_path.string()},
@@ -121,7 +121,7 @@ int run_score(const ScoreArguments& a, const Console& console) {
   if (model.is_biased()) names.emplace_back("bias_bound");
   const auto writer = data::create_rows(a.output, names, at::kDouble);
   RowProgress progress(console, "scoring", 0);
-  const Totals totals = score_all(a, model, feed, *writer, progress);
+  const ScoreTotals totals = score_all(a, model, feed, *writer, progress);
   writer->finish();
   report(a, model, feed.name, totals, progress.seconds(), console);
   return 0;
@@ -130,8 +130,8 @@ int run_score(const ScoreArguments& a, const Console& console) {
 }  // namespace
 
 Command add_score(CLI::App& parent) {
-  Command command =
-      new_command(parent, "score", "Log-density and its error for every row of a file.", kExamples);
+  Command command = new_command(
+      parent, "score", "Log-density and its error for every row of a file.", kScoreExamples);
   const auto a = std::make_shared<ScoreArguments>();
   CLI::App& app = *command.app;
   add_model_argument(app, a->run);

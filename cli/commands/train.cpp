@@ -17,7 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kExamples =
+constexpr const char* kTrainExamples =
     "Examples:\n"
     "  contraflow train --data checkerboard                     a toy density, default model\n"
     "  contraflow train --data events.csv --model residual --out runs/events\n"
@@ -231,7 +231,7 @@ Command add_train(CLI::App& parent) {
   const auto arguments = std::make_shared<TrainArguments>();
   CLI::App& app = *command.app;
   app.footer([] {
-    return std::string(kExamples) +
+    return std::string(kTrainExamples) +
            "\nConfig keys, for the TOML file and --set (defaults of preset monotone):\n\n" +
            run_config_help();
   });

@@ -11,12 +11,12 @@
 namespace contraflow::plot {
 namespace {
 
-constexpr const char* kWhere = "plot.curves";
+constexpr const char* kPlotCurves = "plot.curves";
 constexpr double kPlotWidth = 640.0;
 constexpr double kPlotHeight = 360.0;
 constexpr double kRateHeight = 80.0;
 constexpr double kRateGap = 18.0;
-constexpr double kLegendGap = 10.0;
+constexpr double kCurvesLegendGap = 10.0;
 constexpr double kReferenceGap = 8.0;
 constexpr double kReferenceWidth = 200.0;
 constexpr double kReferencePitch = 16.0;
@@ -26,7 +26,7 @@ void check_series(const Series& series) {
   const size_t count = series.step.size();
   const bool error_fits = series.error.empty() || series.error.size() == count;
   if (series.value.size() == count && error_fits) return;
-  fail<DomainError>(kWhere, series.name, "as many values (and errors, if any) as steps",
+  fail<DomainError>(kPlotCurves, series.name, "as many values (and errors, if any) as steps",
                     std::to_string(count) + " steps, " + std::to_string(series.value.size()) +
                         " values, " + std::to_string(series.error.size()) + " errors",
                     "Pass one value per step");
@@ -207,7 +207,7 @@ void draw_curves(const Curves& curves, const std::filesystem::path& path) {
   const std::vector<Series> series = ordered_series(curves);
   const std::optional<Range> steps = step_range(series);
   if (!steps) {
-    fail<DomainError>(kWhere, "series", "at least one finite value", "none",
+    fail<DomainError>(kPlotCurves, "series", "at least one finite value", "none",
                       "Train for a step before drawing its curves");
   }
   if (curves.learning_rate) check_series(*curves.learning_rate);
@@ -222,7 +222,7 @@ void draw_curves(const Curves& curves, const std::filesystem::path& path) {
   left += theme::kMargin;
   const std::vector<LegendEntry> legend = legend_of(curves);
   const double legend_top = heading_bottom(curves.title, curves.subtitle);
-  const double top = legend_top + legend_height(legend, kPlotWidth) + kLegendGap;
+  const double top = legend_top + legend_height(legend, kPlotWidth) + kCurvesLegendGap;
   const double rate_top = top + kPlotHeight + kRateGap;
   const double bottom = curves.learning_rate ? rate_top + kRateHeight : top + kPlotHeight;
   Canvas canvas(left + kPlotWidth + reference_space(curves.references) + theme::kMargin,

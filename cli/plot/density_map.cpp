@@ -11,21 +11,21 @@
 namespace contraflow::plot {
 namespace {
 
-constexpr const char* kWhere = "plot.density_map";
+constexpr const char* kPlotDensityMap = "plot.density_map";
 constexpr size_t kMostPanels = 4;
 constexpr double kSingleSide = 430.0;
 constexpr double kSharedSide = 300.0;
-constexpr double kPanelGap = 26.0;
-constexpr double kBarGap = 18.0;
+constexpr double kMapGap = 26.0;
+constexpr double kMapBarGap = 18.0;
 
 void check_map(const DensityMap& map) {
   if (map.panels.empty() || map.panels.size() > kMostPanels) {
-    fail<DomainError>(kWhere, "panels", "1 to 4", std::to_string(map.panels.size()),
+    fail<DomainError>(kPlotDensityMap, "panels", "1 to 4", std::to_string(map.panels.size()),
                       "Draw several pictures instead");
   }
   for (const DensityPanel& panel : map.panels) {
-    if (panel.log_density) check_grid(kWhere, "log_density", *panel.log_density);
-    check_points(kWhere, "points", panel.points);
+    if (panel.log_density) check_grid(kPlotDensityMap, "log_density", *panel.log_density);
+    check_points(kPlotDensityMap, "points", panel.points);
   }
 }
 
@@ -42,7 +42,7 @@ Range axis_range(const DensityMap& map, int axis) {
     all = all ? Range{std::min(all->lo, range->lo), std::max(all->hi, range->hi)} : *range;
   }
   if (all) return *all;
-  fail<DomainError>(kWhere, "panels", "a grid or at least one finite point", "neither",
+  fail<DomainError>(kPlotDensityMap, "panels", "a grid or at least one finite point", "neither",
                     "Pass something to draw, or set the x and y ranges");
 }
 
@@ -141,13 +141,13 @@ void draw_density_map(const DensityMap& map, const std::filesystem::path& path) 
     return !panel.title.empty() || !panel.note.empty();
   });
   const double top = heading_bottom(map.title, map.subtitle) + (titled ? kPanelTitleSpace : 0.0);
-  const double panels_right = left + count * size.x + (count - 1.0) * kPanelGap;
-  const double bar = has_bar ? kBarGap + color_bar_space(scale, size.y, unit) : 0.0;
+  const double panels_right = left + count * size.x + (count - 1.0) * kMapGap;
+  const double bar = has_bar ? kMapBarGap + color_bar_space(scale, size.y, unit) : 0.0;
   Canvas canvas(panels_right + bar + theme::kMargin,
                 top + size.y + bottom_space(map.x_label) + theme::kMargin);
   draw_heading(canvas, map.title, map.subtitle);
   for (size_t i = 0; i < map.panels.size(); ++i) {
-    const double offset = static_cast<double>(i) * (size.x + kPanelGap);
+    const double offset = static_cast<double>(i) * (size.x + kMapGap);
     const Panel axes({left + offset, top, size.x, size.y}, x, y);
     draw_panel(canvas, axes, map.panels[i], shown[i], scale);
     axes.draw_axes(canvas, map.x_label, map.y_label, AxisDetail::kTexts,
@@ -155,7 +155,7 @@ void draw_density_map(const DensityMap& map, const std::filesystem::path& path) 
     axes.draw_title(canvas, map.panels[i].title, map.panels[i].note);
   }
   if (has_bar) {
-    draw_color_bar(canvas, {panels_right + kBarGap, top, kColorBarWidth, size.y}, scale, unit);
+    draw_color_bar(canvas, {panels_right + kMapBarGap, top, kColorBarWidth, size.y}, scale, unit);
   }
   canvas.write_png(path);
 }

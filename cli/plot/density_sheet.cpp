@@ -9,12 +9,12 @@
 namespace contraflow::plot {
 namespace {
 
-constexpr const char* kWhere = "plot.density_sheet";
+constexpr const char* kPlotDensitySheet = "plot.density_sheet";
 constexpr size_t kMostLines = 40;
-constexpr double kSide = 130.0;
+constexpr double kSheetSide = 130.0;
 constexpr double kGap = 14.0;
 constexpr double kNoteSpace = 17.0;
-constexpr double kLabelGap = 12.0;
+constexpr double kRowLabelGap = 12.0;
 constexpr double kTop = 0.999;  // quantile of the densities: single spikes do not set the scale
 
 TextStyle label_of_row() {
@@ -25,18 +25,19 @@ void check_sheet(const DensitySheet& sheet) {
   const bool fits = !sheet.columns.empty() && sheet.columns.size() <= kMostLines &&
                     !sheet.rows.empty() && sheet.rows.size() <= kMostLines;
   if (!fits) {
-    fail<DomainError>(kWhere, "sheet", "1 to 40 columns and rows",
+    fail<DomainError>(kPlotDensitySheet, "sheet", "1 to 40 columns and rows",
                       std::to_string(sheet.columns.size()) + " columns, " +
                           std::to_string(sheet.rows.size()) + " rows",
                       "Draw several sheets");
   }
   for (const SheetRow& row : sheet.rows) {
     if (row.cells.size() != sheet.columns.size()) {
-      fail<DomainError>(kWhere, row.label, std::to_string(sheet.columns.size()) + " cells",
+      fail<DomainError>(kPlotDensitySheet, row.label,
+                        std::to_string(sheet.columns.size()) + " cells",
                         std::to_string(row.cells.size()), "Leave cells free that have no map");
     }
     for (const SheetCell& cell : row.cells) {
-      if (cell.log_density) check_grid(kWhere, row.label, *cell.log_density);
+      if (cell.log_density) check_grid(kPlotDensitySheet, row.label, *cell.log_density);
     }
   }
 }
@@ -62,7 +63,7 @@ ColorScale scale_of(const SheetRow& row) {
 }
 
 void draw_cell(Canvas& canvas, Point corner, const SheetCell& cell, const ColorScale& scale) {
-  const Rect area{corner.x, corner.y, kSide, kSide};
+  const Rect area{corner.x, corner.y, kSheetSide, kSheetSide};
   const Range none{};
   const Panel panel(area, cell.log_density ? cell.log_density->x : none,
                     cell.log_density ? cell.log_density->y : none);
@@ -71,8 +72,8 @@ void draw_cell(Canvas& canvas, Point corner, const SheetCell& cell, const ColorS
   canvas.frame(area, {.color = theme::kFrame});
   const TextStyle style{
       .size = theme::kTickSize, .color = theme::kSoftInk, .horizontal = Align::kMiddle};
-  canvas.text({corner.x + 0.5 * kSide, area.bottom() + 0.6 * kNoteSpace},
-              ellipsized(cell.note, style, kSide), style);
+  canvas.text({corner.x + 0.5 * kSheetSide, area.bottom() + 0.6 * kNoteSpace},
+              ellipsized(cell.note, style, kSheetSide), style);
 }
 
 }  // namespace
@@ -83,10 +84,11 @@ void draw_density_sheet(const DensitySheet& sheet, const std::filesystem::path& 
   for (const SheetRow& row : sheet.rows) {
     labels = std::max(labels, text_width(row.label, label_of_row()));
   }
-  const double left = theme::kMargin + labels + kLabelGap;
+  const double left = theme::kMargin + labels + kRowLabelGap;
   const double top = heading_bottom(sheet.title, sheet.subtitle) + kPanelTitleSpace;
-  const double right = left + static_cast<double>(sheet.columns.size()) * (kSide + kGap) - kGap;
-  const double pitch = kSide + kNoteSpace + kGap;
+  const double right =
+      left + static_cast<double>(sheet.columns.size()) * (kSheetSide + kGap) - kGap;
+  const double pitch = kSheetSide + kNoteSpace + kGap;
   Canvas canvas(right + theme::kMargin,
                 top + static_cast<double>(sheet.rows.size()) * pitch - kGap + theme::kMargin);
   draw_heading(canvas, sheet.title, sheet.subtitle);
@@ -95,17 +97,17 @@ void draw_density_sheet(const DensitySheet& sheet, const std::filesystem::path& 
                        .color = theme::kInk,
                        .horizontal = Align::kMiddle};
   for (size_t c = 0; c < sheet.columns.size(); ++c) {
-    const double middle = left + static_cast<double>(c) * (kSide + kGap) + 0.5 * kSide;
-    canvas.text({middle, top - 0.5 * kPanelTitleSpace}, ellipsized(sheet.columns[c], head, kSide),
-                head);
+    const double middle = left + static_cast<double>(c) * (kSheetSide + kGap) + 0.5 * kSheetSide;
+    canvas.text({middle, top - 0.5 * kPanelTitleSpace},
+                ellipsized(sheet.columns[c], head, kSheetSide), head);
   }
   for (size_t r = 0; r < sheet.rows.size(); ++r) {
     const SheetRow& row = sheet.rows[r];
     const ColorScale scale = scale_of(row);
     const double y = top + static_cast<double>(r) * pitch;
-    canvas.text({left - kLabelGap, y + 0.5 * kSide}, row.label, label_of_row());
+    canvas.text({left - kRowLabelGap, y + 0.5 * kSheetSide}, row.label, label_of_row());
     for (size_t c = 0; c < row.cells.size(); ++c) {
-      const double x = left + static_cast<double>(c) * (kSide + kGap);
+      const double x = left + static_cast<double>(c) * (kSheetSide + kGap);
       draw_cell(canvas, {x, y}, row.cells[c], scale);
     }
   }

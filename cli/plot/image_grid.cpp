@@ -10,7 +10,7 @@
 namespace contraflow::plot {
 namespace {
 
-constexpr const char* kWhere = "plot.image_grid";
+constexpr const char* kPlotImageGrid = "plot.image_grid";
 constexpr double kCellSide = 44.0;
 constexpr double kCellGap = 4.0;
 constexpr double kBlockGap = 34.0;
@@ -29,7 +29,7 @@ void check_shape(const ImageGrid& grid) {
   const bool sides = std::min({grid.rows, grid.cols, grid.per_row}) >= 1 &&
                      std::max({grid.rows, grid.cols, grid.per_row}) <= 1024;
   if (sides && (grid.channels == 1 || grid.channels == 3)) return;
-  fail<DomainError>(kWhere, "shape", "1 or 3 channels; rows, cols and per_row in 1..1024",
+  fail<DomainError>(kPlotImageGrid, "shape", "1 or 3 channels; rows, cols and per_row in 1..1024",
                     std::to_string(grid.channels) + " channels, " + std::to_string(grid.rows) +
                         " x " + std::to_string(grid.cols) + ", per_row " +
                         std::to_string(grid.per_row),
@@ -38,13 +38,14 @@ void check_shape(const ImageGrid& grid) {
 
 void check_sets(const ImageGrid& grid) {
   if (grid.sets.empty()) {
-    fail<DomainError>(kWhere, "sets", "at least one set of images", "none", "Pass some images");
+    fail<DomainError>(kPlotImageGrid, "sets", "at least one set of images", "none",
+                      "Pass some images");
   }
   for (const ImageSet& set : grid.sets) {
     const auto size = static_cast<size_t>(image_size(grid));
     const bool whole = !set.pixels.empty() && set.pixels.size() % size == 0;
     if (whole && static_cast<double>(image_count(grid, set)) <= kLargestCells) continue;
-    fail<DomainError>(kWhere, set.caption.empty() ? "pixels" : set.caption,
+    fail<DomainError>(kPlotImageGrid, set.caption.empty() ? "pixels" : set.caption,
                       "1 to 4096 images of " + std::to_string(size) + " values",
                       std::to_string(set.pixels.size()) + " values",
                       "Pass whole images, and a selection if there are many");

@@ -12,11 +12,11 @@
 namespace contraflow::plot {
 namespace {
 
-constexpr const char* kWhere = "plot.marginals";
+constexpr const char* kPlotMarginals = "plot.marginals";
 constexpr double kPanelAspect = 0.56;
 constexpr double kColumnGap = 26.0;
 constexpr double kRowGap = 20.0;
-constexpr double kLegendGap = 6.0;
+constexpr double kMarginalsLegendGap = 6.0;
 
 /// Sorted samples of both kinds and the cells they are counted in.
 struct Counted {
@@ -52,7 +52,7 @@ double lattice_step(const std::vector<double>& sorted) {
 Counted count(const MarginalColumn& column) {
   Counted counted{sorted_finite(column.data), sorted_finite(column.model), {}, 1};
   if (counted.data.empty()) {
-    fail<DomainError>(kWhere, column.name.empty() ? "column" : column.name,
+    fail<DomainError>(kPlotMarginals, column.name.empty() ? "column" : column.name,
                       "at least one finite value", std::to_string(column.data.size()) + " values",
                       "Leave this column out");
   }
@@ -150,7 +150,7 @@ std::vector<LegendEntry> legend_of(const Marginals& marginals) {
 
 void draw_marginals(const Marginals& marginals, const std::filesystem::path& path) {
   if (marginals.columns.empty()) {
-    fail<DomainError>(kWhere, "columns", "at least one column", "none", "Pass a column");
+    fail<DomainError>(kPlotMarginals, "columns", "at least one column", "none", "Pass a column");
   }
   const size_t count = std::min(marginals.columns.size(), kMostColumns);
   const size_t per_row = columns_per_row(count);
@@ -162,7 +162,7 @@ void draw_marginals(const Marginals& marginals, const std::filesystem::path& pat
   const std::string subtitle = full_subtitle(marginals);
   const std::vector<LegendEntry> legend = legend_of(marginals);
   const double legend_top = heading_bottom(marginals.title, subtitle);
-  const double top = legend_top + legend_height(legend, width) + kLegendGap;
+  const double top = legend_top + legend_height(legend, width) + kMarginalsLegendGap;
   Canvas canvas(width + 2.0 * theme::kMargin,
                 top + static_cast<double>(rows) * pitch_y - kRowGap + theme::kMargin);
   draw_heading(canvas, marginals.title, subtitle);

@@ -11,10 +11,10 @@
 namespace contraflow::plot {
 namespace {
 
-constexpr const char* kWhere = "plot.normal_check";
-constexpr double kSide = 350.0;
-constexpr double kPanelGap = 34.0;
-constexpr double kLegendGap = 14.0;
+constexpr const char* kPlotNormalCheck = "plot.normal_check";
+constexpr double kCheckSide = 350.0;
+constexpr double kCheckGap = 34.0;
+constexpr double kCheckLegendGap = 14.0;
 /// More coordinates than this share one colour.
 constexpr size_t kMostNamed = 6;
 /// Normal quantiles are drawn up to here; further out single samples decide.
@@ -25,7 +25,8 @@ using Sorted = std::vector<std::vector<double>>;
 
 Sorted sort_coordinates(const NormalCheck& check) {
   const auto reject = [](const std::string& expected, const std::string& got) {
-    fail<DomainError>(kWhere, "coordinates", expected, got, "Pass the pushed-back samples");
+    fail<DomainError>(kPlotNormalCheck, "coordinates", expected, got,
+                      "Pass the pushed-back samples");
   };
   if (check.coordinates.empty()) reject("at least one coordinate", "none");
   if (!check.names.empty() && check.names.size() != check.coordinates.size()) {
@@ -194,18 +195,19 @@ void draw_normal_check(const NormalCheck& check, const std::filesystem::path& pa
   const Range left_y{0.0, 1.1 * std::min(tallest, 1.6)};
   const Range right_y{-height, height};
 
-  const double left = theme::kMargin + left_space(left_y, kSide, "density");
-  const double right = left + kSide + kPanelGap + left_space(right_y, kSide, "deviation");
+  const double left = theme::kMargin + left_space(left_y, kCheckSide, "density");
+  const double right = left + kCheckSide + kCheckGap + left_space(right_y, kCheckSide, "deviation");
   const double top = heading_bottom(check.title, check.subtitle) + kPanelTitleSpace;
   const std::vector<LegendEntry> legend = legend_of(check);
-  const double legend_top = top + kSide + bottom_space("z") + kLegendGap;
-  const double legend_width = right + kSide - left;
-  Canvas canvas(right + kSide + theme::kMargin,
+  const double legend_top = top + kCheckSide + bottom_space("z") + kCheckLegendGap;
+  const double legend_width = right + kCheckSide - left;
+  Canvas canvas(right + kCheckSide + theme::kMargin,
                 legend_top + legend_height(legend, legend_width) + theme::kMargin);
   draw_heading(canvas, check.title, check.subtitle);
-  draw_histogram(canvas, Panel({left, top, kSide, kSide}, kView, left_y), density);
+  draw_histogram(canvas, Panel({left, top, kCheckSide, kCheckSide}, kView, left_y), density);
   const double reach = 1.08 * reach_of(all.size());
-  draw_worms(canvas, Panel({right, top, kSide, kSide}, {-reach, reach}, right_y), worms, count);
+  draw_worms(canvas, Panel({right, top, kCheckSide, kCheckSide}, {-reach, reach}, right_y), worms,
+             count);
   draw_legend(canvas, {left, legend_top}, legend_width, legend);
   canvas.write_png(path);
 }

@@ -13,11 +13,11 @@
 namespace contraflow::plot {
 namespace {
 
-constexpr const char* kWhere = "plot.warp";
-constexpr double kSide = 390.0;
-constexpr double kPanelGap = 30.0;
-constexpr double kBarGap = 18.0;
-constexpr double kLegendGap = 14.0;
+constexpr const char* kPlotWarp = "plot.warp";
+constexpr double kWarpSide = 390.0;
+constexpr double kWarpGap = 30.0;
+constexpr double kWarpBarGap = 18.0;
+constexpr double kWarpLegendGap = 14.0;
 constexpr const char* kBaseX = "z₁";
 constexpr const char* kBaseY = "z₂";
 constexpr const char* kDataX = "x₁";
@@ -30,17 +30,18 @@ std::string unit_of(const Warp& warp) {
 
 void check_warp(const Warp& warp) {
   if (warp.grid.empty() && warp.contours.empty()) {
-    fail<DomainError>(kWhere, "grid", "at least one line", "none", "Pass lines of the base space");
+    fail<DomainError>(kPlotWarp, "grid", "at least one line", "none",
+                      "Pass lines of the base space");
   }
   for (const auto* lines : {&warp.grid, &warp.contours}) {
     for (const WarpLine& line : *lines) {
-      check_points(kWhere, "base", line.base);
+      check_points(kPlotWarp, "base", line.base);
       if (line.base.size() == line.data.size()) continue;
-      fail<DomainError>(kWhere, "data", std::to_string(line.base.size()) + " values, as in base",
+      fail<DomainError>(kPlotWarp, "data", std::to_string(line.base.size()) + " values, as in base",
                         std::to_string(line.data.size()), "Map every point of the line");
     }
   }
-  check_points(kWhere, "data_points", warp.data_points);
+  check_points(kPlotWarp, "data_points", warp.data_points);
 }
 
 PointList all_points(const Warp& warp, PointList WarpLine::*half) {
@@ -57,7 +58,7 @@ Range required_range(const std::optional<Range>& given, const PointList& points,
                      double tail) {
   if (given) return usable_range(*given);
   if (const auto range = points_range(points, axis, tail)) return *range;
-  fail<DomainError>(kWhere, "grid", "finite points", "none",
+  fail<DomainError>(kPlotWarp, "grid", "finite points", "none",
                     "Check the flow: its inverse gave no finite value");
 }
 
@@ -163,14 +164,14 @@ struct Layout {
 Layout choose_layout(const Warp& warp, const Views& views, const ColorScale& scale,
                      const std::vector<LegendEntry>& legend) {
   Layout at{};
-  at.base_left = theme::kMargin + left_space(views.base_y, kSide, kBaseY);
-  at.data_left = at.base_left + kSide + kPanelGap + left_space(views.data_y, kSide, kDataY);
-  at.bar_left = at.data_left + kSide + kBarGap;
+  at.base_left = theme::kMargin + left_space(views.base_y, kWarpSide, kBaseY);
+  at.data_left = at.base_left + kWarpSide + kWarpGap + left_space(views.data_y, kWarpSide, kDataY);
+  at.bar_left = at.data_left + kWarpSide + kWarpBarGap;
   at.top = heading_bottom(warp.title, warp.subtitle) + kPanelTitleSpace;
-  at.legend_top = at.top + kSide + bottom_space(kBaseX) + kLegendGap;
-  at.legend_width = at.data_left + kSide - at.base_left;
-  at.width = at.bar_left + color_bar_space(scale, kSide, unit_of(warp)) + theme::kMargin;
-  at.height = at.legend_top - (legend.empty() ? kLegendGap : 0.0) +
+  at.legend_top = at.top + kWarpSide + bottom_space(kBaseX) + kWarpLegendGap;
+  at.legend_width = at.data_left + kWarpSide - at.base_left;
+  at.width = at.bar_left + color_bar_space(scale, kWarpSide, unit_of(warp)) + theme::kMargin;
+  at.height = at.legend_top - (legend.empty() ? kWarpLegendGap : 0.0) +
               legend_height(legend, at.legend_width) + theme::kMargin;
   return at;
 }
@@ -186,20 +187,22 @@ void draw_warp(const Warp& warp, const std::filesystem::path& path) {
   Canvas canvas(layout.width, layout.height);
   draw_heading(canvas, warp.title, warp.subtitle);
 
-  const Panel base({layout.base_left, layout.top, kSide, kSide}, views.base_x, views.base_y);
+  const Panel base({layout.base_left, layout.top, kWarpSide, kWarpSide}, views.base_x,
+                   views.base_y);
   base.draw_ground(canvas);
   draw_half(canvas, base, warp, &WarpLine::base, scale);
   base.draw_axes(canvas, kBaseX, kBaseY);
   base.draw_title(canvas, warp.base_title);
 
-  const Panel data({layout.data_left, layout.top, kSide, kSide}, views.data_x, views.data_y);
+  const Panel data({layout.data_left, layout.top, kWarpSide, kWarpSide}, views.data_x,
+                   views.data_y);
   data.draw_ground(canvas);
   draw_points(canvas, data, warp.data_points, {.color = mix(theme::kPanel, theme::kFrame, 0.75)});
   draw_half(canvas, data, warp, &WarpLine::data, scale);
   data.draw_axes(canvas, kDataX, kDataY);
   data.draw_title(canvas, warp.data_title);
 
-  draw_color_bar(canvas, {layout.bar_left, layout.top, kColorBarWidth, kSide}, scale,
+  draw_color_bar(canvas, {layout.bar_left, layout.top, kColorBarWidth, kWarpSide}, scale,
                  unit_of(warp));
   draw_legend(canvas, {layout.base_left, layout.legend_top}, layout.legend_width, legend);
   canvas.write_png(path);

@@ -39,12 +39,6 @@ std::string draw_map(const RowJob& job, const DensityModel& model) {
   return name;
 }
 
-int64_t parameter_count(const Flow& flow) {
-  int64_t count = 0;
-  for (const at::Tensor& parameter : flow.parameters()) count += parameter.numel();
-  return count;
-}
-
 }  // namespace
 
 std::optional<DensityRun> train_density(const RowJob& job) {

@@ -17,7 +17,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr int64_t kChunk = 16'384;
+constexpr int64_t kPointsAtOnce = 16'384;
 
 FitReport fit_with_progress(Flow& flow, const RegressionConfig& config, const RunFolder& folder,
                             const Console& console) {
@@ -44,7 +44,7 @@ at::Tensor mapped(const Flow& flow, const at::Tensor& x) {
 
 MeanWithError squared_error(const Flow& flow, TargetKind target, const at::Tensor& points) {
   std::vector<at::Tensor> squares;
-  for (const at::Tensor& x : points.split(kChunk)) {
+  for (const at::Tensor& x : points.split(kPointsAtOnce)) {
     squares.push_back((mapped(flow, x) - target_value(target, x)).square().flatten());
   }
   return weighted_mean(at::cat(squares), {});
@@ -70,12 +70,6 @@ Certificate certify_map(const RowJob& job, Flow& flow, const at::Tensor& points)
   const data::TensorSource source("test", points, {}, {}, Rng(0));
   const int64_t rows = std::min(job.certificate_rows(), points.size(0));
   return certify(flow, source, rows, Rng(0).fork("certify"));
-}
-
-int64_t parameter_count(const Flow& flow) {
-  int64_t count = 0;
-  for (const at::Tensor& parameter : flow.parameters()) count += parameter.numel();
-  return count;
 }
 
 /// One fit, measured.

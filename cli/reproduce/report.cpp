@@ -16,7 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-constexpr int64_t kMostBytes = 64 << 20;
+constexpr int64_t kMostReportBytes = 64 << 20;
 
 bool is_number(const Json& row, const char* key) {
   return row.contains(key) && row[key].is_number();
@@ -163,7 +163,7 @@ std::string report_markdown(const Json& report, const Table& table) {
 
 EarlierReport read_report(const fs::path& path) {
   if (!fs::exists(path)) return {};
-  const Json report = parse_json(read_file(path, kMostBytes), path.string());
+  const Json report = parse_json(read_file(path, kMostReportBytes), path.string());
   const auto has_list = [&](const char* key) {
     return report.is_object() && report.contains(key) && report[key].is_array();
   };

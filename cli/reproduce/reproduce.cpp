@@ -18,7 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-constexpr int64_t kMostBytes = 16 << 20;
+constexpr int64_t kMostResultBytes = 16 << 20;
 
 void make_folder(const fs::path& path, const char* option) {
   std::error_code error;
@@ -116,7 +116,7 @@ void Reproduction::read_earlier() {
 std::optional<Json> Reproduction::finished(const RowJob& job) const {
   const fs::path path = job.run_folder / "result.json";
   if (!fs::exists(path)) return std::nullopt;
-  const Json result = parse_json(read_file(path, kMostBytes), path.string());
+  const Json result = parse_json(read_file(path, kMostResultBytes), path.string());
   if (result.is_object() && result.contains("certificate")) return result;
   fail<ConfigError>("reproduce", path.string(), "the result of a row", "another file",
                     "Remove it to measure the row again.");

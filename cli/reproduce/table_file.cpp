@@ -15,10 +15,10 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 constexpr const char* kFile = "table.toml";
-constexpr int64_t kMostBytes = 1 << 20;
+constexpr int64_t kMostTableBytes = 1 << 20;
 
 Json read_toml(const fs::path& path) {
-  return parse_toml(read_file(path, kMostBytes), path.string());
+  return parse_toml(read_file(path, kMostTableBytes), path.string());
 }
 
 bool is_folder_name(const std::string& name) {

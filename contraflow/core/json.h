@@ -13,4 +13,7 @@ nlohmann::ordered_json parse_json(std::string_view text, std::string_view source
 /// Compact text (indent < 0) or indented; bytes that are not UTF-8 are replaced, never thrown on.
 std::string json_text(const nlohmann::ordered_json& value, int indent = -1);
 
+/// A number for JSON: null where it is not finite, which JSON cannot hold.
+nlohmann::ordered_json json_number(double value);
+
 }  // namespace contraflow

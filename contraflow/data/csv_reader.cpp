@@ -14,7 +14,7 @@
 namespace contraflow::data {
 namespace {
 
-constexpr const char* kWhere = "read_csv";
+constexpr const char* kReadCsv = "read_csv";
 
 char delimiter_of(const std::filesystem::path& path, CsvDelimiter delimiter) {
   switch (delimiter) {
@@ -86,7 +86,7 @@ CsvReader::CsvReader(const std::filesystem::path& path, const FileOptions& optio
 
 void CsvReader::read_first_record(CsvHeader header) {
   if (!scanner_.next() || is_blank(scanner_)) {
-    fail<IoError>(kWhere, scanner_.name() + ", line 1", "a header or a row of numbers",
+    fail<IoError>(kReadCsv, scanner_.name() + ", line 1", "a header or a row of numbers",
                   "an empty file or a blank line", "Check that the file was written completely.");
   }
   names_ = scanner_.fields();
@@ -95,7 +95,7 @@ void CsvReader::read_first_record(CsvHeader header) {
     return !is_number(field) && !stands_for_missing(trim(field));
   });
   if (header == CsvHeader::kAuto && numbers > 0 && words > 0) {
-    fail<IoError>(kWhere, scanner_.name() + ", line 1", "either column names or numbers",
+    fail<IoError>(kReadCsv, scanner_.name() + ", line 1", "either column names or numbers",
                   "both: " + in_quotes(scanner_.record()),
                   "Say which it is with header = \"yes\" or header = \"no\".");
   }
@@ -129,7 +129,7 @@ bool CsvReader::advance() {
   const int64_t blank = scanner_.line();
   while (scanner_.next()) {
     if (is_blank(scanner_)) continue;
-    fail<IoError>(kWhere, scanner_.name() + ", line " + std::to_string(blank), "a row of numbers",
+    fail<IoError>(kReadCsv, scanner_.name() + ", line " + std::to_string(blank), "a row of numbers",
                   "a blank line", "Remove it; blank lines may stand at the end of the file only.");
   }
   return false;
@@ -137,7 +137,7 @@ bool CsvReader::advance() {
 
 at::Tensor CsvReader::next(int64_t max_rows) {
   if (max_rows < 1) {
-    fail<ShapeError>(kWhere, "max_rows", ">= 1", std::to_string(max_rows), "Ask for some rows.");
+    fail<ShapeError>(kReadCsv, "max_rows", ">= 1", std::to_string(max_rows), "Ask for some rows.");
   }
   const auto width = static_cast<int64_t>(columns_.size());
   at::Tensor out = at::empty({max_rows, width}, at::TensorOptions().dtype(at::kDouble));
@@ -152,7 +152,7 @@ at::Tensor CsvReader::next(int64_t max_rows) {
     ++rows_read_;
   }
   if (rows_read_ == 0) {
-    fail<IoError>(kWhere, scanner_.name(), "rows of data", "a header only",
+    fail<IoError>(kReadCsv, scanner_.name(), "rows of data", "a header only",
                   "Check that the file was written completely.");
   }
   return out.narrow(0, 0, count);
@@ -211,21 +211,21 @@ void CsvReader::fail_value(std::string_view field, int64_t column) const {
   const std::string_view text = trim(field);
   const std::string shown = in_quotes(text);
   if (stands_for_missing(text)) {
-    fail<DomainError>(kWhere, place(column), "a number", "a missing value " + shown,
+    fail<DomainError>(kReadCsv, place(column), "a number", "a missing value " + shown,
                       "Remove or impute such rows, or leave the column out with columns = [...].");
   }
   if (is_number(text)) {
-    fail<DomainError>(kWhere, place(column), "a finite number within float64", shown,
+    fail<DomainError>(kReadCsv, place(column), "a finite number within float64", shown,
                       "Remove or impute such rows.");
   }
-  fail<DomainError>(kWhere, place(column), "a number", shown,
+  fail<DomainError>(kReadCsv, place(column), "a number", shown,
                     "Select numeric columns with columns = [...], and check the delimiter (comma, "
                     "tab, semicolon) and that decimals have a point.");
 }
 
 void CsvReader::fail_count(int64_t got) const {
   const std::vector<std::string> fields = scanner_.fields();
-  fail<IoError>(kWhere,
+  fail<IoError>(kReadCsv,
                 scanner_.name() + ", line " + std::to_string(scanner_.line()) + " (row " +
                     std::to_string(rows_read_) + ")",
                 std::to_string(slot_.size()) + " fields, as in line 1",

@@ -14,16 +14,16 @@ namespace contraflow::data {
 namespace {
 
 constexpr size_t kChunkBytes = size_t{1} << 20;
-constexpr const char* kWhere = "read_csv";
+constexpr const char* kScanCsv = "read_csv";
 
 std::FILE* open_file(const std::filesystem::path& path) {
   std::error_code ignored;  // what is wrong comes out when the file is opened
   if (std::filesystem::is_directory(path, ignored)) {
-    fail<IoError>(kWhere, path.string(), "a file", "a folder", "Name the file inside of it.");
+    fail<IoError>(kScanCsv, path.string(), "a file", "a folder", "Name the file inside of it.");
   }
   std::FILE* file = std::fopen(path.c_str(), "rb");
   if (file == nullptr) {
-    fail<IoError>(kWhere, path.string(), "a readable file", std::strerror(errno),
+    fail<IoError>(kScanCsv, path.string(), "a readable file", std::strerror(errno),
                   "Check the path and its permissions.");
   }
   return file;
@@ -114,13 +114,14 @@ bool CsvScanner::fill() {
   const size_t room = std::min(buffer_.size() - end_, kChunkBytes);
   const size_t count = std::fread(buffer_.data() + end_, 1, room, file_.get());
   if (count == 0 && std::ferror(file_.get()) != 0) {
-    fail<IoError>(kWhere, name_, "to read", std::strerror(errno), "Check the disk and try again.");
+    fail<IoError>(kScanCsv, name_, "to read", std::strerror(errno),
+                  "Check the disk and try again.");
   }
   const char* fresh = buffer_.data() + end_;
   if (const void* nul = std::memchr(fresh, '\0', count)) {
     const auto lines =
         std::count(std::as_const(buffer_).data(), static_cast<const char*>(nul), '\n');
-    fail<IoError>(kWhere, name_ + ", line " + std::to_string(std::max<int64_t>(line_, 1) + lines),
+    fail<IoError>(kScanCsv, name_ + ", line " + std::to_string(std::max<int64_t>(line_, 1) + lines),
                   "text", "a NUL byte",
                   "Save the file as UTF-8 text; UTF-16 and binary files are not read.");
   }
@@ -133,14 +134,14 @@ bool CsvScanner::fill() {
 void CsvScanner::check_length(size_t bytes) const {
   if (bytes <= max_record_bytes_) return;
   if (quotes_ % 2 != 0) fail_open_quote();
-  fail<IoError>(kWhere, name_ + ", line " + std::to_string(line_),
+  fail<IoError>(kScanCsv, name_ + ", line " + std::to_string(line_),
                 "a line of at most " + format_bytes(static_cast<int64_t>(max_record_bytes_)),
                 "a longer one",
                 "Check that this is a CSV file with line ends, or raise max_record_bytes.");
 }
 
 void CsvScanner::fail_open_quote() const {
-  fail<IoError>(kWhere, name_ + ", line " + std::to_string(line_), "a closing quote",
+  fail<IoError>(kScanCsv, name_ + ", line " + std::to_string(line_), "a closing quote",
                 end_of_file_ ? "the end of the file" : "a field that does not end",
                 "Close the quote that opens in this record; the file may be cut off.");
 }
@@ -173,7 +174,7 @@ size_t CsvScanner::read_field(std::string_view text, size_t at, std::string& fie
       field.push_back('"');
     }
   }
-  fail<IoError>(kWhere, name_ + ", line " + std::to_string(line_),
+  fail<IoError>(kScanCsv, name_ + ", line " + std::to_string(line_),
                 "quotes around whole fields, doubled inside of them", in_quotes(text),
                 "Write \"\" for a quote inside of a quoted field.");
 }

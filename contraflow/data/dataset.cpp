@@ -19,7 +19,7 @@
 namespace contraflow::data {
 namespace {
 
-constexpr const char* kWhere = "data";
+constexpr const char* kData = "data";
 constexpr const char* kBuiltinLabel = "label";  // of the digits and the toys
 
 Rng rng_of(const DataOptions& options) {
@@ -39,7 +39,7 @@ SourcePtr table_part(const char* part, const Batch& all, const at::Tensor& rows,
 at::Tensor read_weights(const std::string& path, int64_t rows, const std::string& data) {
   const Table table = read_table(path);
   if (table.rows.size(1) != 1 || table.rows.size(0) != rows) {
-    fail<ShapeError>(kWhere, "weight '" + path + "'",
+    fail<ShapeError>(kData, "weight '" + path + "'",
                      "one column of " + std::to_string(rows) + " rows, one for each row of " + data,
                      c10::str(table.rows.sizes()), "Give one weight per row, in the same order.");
   }
@@ -67,7 +67,7 @@ void split_table(const Table& table, const std::vector<int64_t>& event_shape,
   all.x = all.x.reshape(shape);
   if (!options.weight.empty() && out.layout.weight.empty()) {
     const at::Tensor weight = read_weights(options.weight, table.rows.size(0), options.name);
-    check_weights(kWhere, "weight '" + options.weight + "'", weight);
+    check_weights(kData, "weight '" + options.weight + "'", weight);
     all.weight = weight.to(dtype);
   }
   const Rng rng = rng_of(options);
@@ -97,7 +97,7 @@ RowLayout resolve_layout(const std::vector<std::string>& names, const DataOption
     if (wanted.empty()) return out;
     for (const int64_t c : find_columns(names, wanted, source)) {
       if (taken[static_cast<size_t>(c)]) {
-        fail<ConfigError>(kWhere, source, "one meaning for each column",
+        fail<ConfigError>(kData, source, "one meaning for each column",
                           in_quotes(names[static_cast<size_t>(c)]) + " with two",
                           "Name it in one of columns, condition, label and weight.");
       }
@@ -115,7 +115,7 @@ RowLayout resolve_layout(const std::vector<std::string>& names, const DataOption
   layout.columns = take(options.columns);
   for (const std::string& name : layout.columns) {
     if (only_given.empty() || name != only_given) continue;
-    fail<ConfigError>(kWhere, "columns", "columns with a density", in_quotes(name) + ", a class",
+    fail<ConfigError>(kData, "columns", "columns with a density", in_quotes(name) + ", a class",
                       "Remove it; label = " + in_quotes(name) + " conditions on it.");
   }
   if (!options.columns.empty()) return layout;
@@ -124,7 +124,7 @@ RowLayout resolve_layout(const std::vector<std::string>& names, const DataOption
     if (!taken[c] && !hidden) layout.columns.push_back(reference(names, static_cast<int64_t>(c)));
   }
   if (layout.columns.empty()) {
-    fail<ConfigError>(kWhere, source, "a column to model", "none that is left",
+    fail<ConfigError>(kData, source, "a column to model", "none that is left",
                       "Remove one from condition, label or weight.");
   }
   return layout;
@@ -140,16 +140,16 @@ SourcePtr toy_part(const char* part, int64_t rows, const ToySource& stream, cons
 // Columns of a toy density and the label, where it has one.
 RowLayout toy_layout(const ToyDensity& density, const DataOptions& options) {
   if (!options.weight.empty() || options.levels != 0 || !options.bounds.empty()) {
-    fail<ConfigError>(kWhere, "name", "a file, to choose weight, levels or bounds of",
+    fail<ConfigError>(kData, "name", "a file, to choose weight, levels or bounds of",
                       "the toy density '" + options.name + "'",
                       "Remove weight, levels and bounds.");
   }
   if (!options.label.empty() && options.label != kBuiltinLabel) {
-    fail<ConfigError>(kWhere, "label", in_quotes(kBuiltinLabel) + ", the part a sample is from",
+    fail<ConfigError>(kData, "label", in_quotes(kBuiltinLabel) + ", the part a sample is from",
                       in_quotes(options.label), "Use condition for a column of numbers.");
   }
   if (!options.label.empty() && density.labels == 1) {
-    fail<ConfigError>(kWhere, "label", "a toy density of several parts",
+    fail<ConfigError>(kData, "label", "a toy density of several parts",
                       in_quotes(options.name) + ", which is one piece",
                       "Remove label, or choose for example 8gaussians.");
   }
@@ -193,11 +193,11 @@ Dataset open_digits(DataOptions options, at::ScalarType dtype) {
   }
   table.columns.emplace_back(kBuiltinLabel);
   if (options.levels != 0 && options.levels != Digits::kLevels) {
-    fail<ConfigError>(kWhere, "levels", "17, or unset, for the digits",
+    fail<ConfigError>(kData, "levels", "17, or unset, for the digits",
                       std::to_string(options.levels), "Remove levels.");
   }
   if (!options.bounds.empty() || !options.weight.empty() || !options.condition.empty()) {
-    fail<ConfigError>(kWhere, "digits", "pixels, and the label as the only condition",
+    fail<ConfigError>(kData, "digits", "pixels, and the label as the only condition",
                       "bounds, weight or condition",
                       "Remove these; label = \"label\" is possible.");
   }
@@ -228,7 +228,7 @@ Dataset open_file(const DataOptions& options, at::ScalarType dtype) {
     if (!options.condition.empty() || !options.label.empty() || weight_column ||
         !options.columns.empty()) {
       fail<ConfigError>(
-          kWhere, options.name, "a table, to choose columns of",
+          kData, options.name, "a table, to choose columns of",
           "events of shape " + c10::str(at::IntArrayRef(opened->event_shape())),
           "Remove columns, condition and label; weights may come from a file of their own.");
     }
@@ -258,13 +258,13 @@ Dataset open_file(const DataOptions& options, at::ScalarType dtype) {
     }
     auto near = nearest_match(path.filename().string(), siblings);
     if (near) near = (path.parent_path() / *near).string();
-    fail<IoError>(kWhere, "name", "a file", in_quotes(name, 200) + ", which does not exist",
+    fail<IoError>(kData, "name", "a file", in_quotes(name, 200) + ", which does not exist",
                   did_you_mean(near, "Check the path; relative ones count from " +
                                          fs::current_path(error).string() + "."));
   }
   const std::vector<std::string> names = builtin_data_names();
   const auto near = nearest_match(name, names);
-  fail<ConfigError>(kWhere, "name", "one of " + join(names, ", ") + ", or the path of a file",
+  fail<ConfigError>(kData, "name", "one of " + join(names, ", ") + ", or the path of a file",
                     in_quotes(name),
                     did_you_mean(near, "Choose a name of the list, or a .csv or .npy file."));
 }
@@ -274,12 +274,12 @@ Dataset open_file(const DataOptions& options, at::ScalarType dtype) {
 void validate(const DataOptions& options) {
   if (!options.bounds.empty() &&
       !(options.bounds.size() == 2 && options.bounds[0] < options.bounds[1])) {
-    fail<ConfigError>(kWhere, "bounds", "[low, high] with low < high",
+    fail<ConfigError>(kData, "bounds", "[low, high] with low < high",
                       c10::str(at::ArrayRef<double>(options.bounds)),
                       "For example bounds = [0, 1].");
   }
   if (!options.bounds.empty() && options.levels > 0) {
-    fail<ConfigError>(kWhere, "bounds", "levels or bounds", "both",
+    fail<ConfigError>(kData, "bounds", "levels or bounds", "both",
                       "Integers 0 .. levels - 1 are bounded already; remove bounds.");
   }
 }
@@ -292,7 +292,7 @@ std::vector<std::string> builtin_data_names() {
 }
 
 Dataset open_data(const DataOptions& options, at::ScalarType dtype) {
-  check_options(options, kWhere);
+  check_options(options, kData);
   if (const ToyDensity* toy = find_toy(options.name)) return open_toy(*toy, options, dtype);
   if (options.name == "digits") return open_digits(options, dtype);
   std::error_code error;

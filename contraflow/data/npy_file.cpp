@@ -17,7 +17,7 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "byte swapping below assumes it");
 
-constexpr const char* kWhere = "read_npy";
+constexpr const char* kReadNpy = "read_npy";
 constexpr const char* kRewrite = "Write the file again with numpy.save().";
 
 // Converts `count` values; returns the position of the first that float64 cannot hold, or -1.
@@ -74,13 +74,13 @@ std::string NpyFile::read_header() {
   file_.read_at(0, {bytes.data(), available});
   const auto start = std::bit_cast<std::array<uint8_t, 12>>(bytes);
   if (available < 10 || std::memcmp(bytes.data(), "\x93NUMPY", 6) != 0) {
-    fail<IoError>(kWhere, name_, "a file that starts with \\x93NUMPY",
+    fail<IoError>(kReadNpy, name_, "a file that starts with \\x93NUMPY",
                   available == 0 ? "an empty file" : "something else",
                   "Check that this is an .npy file; .npz archives hold several of them.");
   }
   const int version = start[6];
   if (version < 1 || version > 3 || start[7] != 0) {
-    fail<IoError>(kWhere, name_, "format version 1.0, 2.0 or 3.0",
+    fail<IoError>(kReadNpy, name_, "format version 1.0, 2.0 or 3.0",
                   std::to_string(version) + "." + std::to_string(start[7]), kRewrite);
   }
   int64_t length = start[8] | start[9] << 8;
@@ -88,7 +88,7 @@ std::string NpyFile::read_header() {
   const int64_t text_offset = version > 1 ? 12 : 10;
   constexpr int64_t kLongest = int64_t{1} << 20;
   if (length > kLongest || text_offset + length > file_.size()) {
-    fail<IoError>(kWhere, name_,
+    fail<IoError>(kReadNpy, name_,
                   "a header within the file's " + format_bytes(file_.size()) + " and 1 MiB",
                   format_bytes(length), "The file is cut off or damaged. " + std::string(kRewrite));
   }
@@ -103,7 +103,7 @@ void NpyFile::check_size() const {
   const int64_t expected = header_.count() * header_.item_bytes;
   const int64_t got = file_.size() - data_offset_;
   if (got == expected) return;
-  fail<IoError>(kWhere, name_,
+  fail<IoError>(kReadNpy, name_,
                 std::to_string(expected) + " bytes of values for shape " +
                     c10::str(at::IntArrayRef(header_.shape)),
                 std::to_string(got),
@@ -126,7 +126,7 @@ void NpyFile::read_values(int64_t first_value, int64_t count, double* out) const
     file_.read_at(data_offset_ + (first_value + done) * header_.item_bytes, bytes);
     const int64_t bad = convert_block(bytes.data(), now, header_.big_endian, out + done);
     if (bad < 0) continue;
-    fail<DomainError>(kWhere, name_, "integers within 2^53, which float64 holds exactly",
+    fail<DomainError>(kReadNpy, name_, "integers within 2^53, which float64 holds exactly",
                       "a larger one as value " + std::to_string(first_value + done + bad),
                       "Subtract an offset, or save float64.");
   }

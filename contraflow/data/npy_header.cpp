@@ -10,7 +10,7 @@
 namespace contraflow::data {
 namespace {
 
-constexpr const char* kWhere = "read_npy";
+constexpr const char* kReadNpyHeader = "read_npy";
 constexpr size_t kMaxDimensions = 32;
 
 // A cursor over the dictionary's text.
@@ -144,15 +144,15 @@ class Parser {
   }
 
   [[noreturn]] void malformed(const std::string& expected) const {
-    fail<IoError>(kWhere, file_, expected + " in the header", in_quotes(text_, 120),
+    fail<IoError>(kReadNpyHeader, file_, expected + " in the header", in_quotes(text_, 120),
                   "The file is damaged or not an .npy file; write it again with numpy.save().");
   }
   [[noreturn]] void unsupported(const std::string& got, const std::string& remedy) const {
-    fail<IoError>(kWhere, file_, "values of type f2, f4, f8, i1 to i8, u1 to u8 or bool", got,
-                  remedy);
+    fail<IoError>(kReadNpyHeader, file_, "values of type f2, f4, f8, i1 to i8, u1 to u8 or bool",
+                  got, remedy);
   }
   [[noreturn]] void absurd() const {
-    fail<IoError>(kWhere, file_, "a shape that fits into memory", in_quotes(text_, 120),
+    fail<IoError>(kReadNpyHeader, file_, "a shape that fits into memory", in_quotes(text_, 120),
                   "The header is damaged; write the file again with numpy.save().");
   }
 
@@ -177,7 +177,7 @@ int64_t NpyHeader::count() const {
 
 NpyHeader parse_npy_header(std::string_view text, const std::string& file) {
   if (text.find('\0') != std::string_view::npos) {
-    fail<IoError>(kWhere, file, "text in the header", "a NUL byte",
+    fail<IoError>(kReadNpyHeader, file, "text in the header", "a NUL byte",
                   "The file is damaged; write it again with numpy.save().");
   }
   return Parser(text, file).parse();

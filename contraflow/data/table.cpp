@@ -12,7 +12,7 @@
 namespace contraflow::data {
 namespace {
 
-constexpr const char* kWhere = "check_table";
+constexpr const char* kCheckTable = "check_table";
 
 // Throws for the first value of `bad`, a mask of the table's shape.
 void require_none(const Table& table, const at::Tensor& bad, const std::string& expected,
@@ -21,7 +21,7 @@ void require_none(const Table& table, const at::Tensor& bad, const std::string& 
   const at::Tensor first = bad.nonzero()[0];
   const int64_t row = first[0].item<int64_t>();
   const int64_t column = first[1].item<int64_t>();
-  fail<DomainError>(kWhere,
+  fail<DomainError>(kCheckTable,
                     table.source + ", row " + std::to_string(row) + ", column " +
                         std::to_string(column) + " " +
                         in_quotes(table.columns[static_cast<size_t>(column)]),
@@ -36,7 +36,7 @@ void check_constant_columns(const Table& table) {
     if (constant[c].item<bool>()) names.push_back(table.columns[static_cast<size_t>(c)]);
   }
   fail<DomainError>(
-      kWhere, table.source, "columns that vary, since a constant has no density",
+      kCheckTable, table.source, "columns that vary, since a constant has no density",
       "one value only in " + shorten(join(names, ", "), 200),
       "Leave them out with columns = [...]; for integers to be dequantized set levels.");
 }
@@ -71,12 +71,12 @@ Table read_table(const std::filesystem::path& path, const FileOptions& options) 
 void check_table(const Table& table, const TableRules& rules) {
   const at::Tensor& x = table.rows;
   if (x.dim() != 2 || x.size(1) != static_cast<int64_t>(table.columns.size()) || x.size(1) == 0) {
-    fail<ShapeError>(kWhere, table.source,
+    fail<ShapeError>(kCheckTable, table.source,
                      "rows [N, " + std::to_string(table.columns.size()) + "] with some column",
                      c10::str(x.sizes()), "Select at least one column.");
   }
   if (x.size(0) < 2) {
-    fail<ShapeError>(kWhere, table.source, "two rows or more", std::to_string(x.size(0)),
+    fail<ShapeError>(kCheckTable, table.source, "two rows or more", std::to_string(x.size(0)),
                      "A density cannot be fitted to fewer; check that the file is complete.");
   }
   require_none(table, at::isfinite(x).logical_not(), "a finite value",

@@ -12,7 +12,7 @@
 namespace contraflow {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr double kNoBound = std::numeric_limits<double>::infinity();
 constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 
 /// Continued fraction of the incomplete beta function (modified Lentz), for x < (a+1)/(a+b+2).
@@ -61,7 +61,7 @@ double student_t_quantile(double level, double degrees_of_freedom) {
     fail<DomainError>("student_t_quantile", "level", "in (0, 1)", std::to_string(level),
                       "Use for example 0.95.");
   }
-  if (!(degrees_of_freedom > 0.0)) return kInfinity;
+  if (!(degrees_of_freedom > 0.0)) return kNoBound;
   const double tail = 1.0 - level;
   double low = 0.0;
   double high = 1.0;
@@ -74,7 +74,7 @@ double student_t_quantile(double level, double degrees_of_freedom) {
 }
 
 Interval Estimate::interval(double level) const {
-  if (count < 2) return {-kInfinity, kInfinity};
+  if (count < 2) return {-kNoBound, kNoBound};
   const double reach = standard_error * student_t_quantile(level, static_cast<double>(count - 1));
   return {mean - reach, mean + reach};
 }

@@ -4,10 +4,10 @@
 #include <cmath>
 #include <limits>
 
+#include "contraflow/networks/epsilon.h"
+
 namespace contraflow {
 namespace {
-
-constexpr double kEps = std::numeric_limits<double>::epsilon();
 
 void scale(double* x, double factor, int64_t n) {
   for (int64_t i = 0; i < n; ++i) x[i] *= factor;
@@ -32,8 +32,8 @@ struct Tridiagonal {
     double low = *std::max_element(a.begin(), a.end()), high = low;
     for (size_t i = 0; i < a.size(); ++i)
       high = std::max(high, a[i] + std::abs(off(i)) + (i > 0 ? std::abs(off(i - 1)) : 0.0));
-    high *= 1 + 4 * kEps;
-    for (int k = 0; k < 60 && high - low > 2 * kEps * high; ++k) {
+    high *= 1 + 4 * kEpsilon;
+    for (int k = 0; k < 60 && high - low > 2 * kEpsilon * high; ++k) {
       const double middle = (low + high) / 2;
       (exceeds(middle) ? low : high) = middle;
     }
@@ -43,13 +43,13 @@ struct Tridiagonal {
   // The eigenvector, by two steps of inverse iteration with a shift just above the eigenvalue,
   // where x - T is positive definite and elimination needs no pivoting.
   std::vector<double> vector(double value) const {
-    const double shift = value * (1 + 16 * kEps) + std::numeric_limits<double>::min();
+    const double shift = value * (1 + 16 * kEpsilon) + std::numeric_limits<double>::min();
     std::vector<double> s(a.size(), 1.0), pivot(a.size());
     for (int round = 0; round < 3; ++round) {
       for (size_t i = 0; i < a.size(); ++i) {
         const double before = i > 0 ? off(i - 1) / pivot[i - 1] : 0.0;
         pivot[i] = shift - a[i] - (i > 0 ? off(i - 1) * before : 0.0);
-        if (!(pivot[i] > kEps * kEps * shift)) pivot[i] = kEps * kEps * shift;
+        if (!(pivot[i] > kEpsilon * kEpsilon * shift)) pivot[i] = kEpsilon * kEpsilon * shift;
         if (i > 0) s[i] += before * s[i - 1];
       }
       for (size_t i = a.size(); i-- > 0;)

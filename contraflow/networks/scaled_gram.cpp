@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "contraflow/kernels/cholesky.h"
 #include "contraflow/kernels/isa.h"
 #include "contraflow/kernels/tile/arena.h"
 #include "contraflow/kernels/tile/workspace.h"
+#include "contraflow/networks/epsilon.h"
 
 namespace contraflow {
 namespace {
@@ -15,8 +15,6 @@ namespace {
 using kernels::Arena;
 using kernels::dense_padded;
 using kernels::DenseMatrix;
-
-constexpr double kEps = std::numeric_limits<double>::epsilon();
 
 // A power of two that, like its inverse, is well inside the range.
 double power_near(double largest) {
@@ -46,12 +44,12 @@ int64_t place(ScaledGram& gram, Arena arena) {
 double rounding_shift(const ScaledGram& gram, double c) {
   const auto m = static_cast<double>(gram.tall.rows);
   const auto n = static_cast<double>(gram.tall.columns);
-  return 4 * kEps * (m + n + 2) * (n * c + gram.trace);
+  return 4 * kEpsilon * (m + n + 2) * (n * c + gram.trace);
 }
 
 // An entrywise error of gamma |W|^T|W| moves an eigenvalue by at most gamma times the trace.
 double quotient_slack(const ScaledGram& gram) {
-  return 4 * kEps * static_cast<double>(gram.tall.rows + gram.tall.columns) * gram.trace;
+  return 4 * kEpsilon * static_cast<double>(gram.tall.rows + gram.tall.columns) * gram.trace;
 }
 
 }  // namespace
@@ -83,7 +81,7 @@ void ScaledGram::write_pair(double* left, double* right) const {
 
 NormInterval ScaledGram::interval(double quotient, double bound) const {
   return {scale * std::sqrt(std::max(0.0, quotient - quotient_slack(*this))),
-          scale * std::sqrt(bound) * (1 + 4 * kEps)};
+          scale * std::sqrt(bound) * (1 + 4 * kEpsilon)};
 }
 
 template <class T>

@@ -2,15 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <vector>
+
+#include "contraflow/networks/epsilon.h"
 
 namespace contraflow {
 namespace {
 
 // Legend: n smaller side, m longer side; ms, ns: both padded with zeros to whole lanes.
 constexpr int64_t kLanes = 8;
-constexpr double kEps = std::numeric_limits<double>::epsilon();
 
 // Eight neighbours in four registers of the least machine; written out, because -O2 leaves small
 // loops over arrays in memory.
@@ -120,7 +120,7 @@ void form_gram(Workspace& k) {
 // which adds one rounding per entry and stays within its factor of four.
 double rounding_shift(const Workspace& k, double c) {
   const auto n = static_cast<double>(k.n);
-  return 4 * kEps * (static_cast<double>(k.m) + n + 2) * (n * c + k.trace);
+  return 4 * kEpsilon * (static_cast<double>(k.m) + n + 2) * (n * c + k.trace);
 }
 
 // R^T R = (c - shift) I - G; false when a pivot is not positive.
@@ -292,10 +292,10 @@ std::optional<NormInterval> small_norm_bounds(const T* weight, int64_t rows, int
   }
   write_pair(k, shorter, cols <= rows ? left : right);
   // As in scaled_gram.cpp.
-  const double slack = 4 * kEps * static_cast<double>(k.m + k.n) * k.trace;
+  const double slack = 4 * kEpsilon * static_cast<double>(k.m + k.n) * k.trace;
   const double lower = std::sqrt(std::max(0.0, top.value - slack));
   if (method == NormMethod::kEstimated) return NormInterval{lower, lower};
-  return NormInterval{lower, std::sqrt(upper) * (1 + 4 * kEps)};
+  return NormInterval{lower, std::sqrt(upper) * (1 + 4 * kEpsilon)};
 }
 
 template std::optional<NormInterval> small_norm_bounds(const float*, int64_t, int64_t, double*,

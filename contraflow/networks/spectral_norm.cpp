@@ -4,18 +4,16 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <optional>
 
 #include "contraflow/core/error.h"
+#include "contraflow/networks/epsilon.h"
 #include "contraflow/networks/lanczos.h"
 #include "contraflow/networks/scaled_gram.h"
 #include "contraflow/networks/small_norm.h"
 
 namespace contraflow {
 namespace {
-
-constexpr double kEps = std::numeric_limits<double>::epsilon();
 
 // The full matrix as a view, for LibTorch's own algorithms.
 at::Tensor gram_tensor(const ScaledGram& gram) {
@@ -49,7 +47,7 @@ double gram_upper(const ScaledGram& gram) {
   const double lambda = std::exp((log_norm + std::log(m.norm().item<double>())) / power);
   const auto n = static_cast<double>(gram.tall.columns);
   // Each product's relative rounding (2 n eps in Frobenius norm) enters divided by its power.
-  return lambda * (1 + 8 * kEps * (n + static_cast<double>(gram.tall.rows)) * n);
+  return lambda * (1 + 8 * kEpsilon * (n + static_cast<double>(gram.tall.rows)) * n);
 }
 
 double raised(double value, double step) { return value * (1 + step) * (1 + step); }

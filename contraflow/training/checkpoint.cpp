@@ -2,7 +2,6 @@
 
 #include <ATen/ATen.h>
 
-#include <cmath>
 #include <limits>
 
 #include "contraflow/core/error.h"
@@ -15,7 +14,7 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr const char* kWhere = "checkpoint";
+constexpr const char* kCheckpoint = "checkpoint";
 constexpr const char* kFormat = "contraflow-checkpoint";
 
 struct Group {
@@ -27,10 +26,6 @@ constexpr std::array kGroups{Group{"weights.", &Checkpoint::weights},
                              Group{"adam.first_moment.", &Checkpoint::first_moment},
                              Group{"adam.second_moment.", &Checkpoint::second_moment}};
 
-ordered_json number(double value) {
-  return std::isfinite(value) ? ordered_json(value) : ordered_json(nullptr);
-}
-
 double number_from(const ordered_json& value) {
   return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
 }
@@ -39,8 +34,8 @@ ordered_json counters_to_json(const TrainingCounters& c) {
   ordered_json out{{"step", c.step}, {"stale_validations", c.stale_validations}};
   if (c.best) {
     out["best"] = {{"step", c.best->step},
-                   {"loss", number(c.best->loss.mean)},
-                   {"standard_error", number(c.best->loss.standard_error)},
+                   {"loss", json_number(c.best->loss.mean)},
+                   {"standard_error", json_number(c.best->loss.standard_error)},
                    {"rows", c.best->loss.rows}};
   }
   return out;
@@ -61,7 +56,7 @@ TrainingCounters counters_from_json(const ordered_json& json) {
 
 [[noreturn]] void malformed(const std::string& path, const std::string& expected,
                             const std::string& got) {
-  fail<IoError>(kWhere, path, expected, got,
+  fail<IoError>(kCheckpoint, path, expected, got,
                 "Use a checkpoint that contraflow wrote; this one may be damaged.");
 }
 
@@ -81,7 +76,7 @@ void check_format(const SafetensorsFile& file, const std::string& path) {
   }
   const std::string& version = metadata(file, "format_version", path);
   if (version == std::to_string(kCheckpointVersion)) return;
-  fail<IoError>(kWhere, path, "format version " + std::to_string(kCheckpointVersion),
+  fail<IoError>(kCheckpoint, path, "format version " + std::to_string(kCheckpointVersion),
                 "'" + version + "'", "Read it with the version of contraflow that wrote it.");
 }
 
@@ -119,7 +114,7 @@ WeightChoice resolve(const Checkpoint& checkpoint, WeightChoice choice, const st
                        (choice == WeightChoice::kEma && checkpoint.ema.empty());
   if (!missing) return choice;
   fail<ConfigError>(
-      kWhere, source, std::string(enum_name(choice)) + " weights", "none",
+      kCheckpoint, source, std::string(enum_name(choice)) + " weights", "none",
       choice == WeightChoice::kBest
           ? "They come from validation (training.validate_every); use 'last' or 'ema'."
           : "They come from averaging (training.ema_decay); use 'last' or 'best'.");
@@ -189,7 +184,7 @@ WeightChoice load_weights(Flow& flow, const Checkpoint& checkpoint, WeightChoice
                           const std::string& source) {
   const WeightChoice chosen = resolve(checkpoint, choice, source);
   const NamedTensors state = state_of(flow);
-  const StateOrigin origin{kWhere, source};
+  const StateOrigin origin{kCheckpoint, source};
   if (chosen == WeightChoice::kBest) {
     copy_state(state, checkpoint.best, origin);
     return chosen;

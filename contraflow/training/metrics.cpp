@@ -3,22 +3,18 @@
 #include <c10/util/StringUtil.h>
 
 #include <cerrno>
-#include <cmath>
 #include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "contraflow/core/error.h"
+#include "contraflow/core/json.h"
 
 namespace contraflow {
 namespace {
 
 using nlohmann::ordered_json;
-
-ordered_json number(double value) {
-  return std::isfinite(value) ? ordered_json(value) : ordered_json(nullptr);
-}
 
 // The step of a line that is a whole record.
 std::optional<int64_t> step_of(const ordered_json& line) {
@@ -32,14 +28,14 @@ std::optional<int64_t> step_of(const ordered_json& line) {
 
 ordered_json metrics_to_json(const MetricsRecord& r) {
   ordered_json out{{"step", r.step},
-                   {"loss", number(r.loss.mean)},
-                   {"loss_standard_error", number(r.loss.standard_error)},
-                   {"gradient_norm", number(r.gradient_norm)},
-                   {"learning_rate", number(r.learning_rate)},
-                   {"seconds", number(r.seconds)}};
+                   {"loss", json_number(r.loss.mean)},
+                   {"loss_standard_error", json_number(r.loss.standard_error)},
+                   {"gradient_norm", json_number(r.gradient_norm)},
+                   {"learning_rate", json_number(r.learning_rate)},
+                   {"seconds", json_number(r.seconds)}};
   if (r.validation) {
-    out["validation_loss"] = number(r.validation->mean);
-    out["validation_standard_error"] = number(r.validation->standard_error);
+    out["validation_loss"] = json_number(r.validation->mean);
+    out["validation_standard_error"] = json_number(r.validation->standard_error);
     out["validation_rows"] = r.validation->rows;
     out["is_best"] = r.is_best;
   }

@@ -15,7 +15,7 @@
 namespace contraflow {
 namespace {
 
-constexpr const char* kWhere = "fit_reverse_kl";
+constexpr const char* kFitReverseKl = "fit_reverse_kl";
 
 void prepare(Flow& flow, int64_t count, const Rng& rng) {
   Context context;
@@ -56,18 +56,18 @@ DifferentiableSample differentiable_sample(const Flow& flow, int64_t count, cons
 
 void ReverseKl::check(const Flow& flow, const TrainingOptions& options) const {
   if (options.objective != ObjectiveKind::kReverseKl) {
-    fail<ConfigError>(kWhere, "training.objective", "\"reverse_kl\" for an energy",
+    fail<ConfigError>(kFitReverseKl, "training.objective", "\"reverse_kl\" for an energy",
                       "\"" + std::string(enum_name(options.objective)) + "\"",
                       "Use fit() with rows of data.");
   }
   if (flow.condition_size() > 0) {
-    fail<ConfigError>(kWhere, "flow", "an unconditional flow",
+    fail<ConfigError>(kFitReverseKl, "flow", "an unconditional flow",
                       c10::str("a condition of width ", flow.condition_size()),
                       "Fit one flow for each condition.");
   }
   for (const at::Tensor& p : flow.base()->parameters()) {
     if (!p.requires_grad()) continue;
-    fail<ConfigError>(kWhere, "base", "a base without trainable parameters",
+    fail<ConfigError>(kFitReverseKl, "base", "a base without trainable parameters",
                       "one whose samples carry no gradient", "Use base 'normal', or freeze it.");
   }
 }

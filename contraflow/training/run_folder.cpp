@@ -16,7 +16,7 @@
 namespace contraflow {
 namespace {
 
-constexpr const char* kWhere = "run folder";
+constexpr const char* kRunFolder = "run folder";
 constexpr std::array kRunFiles{"config.toml", "metrics.jsonl", "checkpoint.safetensors"};
 
 }  // namespace
@@ -31,7 +31,7 @@ bool RunFolder::holds_run(const std::filesystem::path& path) {
 std::string RunFolder::read_config(const std::filesystem::path& path) {
   std::ifstream in(path / "config.toml", std::ios::binary);
   if (!in) {
-    fail<IoError>(kWhere, path.string(), "a run with a config.toml", "none that can be read",
+    fail<IoError>(kRunFolder, path.string(), "a run with a config.toml", "none that can be read",
                   "Name the folder of a run, as given to --out.");
   }
   std::ostringstream text;
@@ -45,7 +45,7 @@ RunFolder::RunFolder(std::filesystem::path path, RunMode mode, const std::string
   std::error_code error;
   std::filesystem::create_directories(path_, error);
   if (error || !std::filesystem::is_directory(path_)) {
-    fail<IoError>(kWhere, path_.string(), "a folder that can be made",
+    fail<IoError>(kRunFolder, path_.string(), "a folder that can be made",
                   error ? error.message() : "a file", "Choose another folder.");
   }
   lock();
@@ -68,12 +68,12 @@ bool RunFolder::has_checkpoint() const { return std::filesystem::exists(checkpoi
 void RunFolder::check_mode(RunMode mode) const {
   const bool holds = holds_run(path_);
   if (mode == RunMode::kNew && holds) {
-    fail<ConfigError>(kWhere, path_.string(), "a folder without a run", "one that holds a run",
+    fail<ConfigError>(kRunFolder, path_.string(), "a folder without a run", "one that holds a run",
                       "Continue it with --resume, replace it with --overwrite, or choose another "
                       "folder with --out.");
   }
   if (mode == RunMode::kResume && !std::filesystem::exists(config_path())) {
-    fail<ConfigError>(kWhere, path_.string(), "a folder with a run to resume",
+    fail<ConfigError>(kRunFolder, path_.string(), "a folder with a run to resume",
                       "no config.toml there", "Start the run without --resume.");
   }
 }
@@ -82,17 +82,17 @@ void RunFolder::lock() {
   const std::filesystem::path file = path_ / "lock";
   lock_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (lock_ < 0) {
-    fail<IoError>(kWhere, file.string(), "a file that can be written", std::strerror(errno),
+    fail<IoError>(kRunFolder, file.string(), "a file that can be written", std::strerror(errno),
                   "Check the permissions of the folder.");
   }
   if (::flock(lock_, LOCK_EX | LOCK_NB) == 0) return;
   const int reason = errno;
   ::close(lock_);
   if (reason != EWOULDBLOCK) {
-    fail<IoError>(kWhere, file.string(), "a file system with locks", std::strerror(reason),
+    fail<IoError>(kRunFolder, file.string(), "a file system with locks", std::strerror(reason),
                   "Choose a folder on a local disk.");
   }
-  fail<ConfigError>(kWhere, path_.string(), "a folder in which no other process trains",
+  fail<ConfigError>(kRunFolder, path_.string(), "a folder in which no other process trains",
                     "one that is locked", "Wait for the other process or choose another folder.");
 }
 

@@ -28,6 +28,12 @@ at::Tensor first_floating_tensor(const torch::nn::Module& module) {
   return {};
 }
 
+int64_t parameter_count(const torch::nn::Module& module) {
+  int64_t count = 0;
+  for (const at::Tensor& parameter : module.parameters()) count += parameter.numel();
+  return count;
+}
+
 void Transform::check_condition(const char* where, const at::Tensor& x,
                                 const Context& context) const {
   const int64_t width = condition_size();

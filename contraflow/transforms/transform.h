@@ -105,5 +105,7 @@ using TransformPtr = std::shared_ptr<Transform>;
 /// The first floating parameter or buffer of a module tree: it tells dtype and device. Undefined
 /// when there is none.
 at::Tensor first_floating_tensor(const torch::nn::Module& module);
+/// Numbers in all parameters of `module`.
+int64_t parameter_count(const torch::nn::Module& module);
 
 }  // namespace contraflow
