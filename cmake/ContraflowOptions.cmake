@@ -5,6 +5,7 @@ option(CONTRAFLOW_BUILD_BENCHMARKS "Build the benchmarks" OFF)
 option(CONTRAFLOW_WARNINGS_AS_ERRORS "Fail the build on a warning" ${PROJECT_IS_TOP_LEVEL})
 option(CONTRAFLOW_INSTALL "Make the install rules" ${PROJECT_IS_TOP_LEVEL})
 option(CONTRAFLOW_PCH "Precompile the LibTorch headers (400 MB in the build folder)" ON)
+option(CONTRAFLOW_UNITY "Compile the files of a folder together: a third of the time (OFF: one by one)" ON)
 option(CONTRAFLOW_CUDA "Build for CUDA; needs a CUDA toolkit and a CUDA build of LibTorch" OFF)
 set(CONTRAFLOW_SANITIZE "" CACHE STRING "Sanitizers, as in -fsanitize=...; empty: none")
 set(CONTRAFLOW_LIBTORCH "" CACHE PATH

@@ -48,6 +48,13 @@ function(contraflow_use_pch target)
   endif()
 endfunction()
 
+# contraflow_unity(target FILES): so many files of the target become one unit, because most of a compilation
+# is the headers. Names local to a file must then differ within a folder. 0: all files in one unit.
+function(contraflow_unity target files)
+  set_target_properties(${target} PROPERTIES
+    UNITY_BUILD ${CONTRAFLOW_UNITY} UNITY_BUILD_BATCH_SIZE ${files})
+endfunction()
+
 # contraflow_library(core SOURCES a.cpp b.cpp DEPENDS folder... [NO_TORCH])
 function(contraflow_library folder)
   cmake_parse_arguments(ARG "NO_TORCH" "" "SOURCES;DEPENDS" ${ARGN})
@@ -61,6 +68,7 @@ function(contraflow_library folder)
   endforeach()
   target_link_libraries(${target} PUBLIC nlohmann_json::nlohmann_json)
   contraflow_compile_settings(${target})
+  contraflow_unity(${target} 8)
   if(NOT ARG_NO_TORCH)
     target_link_libraries(${target} PUBLIC contraflow::libtorch)
     contraflow_use_pch(${target})
