@@ -4,22 +4,17 @@
 
 #include "cli/console.h"
 #include "contraflow/core/text.h"
-#include "contraflow/transforms/chain.h"
-#include "contraflow/transforms/contractive_block.h"
+#include "contraflow/transforms/contractive_map.h"
 
 namespace contraflow::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::vector<std::shared_ptr<ContractiveBlock>> blocks_of(const Flow& flow) {
-  const auto chain = std::dynamic_pointer_cast<Chain>(flow.transform());
-  const std::vector<TransformPtr> members =
-      chain ? chain->members() : std::vector<TransformPtr>{flow.transform()};
-  std::vector<std::shared_ptr<ContractiveBlock>> out;
-  for (const TransformPtr& member : members) {
-    if (auto block = std::dynamic_pointer_cast<ContractiveBlock>(member))
-      out.push_back(std::move(block));
+std::vector<const ContractiveMap*> blocks_of(const Flow& flow) {
+  std::vector<const ContractiveMap*> out;
+  for (const Member& leaf : leaves_of(flow.transform())) {
+    if (const ContractiveMap* map = leaf.transform->contractive()) out.push_back(map);
   }
   return out;
 }
@@ -32,7 +27,7 @@ Json block_forms_json(const Flow& flow) {
   for (const auto& block : blocks_of(flow)) {
     const BlockForm form = block->form();
     out.push_back({{"block", "block " + std::to_string(++number)},
-                   {"form", enum_name(block->options().form)},
+                   {"form", block->form_name()},
                    {"learned", block->learns_form()},
                    {"matrix", {form.a, form.b, form.c, form.d}}});
   }
@@ -48,7 +43,7 @@ std::string block_forms_text(const Flow& flow) {
   int64_t number = 0;
   for (const auto& block : blocks) {
     const BlockForm form = block->form();
-    const std::string start = enum_name(block->options().form);
+    const std::string start = block->form_name();
     table.add_row({"block " + std::to_string(++number),
                    block->learns_form() ? "learned from " + start : start, fixed(form.a, 4),
                    fixed(form.b, 4), fixed(form.c, 4), fixed(form.d, 4)});

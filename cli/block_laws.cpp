@@ -4,8 +4,7 @@
 
 #include "cli/console.h"
 #include "contraflow/core/text.h"
-#include "contraflow/transforms/chain.h"
-#include "contraflow/transforms/contractive_block.h"
+#include "contraflow/transforms/contractive_map.h"
 
 namespace contraflow::cli {
 namespace {
@@ -16,7 +15,7 @@ using Json = nlohmann::ordered_json;
 constexpr double kLeastShown = 1e-3;
 constexpr size_t kMostShown = 8;
 
-BlockLaw law_of(const ContractiveBlock& block, Phase phase, const RussianRoulette& options) {
+BlockLaw law_of(const ContractiveMap& block, Phase phase, const RussianRoulette& options) {
   const bool training = phase == Phase::kTrain;
   BlockLaw out;
   out.phase = training ? "training" : "evaluation";
@@ -52,15 +51,12 @@ std::string law_text(const BlockLaw& law) {
 }  // namespace
 
 std::vector<BlockLaw> block_laws(const Flow& flow) {
-  const auto chain = std::dynamic_pointer_cast<Chain>(flow.transform());
-  const std::vector<TransformPtr> members =
-      chain ? chain->members() : std::vector<TransformPtr>{flow.transform()};
   std::vector<BlockLaw> out;
   for (const Phase phase : {Phase::kTrain, Phase::kEvaluate}) {
     int64_t number = 0;
-    for (const TransformPtr& member : members) {
-      const auto block = std::dynamic_pointer_cast<ContractiveBlock>(member);
-      if (!block) continue;
+    for (const Member& leaf : leaves_of(flow.transform())) {
+      const ContractiveMap* block = leaf.transform->contractive();
+      if (block == nullptr) continue;
       ++number;
       const auto* options = std::get_if<RussianRoulette>(&block->log_det(phase));
       if (options == nullptr) continue;

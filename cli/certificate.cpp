@@ -8,7 +8,7 @@
 #include "contraflow/core/vector_norm.h"
 #include "contraflow/training/evaluation.h"
 #include "contraflow/transforms/chain.h"
-#include "contraflow/transforms/dequantize.h"
+#include "contraflow/transforms/contractive_map.h"
 
 namespace contraflow::cli {
 namespace {
@@ -73,15 +73,15 @@ double observed_lipschitz(const ContractiveNet& net, double order, const at::Ten
 class Certifier {
  public:
   Certifier(Flow& flow, const Rng& rng) : flow_(flow), rng_(rng) {
-    const auto chain = std::dynamic_pointer_cast<Chain>(flow.transform());
-    members_ = chain ? chain->members() : std::vector<TransformPtr>{flow.transform()};
+    for (const Member& member : flow.transform()->members()) members_.push_back(member.transform);
+    if (members_.empty()) members_.push_back(flow.transform());
     for (size_t k = 0; k < members_.size(); ++k) {
-      const auto block = std::dynamic_pointer_cast<ContractiveBlock>(members_[k]);
-      if (!block) continue;
+      const ContractiveMap* block = members_[k]->contractive();
+      if (block == nullptr) continue;
       block->net()->refresh(/*force=*/true);  // a proof of these weights, whatever was stored
       BlockCertificate certificate;
       certificate.name = "block " + std::to_string(result_.blocks.size() + 1);
-      certificate.form = block->options().form;
+      certificate.form = block->form_name();
       certificate.norm_order = block->net()->norm_order();
       certificate.upper = block->net()->lipschitz();
       certificate.proven = block->net()->proven();
@@ -99,11 +99,11 @@ class Certifier {
     for (size_t k = 0; k < members_.size(); ++k) {
       const Context own = member_context(context, k);
       const TransformOutput out = members_[k]->forward(x, own);
-      if (const auto typed = std::dynamic_pointer_cast<ContractiveBlock>(members_[k])) {
-        add_block(*typed, result_.blocks[block++], x, out, own);
+      if (members_[k]->contractive() != nullptr) {
+        add_block(*members_[k], result_.blocks[block++], x, out, own);
       }
       x = out.value;
-      if (std::dynamic_pointer_cast<Dequantize>(members_[k])) {
+      if (!members_[k]->bijective()) {
         start = x;
         first = k + 1;
       }
@@ -127,20 +127,20 @@ class Certifier {
 
   Context member_context(const Context& context, size_t k) const {
     Context own = context.fork(k);
-    if (members_[k]->condition_size() == 0) own.condition = at::Tensor();
+    if (!members_[k]->conditional()) own.condition = at::Tensor();
     return own;
   }
 
-  void add_block(const ContractiveBlock& block, BlockCertificate& certificate, const at::Tensor& x,
+  void add_block(const Transform& block, BlockCertificate& certificate, const at::Tensor& x,
                  const TransformOutput& out, const Context& context) {
     const RoundTrip trip = round_trip(block, x, out, context);
     certificate.worst_error = std::max(certificate.worst_error, trip.error.max().item<double>());
     certificate.worst_bound = std::max(certificate.worst_bound, trip.bound.max().item<double>());
     certificate.within_bounds =
         certificate.within_bounds && trip.error.le(trip.bound).all().item<bool>();
-    const at::Tensor w = hidden_point(block.form(), x, out.value);
+    const at::Tensor w = hidden_point(block.contractive()->form(), x, out.value);
     certificate.lower = std::max(
-        certificate.lower, observed_lipschitz(*block.net(), certificate.norm_order, w, context));
+        certificate.lower, observed_lipschitz(*block.contractive()->net(), certificate.norm_order, w, context));
   }
 
   void add_whole(size_t first, const at::Tensor& start, const Context& context) {
@@ -148,7 +148,7 @@ class Certifier {
     const auto from = members_.begin() + static_cast<std::ptrdiff_t>(first);
     const Chain rest(std::vector<TransformPtr>(from, members_.end()));
     Context own = context;
-    if (rest.condition_size() == 0) own.condition = at::Tensor();
+    if (!rest.conditional()) own.condition = at::Tensor();
     const TransformOutput out = rest.forward(start, own);
     const RoundTrip trip = round_trip(rest, start, out, own);
     result_.worst_error = std::max(result_.worst_error, trip.error.max().item<double>());

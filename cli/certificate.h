@@ -6,7 +6,6 @@
 #include "contraflow/data/source.h"
 #include "contraflow/distributions/flow.h"
 #include "contraflow/networks/contractive_net.h"
-#include "contraflow/transforms/contractive_block.h"
 
 namespace contraflow::cli {
 
@@ -22,7 +21,7 @@ const char* verdict_text(Verdict verdict);
 /// One contractive block: what is proven about it, and what real rows did in it.
 struct BlockCertificate {
   std::string name;
-  FormKind form = FormKind::kResidual;
+  std::string form = {};
   double norm_order = 2.0;  ///< p of the norm in which the next two hold.
   double upper = 0.0;       ///< Bound in force on Lip(G).
   double lower = 0.0;       ///< Largest |J v|_p / |v|_p found at the rows: Lip(G) is at least this.

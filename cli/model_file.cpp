@@ -49,17 +49,6 @@ void fill_from(const Json& config, const std::string& source, ModelFile& model) 
   model.spec = options_from_json<FlowSpec>(part(config, "flow", source), source);
 }
 
-bool any_log_det(const Json& transforms, const std::function<bool(const std::string&)>& test) {
-  for (const Json& transform : transforms) {
-    if (!transform.contains("eval_log_det")) continue;
-    const Json& log_det = transform["eval_log_det"];
-    if (test(log_det.is_string() ? log_det.get<std::string>() : log_det.value("kind", ""))) {
-      return true;
-    }
-  }
-  return false;
-}
-
 // `eval_log_det.kind=krylov` of `model.eval_log_det.kind=krylov`.
 std::string evaluation_assignment(const std::string& assignment) {
   constexpr std::string_view kPrefix = "model.";
@@ -78,10 +67,18 @@ std::string evaluation_assignment(const std::string& assignment) {
 
 FlowSpec evaluated_otherwise(FlowSpec spec, const std::vector<std::string>& set,
                              const std::string& source) {
-  for (Json& transform : spec.transforms) {
-    if (!transform.contains("eval_log_det")) continue;
-    for (const std::string& assignment : set)
-      apply_assignment(transform, evaluation_assignment(assignment));
+  for (const std::string& assignment : set) {
+    const std::string own = evaluation_assignment(assignment);
+    const std::string option = own.substr(0, own.find_first_of(".="));
+    const int64_t changed = change_leaves(spec.transform, [&](const TransformEntry&, Json& options) {
+      if (!options.contains(option)) return false;
+      apply_assignment(options, own);
+      return true;
+    });
+    if (changed == 0) {
+      fail<ConfigError>("--set", "model." + option, "a model with a transform that has this option",
+                        "none of that kind in " + source, "Leave it out.");
+    }
   }
   return resolve_flow_spec(spec, source);
 }
@@ -99,16 +96,11 @@ void copy_shared_state(const Flow& from, Flow& to) {
 }  // namespace
 
 bool ModelFile::is_random() const {
-  for (const Json& transform : spec.transforms) {
-    if (find_entry(transform_registry(), transform, "model").traits.stochastic) return true;
-  }
-  return any_log_det(spec.transforms, [](const std::string& kind) { return kind != "exact"; });
+  return flow->randomness(Phase::kEvaluate) != Randomness::kNone;
 }
 
 bool ModelFile::is_biased() const {
-  return any_log_det(spec.transforms, [](const std::string& kind) {
-    return kind == "truncated" || kind == "adaptive" || kind == "krylov";
-  });
+  return flow->randomness(Phase::kEvaluate) == Randomness::kBiased;
 }
 
 ModelFile load_model(const fs::path& path, const LoadOptions& options) {

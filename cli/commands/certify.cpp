@@ -72,7 +72,7 @@ std::string bound_text(const LayerBound& layer) {
 
 Json block_json(const BlockCertificate& block) {
   Json out{{"name", block.name},
-           {"form", enum_name(block.form)},
+           {"form", block.form},
            {"norm_order", order_json(block.norm_order)},
            {"lipschitz_upper", json_number(block.upper)},
            {"lipschitz_lower", json_number(block.lower)},
@@ -111,7 +111,7 @@ std::string block_table(const Certificate& c) {
       {"block", "form", "Lip <=", "Lip >=", "bound", "round trip", "certified", "verdict"},
       {Align::kLeft, Align::kLeft, right, right, Align::kLeft, right, right, Align::kLeft});
   for (const BlockCertificate& block : c.blocks) {
-    table.add_row({block.name, enum_name(block.form), fixed(block.upper), fixed(block.lower),
+    table.add_row({block.name, block.form, fixed(block.upper), fixed(block.lower),
                    bound_text(block), scientific(block.worst_error), scientific(block.worst_bound),
                    verdict_text(block.verdict())});
   }

@@ -6,8 +6,7 @@
 #include "cli/estimator_cost.h"
 #include "cli/model_file.h"
 #include "contraflow/core/text.h"
-#include "contraflow/transforms/chain.h"
-#include "contraflow/transforms/contractive_block.h"
+#include "contraflow/transforms/contractive_map.h"
 
 namespace contraflow::cli {
 namespace {
@@ -31,25 +30,19 @@ struct Stretch {
   int64_t parameters = 0;
 };
 
-std::vector<TransformPtr> members_of(const Flow& flow) {
-  const auto chain = std::dynamic_pointer_cast<Chain>(flow.transform());
-  return chain ? chain->members() : std::vector<TransformPtr>{flow.transform()};
-}
-
-std::string type_of(const Json& spec) {
-  const std::string type = spec.value("type", "");
-  if (type != "contractive_block") return type;
-  return (spec.value("learn_form", false) ? "learned " : "") + spec.value("form", "") + " block";
+std::string type_of(const Transform& leaf) {
+  const ContractiveMap* map = leaf.contractive();
+  if (map == nullptr) return leaf.spec().value("type", "");
+  return (map->learns_form() ? "learned " : "") + map->form_name() + " block";
 }
 
 std::vector<Stretch> stretches_of(const ModelFile& model) {
-  const std::vector<TransformPtr> members = members_of(*model.flow);
   std::vector<Stretch> out;
-  for (size_t k = 0; k < members.size(); ++k) {
-    const std::string type = type_of(model.spec.transforms.at(k));
+  for (const Member& leaf : leaves_of(model.flow->transform())) {
+    const std::string type = type_of(*leaf.transform);
     if (out.empty() || out.back().type != type) out.push_back({type, 0, 0});
     ++out.back().count;
-    out.back().parameters += parameter_count(*members[k]);
+    out.back().parameters += parameter_count(*leaf.transform);
   }
   return out;
 }
@@ -63,17 +56,17 @@ struct Estimators {
 
 std::optional<Estimators> estimators_of(const Flow& flow) {
   std::optional<Estimators> out;
-  for (const TransformPtr& member : members_of(flow)) {
-    const auto block = std::dynamic_pointer_cast<ContractiveBlock>(member);
-    if (!block) continue;
+  for (const Member& leaf : leaves_of(flow.transform())) {
+    const ContractiveMap* block = leaf.transform->contractive();
+    if (block == nullptr) continue;
     const double kappa = block->net()->lipschitz();
     const bool proven = block->net()->proven() && (!out || out->proven);
     if (out && kappa <= out->kappa) {
       out->proven = proven;
       continue;
     }
-    out = {kappa, proven, estimator_facts(block->options().train_log_det, block->form(), kappa),
-           estimator_facts(block->options().eval_log_det, block->form(), kappa)};
+    out = {kappa, proven, estimator_facts(block->log_det(Phase::kTrain), block->form(), kappa),
+           estimator_facts(block->log_det(Phase::kEvaluate), block->form(), kappa)};
   }
   return out;
 }

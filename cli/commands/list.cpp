@@ -5,7 +5,7 @@
 #include "contraflow/data/dataset.h"
 #include "contraflow/data/digits.h"
 #include "contraflow/data/toy.h"
-#include "contraflow/distributions/base_registry.h"
+#include "contraflow/bases/base_registry.h"
 #include "contraflow/kernels/activations.h"
 #include "contraflow/models/presets.h"
 #include "contraflow/transforms/registry.h"

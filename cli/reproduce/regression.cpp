@@ -152,10 +152,10 @@ at::Tensor stratified_points(TargetKind kind, int64_t count, const Rng& rng) {
 }
 
 FlowPtr build_map(const MapOptions& options) {
-  FlowSpec spec;
+  Json members = Json::array();
   int64_t networks = 0;
   for (const FormKind form : options.forms) {
-    spec.transforms.push_back(
+    members.push_back(
         typed("contractive_block",
               ContractiveBlockOptions{.dim = 1,
                                       .form = form,
@@ -167,10 +167,9 @@ FlowPtr build_map(const MapOptions& options) {
                                       .tolerance = options.tolerance,
                                       .backward_tolerance = options.backward_tolerance,
                                       .seed = options.seed * 1'000'003 + networks++}));
-    if (options.scaling) spec.transforms.push_back(typed("scale", ScaleOptions{.dim = 1}));
+    if (options.scaling) members.push_back(typed("scale", ScaleOptions{.dim = 1}));
   }
-  spec.base = {{"type", "normal"}, {"dim", 1}};
-  return build_flow(spec, "map");
+  return build_flow({chain_spec(std::move(members)), {{"type", "normal"}, {"dim", 1}}}, "map");
 }
 
 FitReport fit_map(Flow& flow, const RegressionConfig& config, const RunFolder& folder,

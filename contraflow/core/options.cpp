@@ -167,6 +167,24 @@ std::string read_text(const Json& node, const Place& place, const Constraint& co
   return node.get<std::string>();
 }
 
+EventShape read_event_shape(const Json& node, const Place& place, const Constraint& constraint) {
+  const Constraint sizes{.low = 0.0};
+  EventShape shape;
+  if (node.is_array()) {
+    std::vector<int64_t> list;
+    for (size_t k = 0; k < node.size(); ++k)
+      list.push_back(read_integer(node[k], place.item(k), at_least(1)));
+    shape = std::move(list);
+  } else {
+    shape = read_integer(node, place, sizes);
+  }
+  if (constraint.need_content && shape.empty()) {
+    refuse(place, "an event shape", describe_value(node),
+           "Write the number of features, or [channels, height, width].");
+  }
+  return shape;
+}
+
 size_t read_choice(const Json& node, const Place& place, const std::vector<std::string>& names) {
   if (node.is_string()) {
     const auto found = std::find(names.begin(), names.end(), node.get_ref<const std::string&>());
@@ -287,6 +305,11 @@ void JsonBuilder::boolean(bool value) { state_->put(value); }
 void JsonBuilder::integer(int64_t value) { state_->put(value); }
 void JsonBuilder::text(std::string_view value) { state_->put(std::string(value)); }
 void JsonBuilder::json(const Json& value) { state_->put(value); }
+void JsonBuilder::event_shape(const EventShape& value) {
+  if (value.empty()) return integer(0);
+  if (value.is_row()) return integer(value.features());
+  state_->put(value.sizes());
+}
 void JsonBuilder::move_to(Json& out) { out = std::move(state_->root); }
 
 void JsonBuilder::number(double value) {

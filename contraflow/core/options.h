@@ -20,7 +20,7 @@ namespace contraflow {
 ///   }
 ///   void validate(const AdamOptions& o);  // optional: throws ConfigError on contradictions
 ///
-/// Types      bool, integers, double, std::string, enums with EnumNames, structs with a field list,
+/// Types      bool, integers, double, std::string, EventShape (a number or a list), enums with EnumNames, structs with a field list,
 ///            std::optional (null or "none" = unset), std::vector, nlohmann::ordered_json (free
 ///            form), and std::variant of default-constructible structs, each with
 ///            `static constexpr const char* kKind`: {"kind": "exact", ...} or just "exact".

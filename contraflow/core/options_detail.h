@@ -13,6 +13,7 @@
 #include <variant>
 #include <vector>
 
+#include "contraflow/core/event_shape.h"
 #include "contraflow/core/options_constraint.h"
 
 /// How options.h reads, writes and describes a field of each type. Nothing here is meant to be
@@ -34,7 +35,7 @@ struct IsVariant<std::variant<T...>> : std::true_type {};
 template <class T>
 constexpr bool kIsLeaf =
     std::is_arithmetic_v<T> || std::is_enum_v<T> || std::is_same_v<T, std::string> ||
-    std::is_same_v<T, nlohmann::ordered_json>;
+    std::is_same_v<T, EventShape> || std::is_same_v<T, nlohmann::ordered_json>;
 template <class T>
 constexpr bool kIsStruct =
     !kIsLeaf<T> && !IsVector<T>::value && !IsOptional<T>::value && !IsVariant<T>::value;
@@ -100,6 +101,7 @@ bool read_bool(const Json& node, const Place& place);
 int64_t read_integer(const Json& node, const Place& place, const Constraint& constraint);
 double read_number(const Json& node, const Place& place, const Constraint& constraint);
 std::string read_text(const Json& node, const Place& place, const Constraint& constraint);
+EventShape read_event_shape(const Json& node, const Place& place, const Constraint& constraint);
 /// Index of the chosen name.
 size_t read_choice(const Json& node, const Place& place, const std::vector<std::string>& names);
 bool is_unset(const Json& node);  ///< null or the word "none".
@@ -164,6 +166,8 @@ void read_value(T& value, const Json& node, const Place& place, const Constraint
     value = read_number(node, place, constraint);
   } else if constexpr (std::is_same_v<T, std::string>) {
     value = read_text(node, place, constraint);
+  } else if constexpr (std::is_same_v<T, EventShape>) {
+    value = read_event_shape(node, place, constraint);
   } else if constexpr (std::is_enum_v<T>) {
     value = EnumNames<T>::values[read_choice(node, place, enum_names<T>())].second;
   } else if constexpr (std::is_same_v<T, Json>) {

@@ -34,6 +34,7 @@ class JsonBuilder {
   void integer(int64_t value);
   void number(double value);  ///< ConfigError for NaN and infinity, which JSON cannot hold.
   void text(std::string_view value);
+  void event_shape(const EventShape& value);  ///< A number for a row, else a list; 0 when empty.
   /// Enum name; ConfigError when empty, that is for a value outside EnumNames.
   void choice(std::string_view name);
   void json(const Json& value);
@@ -55,6 +56,8 @@ class JsonBuilder {
       number(value);
     } else if constexpr (std::is_same_v<T, std::string>) {
       text(value);
+    } else if constexpr (std::is_same_v<T, EventShape>) {
+      event_shape(value);
     } else if constexpr (std::is_enum_v<T>) {
       choice(enum_name(value));
     } else if constexpr (std::is_same_v<T, Json>) {
@@ -103,6 +106,8 @@ std::string type_text() {
     return "number";
   } else if constexpr (std::is_same_v<T, std::string>) {
     return "text";
+  } else if constexpr (std::is_same_v<T, EventShape>) {
+    return "integer or list of integer";
   } else if constexpr (std::is_enum_v<T>) {
     alternatives(enum_names<T>());
   } else if constexpr (IsVariant<T>::value) {

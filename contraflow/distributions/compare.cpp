@@ -20,7 +20,7 @@ struct Scored {
 };
 
 Scored score(const Flow& flow, const at::Tensor& x, Context context) {
-  if (flow.condition_size() == 0) context.condition = at::Tensor();
+  if (!flow.conditional()) context.condition = at::Tensor();
   const TransformOutput out = flow.transform()->forward(x, context);
   Scored scored;
   scored.log_prob = flow.base()->log_prob(out.value).to(at::kDouble) + out.log_det.to(at::kDouble);

@@ -22,12 +22,14 @@ void check_data(const char* where, const at::Tensor& x, at::IntArrayRef event,
   if (context.condition.defined()) check_finite(where, "condition", context.condition);
 }
 
-// The condition [count, width] of samples; what it is missing is named as the caller knows it.
-void check_given(const char* where, const at::Tensor& condition, int64_t count, int64_t width) {
+// The condition [count, shape] of samples; what it is missing is named as the caller knows it.
+void check_given(const char* where, const at::Tensor& condition, int64_t count,
+                 std::vector<int64_t> shape) {
   if (condition.defined()) {
     check_finite(where, "condition", condition);
-  } else if (width > 0) {
-    fail<ShapeError>(where, "condition", c10::str("[", count, ", ", width, "]"), "no tensor",
+  } else if (!shape.empty()) {
+    shape.insert(shape.begin(), count);
+    fail<ShapeError>(where, "condition", c10::str(at::IntArrayRef(shape)), "no tensor",
                      "Set SampleArguments::condition, one row for each sample.");
   }
 }
@@ -119,7 +121,7 @@ LogProbWithError Flow::log_prob_with_error(const at::Tensor& x, const Context& c
 
 Flow::Draw Flow::draw(const char* where, int64_t count, const SampleArguments& arguments,
                       bool wants_log_det) const {
-  check_given(where, arguments.condition, count, condition_size());
+  check_given(where, arguments.condition, count, condition_shape());
   const at::NoGradGuard no_grad;
   const at::Tensor z = base_->sample(count, arguments.rng.fork("base"), arguments.temperature);
   Context context;

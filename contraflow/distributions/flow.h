@@ -6,7 +6,7 @@
 #include <memory>
 
 #include "contraflow/core/rng.h"
-#include "contraflow/distributions/base.h"
+#include "contraflow/bases/base.h"
 #include "contraflow/transforms/transform.h"
 
 namespace contraflow {
@@ -32,7 +32,7 @@ struct SampleWithLogProb {
 struct SampleArguments {
   Rng rng{0};
   double temperature = 1.0;
-  at::Tensor condition = {};  ///< [N, C] or undefined.
+  at::Tensor condition = {};  ///< [N, condition_shape()] or undefined.
 };
 
 /// A density on x: transform to z, then a base density. log p(x) = log p(z) + log|det dz/dx|.
@@ -67,8 +67,11 @@ class Flow : public torch::nn::Module {
   const TransformPtr& transform() const { return transform_; }
   const BasePtr& base() const { return base_; }
   std::vector<int64_t> event_shape() const { return transform_->event_shape(); }
-  /// Width C of the condition; 0 = unconditional.
-  int64_t condition_size() const { return transform_->condition_size(); }
+  /// Shape of one condition; empty = unconditional.
+  std::vector<int64_t> condition_shape() const { return transform_->condition_shape(); }
+  bool conditional() const { return transform_->conditional(); }
+  /// What random numbers do to log_prob in a phase.
+  Randomness randomness(Phase phase) const { return transform_->randomness(phase); }
 
  private:
   struct Draw {

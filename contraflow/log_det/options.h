@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "contraflow/core/options.h"
+#include "contraflow/core/randomness.h"
 
 namespace contraflow {
 
@@ -92,6 +93,13 @@ struct RussianRoulette {
 
 using LogDetOptions =
     std::variant<ExactLogDet, TruncatedSeries, RussianRoulette, AdaptiveSeries, KrylovQuadrature>;
+
+/// Exact: none; roulette: unbiased; what cuts its series or quadrature off: biased.
+inline Randomness randomness(const LogDetOptions& options) {
+  if (std::holds_alternative<ExactLogDet>(options)) return Randomness::kNone;
+  return std::holds_alternative<RussianRoulette>(options) ? Randomness::kUnbiased
+                                                          : Randomness::kBiased;
+}
 
 template <class Field>
 void visit(ExactLogDet& /*o*/, Field&& /*field*/) {}

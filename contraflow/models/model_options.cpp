@@ -95,7 +95,7 @@ class SpecBuilder {
   FlowSpec finish() {
     Json base = o_.base;
     if (!base.contains("dim")) base["dim"] = dim_;
-    return {std::move(transforms_), std::move(base)};
+    return {chain_spec(std::move(transforms_)), std::move(base)};
   }
 
  private:

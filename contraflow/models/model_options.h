@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "contraflow/log_det/options.h"
-#include "contraflow/models/flow_spec.h"
+#include "contraflow/distributions/flow_spec.h"
 #include "contraflow/networks/net_options.h"
 #include "contraflow/solvers/fixed_point.h"
 #include "contraflow/transforms/form_kind.h"

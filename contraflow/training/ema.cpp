@@ -41,7 +41,7 @@ void Ema::update() {
 }
 
 void refresh_state(Flow& flow) {
-  flow.transform()->postpone_measurements();
+  flow.transform()->defer_calibration();
   if (flow.transform()->prepare_needs_data()) {
     fail<ConfigError>("refresh_state", "flow", "data-dependent members that are initialised",
                       "one that waits for data", "Call flow.prepare(x) with training rows first.");

@@ -5,34 +5,25 @@
 #include <algorithm>
 #include <vector>
 
-#include "contraflow/transforms/chain.h"
+#include "contraflow/transforms/transform.h"
 
 namespace contraflow {
 namespace {
 
 bool finite(const at::Tensor& t) { return at::isfinite(t).all().item<bool>(); }
 
+std::string block_name(const std::string& leaf) {
+  return leaf.empty() ? "transform" : "transform." + leaf;
+}
+
 bool within(const std::string& name, const std::string& block) {
   return name.starts_with(block + ".") || name == block;
 }
 
-// The blocks of a flow: members of (nested) chains, by dotted name.
-void collect_blocks(const Transform& transform, const std::string& name,
-                    std::vector<std::string>& out) {
-  const auto* chain = dynamic_cast<const Chain*>(&transform);
-  if (chain == nullptr) {
-    out.push_back(name);
-    return;
-  }
-  for (size_t k = 0; k < chain->members().size(); ++k) {
-    collect_blocks(*chain->members()[k], name + "." + std::to_string(k), out);
-  }
-}
-
+// The leaf of the flow that a parameter belongs to, by dotted name.
 std::string block_of(const Flow& flow, const std::string& parameter) {
-  std::vector<std::string> blocks;
-  collect_blocks(*flow.transform(), "transform", blocks);
-  for (const std::string& block : blocks) {
+  for (const Member& leaf : leaves_of(flow.transform())) {
+    const std::string block = block_name(leaf.name);
     if (within(parameter, block)) return block;
   }
   return parameter.substr(0, parameter.find('.'));
@@ -47,22 +38,16 @@ NonFinite first_within(const FlatParameters& parameters, const std::string& bloc
   return {block, "", ""};
 }
 
-// Runs the transform block by block; `x` becomes its output. Returns the block whose output is the
-// first not to be finite, or nothing.
-std::string first_bad_output(const Transform& transform, const std::string& name, at::Tensor& x,
-                             Context context) {
-  if (transform.condition_size() == 0) context.condition = at::Tensor();
-  if (const auto* chain = dynamic_cast<const Chain*>(&transform)) {
-    for (size_t k = 0; k < chain->members().size(); ++k) {
-      const std::string bad = first_bad_output(*chain->members()[k], name + "." + std::to_string(k),
-                                               x, context.fork(k));
-      if (!bad.empty()) return bad;
-    }
-    return "";
-  }
-  const TransformOutput out = transform.forward(x, context);
-  x = out.value;
-  return finite(out.value) && finite(out.log_det) ? "" : name;
+// The leaf whose output is the first not to be finite, or nothing.
+std::string first_bad_output(const Flow& flow, const at::Tensor& x, Context context) {
+  if (!flow.conditional()) context.condition = at::Tensor();
+  std::string bad;
+  flow.transform()->trace(x, context, /*inverse=*/false, [&](const TracedCall& call) {
+    if (finite(call.output.value) && finite(call.output.log_det)) return true;
+    bad = block_name(call.name);
+    return false;
+  });
+  return bad;
 }
 
 }  // namespace
@@ -73,8 +58,7 @@ NonFinite find_in_forward(const Flow& flow, const FlatParameters& parameters, co
   for (const ParameterSlot& slot : parameters.slots()) {
     if (!finite(slot.parameter)) return {block_of(flow, slot.name), slot.name, "value"};
   }
-  at::Tensor value = x;
-  const std::string block = first_bad_output(*flow.transform(), "transform", value, context);
+  const std::string block = first_bad_output(flow, x, context);
   return first_within(parameters, block.empty() ? "base" : block);
 }
 

@@ -36,7 +36,7 @@ void check_source(const Flow& flow, const data::SourcePtr& source, const char* n
                      c10::str(at::IntArrayRef(source->event_shape())),
                      "Build the flow for this data.");
   }
-  const int64_t wanted = flow.condition_size(), got = condition_size(*source);
+  const int64_t wanted = EventShape(flow.condition_shape()).size(), got = condition_size(*source);
   if (got == wanted) return;
   fail<ShapeError>("fit", name, condition_text(wanted), condition_text(got),
                    "Build the flow for this data: its 'condition' is the width of the rows'.");

@@ -60,9 +60,9 @@ void ReverseKl::check(const Flow& flow, const TrainingOptions& options) const {
                       "\"" + std::string(enum_name(options.objective)) + "\"",
                       "Use fit() with rows of data.");
   }
-  if (flow.condition_size() > 0) {
+  if (flow.conditional()) {
     fail<ConfigError>(kFitReverseKl, "flow", "an unconditional flow",
-                      c10::str("a condition of width ", flow.condition_size()),
+                      c10::str("conditions of shape ", at::IntArrayRef(flow.condition_shape())),
                       "Fit one flow for each condition.");
   }
   for (const at::Tensor& p : flow.base()->parameters()) {

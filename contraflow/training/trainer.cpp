@@ -11,7 +11,7 @@
 #include "contraflow/core/log.h"
 #include "contraflow/training/ema.h"
 #include "contraflow/training/non_finite.h"
-#include "contraflow/transforms/contractive_block.h"
+#include "contraflow/transforms/transform.h"
 
 namespace contraflow {
 namespace {
@@ -44,19 +44,12 @@ Flow& in_dtype(Flow& flow, at::ScalarType dtype) {
 
 // One line for all blocks: they are alike in most flows.
 void warn_of_infinite_variance(const Flow& flow) {
-  std::string first;
-  int64_t count = 0;
-  for (const auto& module : flow.modules(/*include_self=*/false)) {
-    const auto* block = dynamic_cast<const ContractiveBlock*>(module.get());
-    if (block == nullptr) continue;
-    const auto warning = block->variance_warning(Phase::kTrain);
-    if (!warning) continue;
-    if (count++ == 0) first = *warning;
-  }
+  const std::vector<std::string> warnings = flow.transform()->warnings(Phase::kTrain);
+  const size_t count = warnings.size();
   if (count == 0) return;
   log(LogLevel::kWarning,
       c10::str("[fit] train_log_det: expected a roulette of finite variance, got ", count,
-               count == 1 ? " block" : " blocks", " where ", first,
+               count == 1 ? " block" : " blocks", " where ", warnings.front(),
                ". Use law = \"optimal\", a smaller geometric_p, or a smaller net.lipschitz."));
 }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "contraflow/core/registry_entry.h"
 #include "contraflow/transforms/column_statistics.h"
 #include "contraflow/transforms/lowering.h"
 
@@ -17,6 +18,8 @@ ActNorm::ActNorm(ActNormOptions options) : options_(options) {
   log_scale_ = register_parameter("log_scale", at::zeros({options_.dim}));
   initialized_ = register_buffer("initialized", at::zeros({}));
 }
+
+nlohmann::ordered_json ActNorm::spec() const { return spec_of<ActNorm>(options_); }
 
 bool ActNorm::prepare_needs_data() const { return initialized_.item<double>() == 0.0; }
 

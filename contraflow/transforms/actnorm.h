@@ -34,12 +34,14 @@ void visit(ActNormOptions& o, Field&& field) {
 class ActNorm final : public Transform {
  public:
   using Options = ActNormOptions;
+  static constexpr const char* kType = "actnorm";
   static constexpr const char* kSummary = "per-feature scale and shift, initialised from data";
   static constexpr const char* kSource = "Kingma and Dhariwal 2018, arXiv:1807.03039";
 
   explicit ActNorm(ActNormOptions options);
 
   std::vector<int64_t> event_shape() const override { return {options_.dim}; }
+  nlohmann::ordered_json spec() const override;
   bool prepare_needs_data() const override;
   std::optional<double> forward_lipschitz() const override;
   std::optional<double> inverse_lipschitz() const override;

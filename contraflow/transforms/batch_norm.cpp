@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "contraflow/core/registry_entry.h"
 #include "contraflow/transforms/column_statistics.h"
 
 namespace contraflow {
@@ -15,12 +16,14 @@ BatchNorm::BatchNorm(BatchNormOptions options) : options_(options) {
   calls_ = register_buffer("calls", at::full({}, -1.0));
 }
 
+nlohmann::ordered_json BatchNorm::spec() const { return spec_of<BatchNorm>(options_); }
+
 bool BatchNorm::prepare_needs_data() const {
   const double calls = calls_.item<double>();
   return calls < 0.0 || calls + 1.0 >= static_cast<double>(options_.update_every);
 }
 
-void BatchNorm::postpone_measurements() {
+void BatchNorm::defer_calibration() {
   if (calls_.item<double>() >= 0.0) calls_.fill_(0.0);
 }
 

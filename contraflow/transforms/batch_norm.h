@@ -49,15 +49,17 @@ void visit(BatchNormOptions& o, Field&& field) {
 class BatchNorm final : public Transform {
  public:
   using Options = BatchNormOptions;
+  static constexpr const char* kType = "batch_norm";
   static constexpr const char* kSummary = "running statistics of the batches, then scale and shift";
   static constexpr const char* kSource = "Dinh et al. 2017, arXiv:1605.08803";
 
   explicit BatchNorm(BatchNormOptions options);
 
   std::vector<int64_t> event_shape() const override { return {options_.dim}; }
+  nlohmann::ordered_json spec() const override;
   /// True when a batch is due.
   bool prepare_needs_data() const override;
-  void postpone_measurements() override;
+  void defer_calibration() override;
   std::optional<double> forward_lipschitz() const override;
   std::optional<double> inverse_lipschitz() const override;
 

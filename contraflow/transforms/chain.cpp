@@ -9,6 +9,7 @@
 
 #include "contraflow/core/error.h"
 #include "contraflow/core/parallel.h"
+#include "contraflow/core/registry_entry.h"
 #include "contraflow/transforms/lowering.h"
 
 namespace contraflow {
@@ -50,6 +51,10 @@ std::optional<double> product(const std::vector<TransformPtr>& members, Constant
 
 }  // namespace
 
+nlohmann::ordered_json chain_spec(nlohmann::ordered_json members) {
+  return spec_of<Chain>(ChainOptions{std::move(members)});
+}
+
 Chain::Chain(std::vector<TransformPtr> members) : members_(std::move(members)) {
   if (members_.empty()) {
     fail<ConfigError>("Chain", "transforms", "at least one member", "none", "Add one.");
@@ -66,19 +71,19 @@ Chain::Chain(std::vector<TransformPtr> members) : members_(std::move(members)) {
           c10::str(at::IntArrayRef(members_[k]->event_shape())),
           "Make the dimensions of neighbours agree.");
     }
-    const int64_t size = members_[k]->condition_size();
-    if (size != 0 && condition_size_ != 0 && size != condition_size_) {
-      fail<ConfigError>("Chain", name, c10::str("a condition of width ", condition_size_),
-                        c10::str(size), "Give all conditional members the same width.");
+    const std::vector<int64_t> shape = members_[k]->condition_shape();
+    if (!shape.empty() && !condition_shape_.empty() && shape != condition_shape_) {
+      fail<ConfigError>("Chain", name,
+                        c10::str("conditions of shape ", at::IntArrayRef(condition_shape_)),
+                        c10::str(at::IntArrayRef(shape)),
+                        "Give all conditional members conditions of one shape.");
     }
-    if (size != 0) condition_size_ = size;
+    if (!shape.empty()) condition_shape_ = shape;
   }
 }
 
 Context Chain::member_context(size_t k, const Context& context) const {
-  Context out = context.fork(k);
-  if (members_[k]->condition_size() == 0) out.condition = at::Tensor();
-  return out;
+  return context_of(*members_[k], k, context);
 }
 
 // Members that lower run together, as far as they reach; the others one by one.
@@ -119,6 +124,33 @@ TransformOutput Chain::run(const at::Tensor& x, const Context& context, bool inv
         [&] { return lipschitz(k); });
   }
   return total;
+}
+
+TransformOutput Chain::do_trace(const at::Tensor& x, const Context& context, bool inverse,
+                                const TraceVisitor& visit, const std::string& name) const {
+  TransformOutput total{x, {}, {}, {}};
+  for (size_t step = 0; step < members_.size(); ++step) {
+    const size_t k = inverse ? members_.size() - 1 - step : step;
+    const Transform& member = *members_[k];
+    append(total,
+           member.trace(total.value, member_context(k, context), inverse, visit,
+                        member_name(name, std::to_string(k))),
+           [&] { return inverse ? member.inverse_lipschitz() : member.forward_lipschitz(); });
+    if (!total.value.defined()) break;
+  }
+  return total;
+}
+
+nlohmann::ordered_json Chain::spec() const {
+  nlohmann::ordered_json members = nlohmann::ordered_json::array();
+  for (const TransformPtr& member : members_) members.push_back(member->spec());
+  return chain_spec(std::move(members));
+}
+
+std::vector<Member> Chain::members() const {
+  std::vector<Member> out;
+  for (size_t k = 0; k < members_.size(); ++k) out.push_back({std::to_string(k), members_[k]});
+  return out;
 }
 
 TransformOutput Chain::do_forward(const at::Tensor& x, const Context& context) const {

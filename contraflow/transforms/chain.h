@@ -17,10 +17,14 @@ void visit(ChainOptions& o, Field&& field) {
   field("transforms", o.transforms, "Members from data to latent, each a type with its options.");
 }
 
+/// {"type": "chain", "transforms": members}.
+nlohmann::ordered_json chain_spec(nlohmann::ordered_json members);
+
 /// Transforms one after another:  z = f_n(... f_2(f_1(x))).
 ///
 /// Shapes     x: [B, event of the first], z: [B, latent of the last].  log_det: [B].
-///            context: [B, C] goes to the members that are conditional; they agree on C.
+///            context: the condition goes to the members that are conditional; they agree on its
+///            shape.
 /// Types      those that all members take; outputs keep the type and device of x.
 /// Direction  forward = data -> latent; log_det is the sum of the members'.
 /// Inverse    the members' inverses in reverse order.
@@ -39,6 +43,7 @@ void visit(ChainOptions& o, Field&& field) {
 class Chain final : public Transform {
  public:
   using Options = ChainOptions;
+  static constexpr const char* kType = "chain";
   static constexpr const char* kSummary = "transforms one after another";
   static constexpr const char* kSource = "";
 
@@ -46,27 +51,30 @@ class Chain final : public Transform {
 
   std::vector<int64_t> event_shape() const override { return members_.front()->event_shape(); }
   std::vector<int64_t> latent_shape() const override { return members_.back()->latent_shape(); }
-  int64_t condition_size() const override { return condition_size_; }
+  std::vector<int64_t> condition_shape() const override { return condition_shape_; }
   bool prepare_needs_data() const override;
   std::optional<double> forward_lipschitz() const override;
   std::optional<double> inverse_lipschitz() const override;
+
+  nlohmann::ordered_json spec() const override;
+  std::vector<Member> members() const override;
 
   bool lower(TileLowering& to, const Context& context, bool inverse) const override;
   /// See contraflow::lower_tail().
   std::unique_ptr<struct LoweredTail> lower_tail(const at::Tensor& x, const Context& context) const;
 
-  const std::vector<TransformPtr>& members() const { return members_; }
-
  private:
   TransformOutput do_forward(const at::Tensor& x, const Context& context) const override;
   TransformOutput do_inverse(const at::Tensor& z, const Context& context) const override;
   void do_prepare(const at::Tensor& x, const Context& context) override;
+  TransformOutput do_trace(const at::Tensor& x, const Context& context, bool inverse,
+                           const TraceVisitor& visit, const std::string& name) const override;
   TransformOutput run(const at::Tensor& x, const Context& context, bool inverse) const;
   void prepare_without_data(const Context& context);
   Context member_context(size_t k, const Context& context) const;
 
   std::vector<TransformPtr> members_;
-  int64_t condition_size_ = 0;
+  std::vector<int64_t> condition_shape_;
 };
 
 }  // namespace contraflow

@@ -8,6 +8,7 @@
 #include <numbers>
 
 #include "contraflow/core/error.h"
+#include "contraflow/core/registry_entry.h"
 #include "contraflow/transforms/block_lowering.h"
 #include "contraflow/transforms/block_relation.h"
 
@@ -207,19 +208,30 @@ std::optional<Calibration> ContractiveBlock::calibration(Phase phase) const {
   return state ? state->calibration() : std::nullopt;
 }
 
-std::optional<std::string> ContractiveBlock::variance_warning(Phase phase) const {
+std::vector<std::string> ContractiveBlock::warnings(Phase phase) const {
   const auto* roulette = std::get_if<RussianRoulette>(&log_det(phase));
-  if (roulette == nullptr) return std::nullopt;
+  if (roulette == nullptr) return {};
   // Training moves the bound in force up to the one that was asked for, and a form anywhere.
-  return infinite_variance(*roulette, learned_ ? learned_->widest() : form_,
-                           declared_lipschitz_.value_or(net_->lipschitz()));
+  const auto infinite = infinite_variance(*roulette, learned_ ? learned_->widest() : form_,
+                                          declared_lipschitz_.value_or(net_->lipschitz()));
+  return infinite ? std::vector<std::string>{*infinite} : std::vector<std::string>{};
+}
+
+Randomness ContractiveBlock::randomness(Phase phase) const {
+  return contraflow::randomness(log_det(phase));
+}
+
+nlohmann::ordered_json ContractiveBlock::spec() const {
+  // Only a network made from the options has a declared bound.
+  if (!declared_lipschitz_) return Transform::spec();
+  return spec_of<ContractiveBlock>(options_);
 }
 
 bool ContractiveBlock::prepare_needs_data() const {
   return (train_law_ && train_law_->due()) || (eval_law_ && eval_law_->due());
 }
 
-void ContractiveBlock::postpone_measurements() {
+void ContractiveBlock::defer_calibration() {
   if (train_law_) train_law_->postpone();
   if (eval_law_) eval_law_->postpone();
 }

@@ -12,6 +12,7 @@
 #include "contraflow/networks/net_options.h"
 #include "contraflow/solvers/fixed_point.h"
 #include "contraflow/transforms/block_relation.h"
+#include "contraflow/transforms/contractive_map.h"
 #include "contraflow/transforms/form_kind.h"
 #include "contraflow/transforms/learned_form.h"
 #include "contraflow/transforms/transform.h"
@@ -90,9 +91,10 @@ void validate(const ContractiveBlockOptions& options);
 /// Threads    const members may run concurrently; prepare() needs exclusive access.
 /// Throws     ShapeError, DtypeError; ConvergenceError with the worst row and its bound.
 /// Source     Chen et al. 2019 (residual); Lu et al. 2021 (implicit); Ahn et al. 2022 (monotone).
-class ContractiveBlock final : public Transform {
+class ContractiveBlock final : public Transform, public ContractiveMap {
  public:
   using Options = ContractiveBlockOptions;
+  static constexpr const char* kType = "contractive_block";
   static constexpr const char* kSummary =
       "Contractive block: residual, inverse residual, monotone or any 2x2 form";
   static constexpr const char* kSource = "Chen et al. 2019; Lu et al. 2021; Ahn et al. 2022";
@@ -102,33 +104,35 @@ class ContractiveBlock final : public Transform {
   ContractiveBlock(const ContractiveBlockOptions& options, ContractiveNetPtr net);
 
   std::vector<int64_t> event_shape() const override { return {options_.dim}; }
-  int64_t condition_size() const override { return options_.condition; }
+  std::vector<int64_t> condition_shape() const override {
+    return EventShape(options_.condition).sizes();
+  }
   std::optional<double> forward_lipschitz() const override;
   std::optional<double> inverse_lipschitz() const override;
 
+  /// ConfigError when the network is the caller's.
+  nlohmann::ordered_json spec() const override;
+  Randomness randomness(Phase phase) const override;
+  /// Why the estimator of that phase may have infinite variance.
+  std::vector<std::string> warnings(Phase phase) const override;
+  const ContractiveMap* contractive() const override { return this; }
+
   bool lower(TileLowering& to, const Context& context, bool inverse) const override;
 
-  /// The matrix in force.
-  BlockForm form() const { return learned_ ? learned_->form() : form_; }
-  bool learns_form() const { return learned_ != nullptr; }
-  const ContractiveNetPtr& net() const { return net_; }
+  BlockForm form() const override { return learned_ ? learned_->form() : form_; }
+  std::string form_name() const override { return enum_name(options_.form); }
+  bool learns_form() const override { return learned_ != nullptr; }
+  const ContractiveNetPtr& net() const override { return net_; }
   const ContractiveBlockOptions& options() const { return options_; }
-
-  const LogDetOptions& log_det(Phase phase) const {
+  const LogDetOptions& log_det(Phase phase) const override {
     return phase == Phase::kTrain ? options_.train_log_det : options_.eval_log_det;
   }
-  /// The roulette in force in that phase, of form() and as well of its inverse: the calibrated law,
-  /// or that of the options. Unset where the phase does not use roulette.
-  std::optional<TermLaw> term_law(Phase phase) const;
-  /// What was measured; unset unless the phase uses the optimal law and has been calibrated.
-  std::optional<Calibration> calibration(Phase phase) const;
-
-  /// Why the estimator of that phase may have infinite variance, one line; unset if it has not.
-  std::optional<std::string> variance_warning(Phase phase) const;
+  std::optional<TermLaw> term_law(Phase phase) const override;
+  std::optional<Calibration> calibration(Phase phase) const override;
 
   /// True when an optimal law is due to be measured (LawState::due).
   bool prepare_needs_data() const override;
-  void postpone_measurements() override;
+  void defer_calibration() override;
 
  protected:
   TransformOutput do_forward(const at::Tensor& x, const Context& context) const override;

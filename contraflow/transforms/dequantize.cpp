@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "contraflow/core/registry_entry.h"
 #include "contraflow/transforms/column_bounds.h"
 
 namespace contraflow {
@@ -14,6 +15,8 @@ Dequantize::Dequantize(DequantizeOptions options) : options_(std::move(options))
   levels_ = per_column("Dequantize", "levels", levels, options_.dim);
   log_volume_ = levels_.log().sum().item<double>();
 }
+
+nlohmann::ordered_json Dequantize::spec() const { return spec_of<Dequantize>(options_); }
 
 std::optional<double> Dequantize::forward_lipschitz() const {
   return 1.0 / levels_.min().item<double>();

@@ -42,13 +42,17 @@ void visit(DequantizeOptions& o, Field&& field) {
 class Dequantize final : public Transform {
  public:
   using Options = DequantizeOptions;
+  static constexpr const char* kType = "dequantize";
   static constexpr const char* kSummary = "integer columns to (0, 1) by adding uniform noise";
   static constexpr const char* kSource = "Theis et al. 2016, arXiv:1511.01844";
 
   explicit Dequantize(DequantizeOptions options);
 
   std::vector<int64_t> event_shape() const override { return {options_.dim}; }
+  nlohmann::ordered_json spec() const override;
   std::optional<double> forward_lipschitz() const override;
+  Randomness randomness(Phase /*phase*/) const override { return Randomness::kUnbiased; }
+  bool bijective() const override { return false; }
 
  private:
   TransformOutput do_forward(const at::Tensor& x, const Context& context) const override;

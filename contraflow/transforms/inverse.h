@@ -29,6 +29,7 @@ void visit(InverseOptions& o, Field&& field) {
 class Inverse final : public Transform {
  public:
   using Options = InverseOptions;
+  static constexpr const char* kType = "inverse";
   static constexpr const char* kSummary = "another transform with its directions swapped";
   static constexpr const char* kSource = "";
 
@@ -36,7 +37,7 @@ class Inverse final : public Transform {
 
   std::vector<int64_t> event_shape() const override { return inner_->latent_shape(); }
   std::vector<int64_t> latent_shape() const override { return inner_->event_shape(); }
-  int64_t condition_size() const override { return inner_->condition_size(); }
+  std::vector<int64_t> condition_shape() const override { return inner_->condition_shape(); }
   bool prepare_needs_data() const override { return inner_->prepare_needs_data(); }
   std::optional<double> forward_lipschitz() const override { return inner_->inverse_lipschitz(); }
   std::optional<double> inverse_lipschitz() const override { return inner_->forward_lipschitz(); }
@@ -45,12 +46,15 @@ class Inverse final : public Transform {
     return inner_->lower(to, context, !inverse);
   }
 
-  const TransformPtr& inner() const { return inner_; }
+  nlohmann::ordered_json spec() const override;
+  std::vector<Member> members() const override { return {{"inner", inner_}}; }
 
  private:
   TransformOutput do_forward(const at::Tensor& x, const Context& context) const override;
   TransformOutput do_inverse(const at::Tensor& z, const Context& context) const override;
   void do_prepare(const at::Tensor& x, const Context& context) override;
+  TransformOutput do_trace(const at::Tensor& x, const Context& context, bool inverse,
+                           const TraceVisitor& visit, const std::string& name) const override;
 
   TransformPtr inner_;
 };

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "contraflow/core/error.h"
+#include "contraflow/core/registry_entry.h"
 #include "contraflow/transforms/column_bounds.h"
 
 namespace contraflow {
@@ -20,6 +21,8 @@ Logit::Logit(LogitOptions options) : options_(std::move(options)) {
                       c10::str(lower + range_[column].item<double>()), "Swap or widen the bounds.");
   }
 }
+
+nlohmann::ordered_json Logit::spec() const { return spec_of<Logit>(options_); }
 
 std::optional<double> Logit::forward_lipschitz() const {
   // The slope of logit, 1 / (p (1 - p)), is largest where p is nearest to 0 or 1.

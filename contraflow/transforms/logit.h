@@ -45,12 +45,14 @@ void visit(LogitOptions& o, Field&& field) {
 class Logit final : public Transform {
  public:
   using Options = LogitOptions;
+  static constexpr const char* kType = "logit";
   static constexpr const char* kSummary = "bounded columns to the real line";
   static constexpr const char* kSource = "Dinh et al. 2017, arXiv:1605.08803";
 
   explicit Logit(LogitOptions options);
 
   std::vector<int64_t> event_shape() const override { return {options_.dim}; }
+  nlohmann::ordered_json spec() const override;
   std::optional<double> forward_lipschitz() const override;
   std::optional<double> inverse_lipschitz() const override;
 

@@ -26,7 +26,7 @@ void check_list(const Json& specs, std::string_view where) {
 }
 
 TransformEntry chain_entry() {
-  TransformEntry out = entry<Chain>("chain", {}, {.conditional = true});
+  TransformEntry out = entry<Chain>({});
   out.make = [](const Json& json, std::string_view where) -> TransformPtr {
     const auto options = options_from_json<ChainOptions>(json, where);
     return std::make_shared<Chain>(make_transforms(options.transforms, where));
@@ -36,6 +36,7 @@ TransformEntry chain_entry() {
     options.transforms = resolve_transforms(options.transforms, where);
     return options_to_json(options);
   };
+  out.member_keys = {"transforms"};
   const Json pixels = Json::array({{{"type", "dequantize"}, {"dim", 3}, {"levels", {17}}},
                                    {{"type", "logit"}, {"dim", 3}},
                                    {{"type", "actnorm"}, {"dim", 3}}});
@@ -50,7 +51,7 @@ TransformEntry chain_entry() {
 }
 
 TransformEntry inverse_entry() {
-  TransformEntry out = entry<Inverse>("inverse", {}, {.conditional = true});
+  TransformEntry out = entry<Inverse>({});
   out.make = [](const Json& json, std::string_view where) -> TransformPtr {
     const auto options = options_from_json<InverseOptions>(json, where);
     return std::make_shared<Inverse>(
@@ -61,6 +62,7 @@ TransformEntry inverse_entry() {
     options.transform = resolve_transform(options.transform, std::string(where) + " transform");
     return options_to_json(options);
   };
+  out.member_keys = {"transform"};
   out.samples = {
       law_sample("actnorm", InverseOptions{{{"type", "actnorm"}, {"dim", 3}}}),
       // Latents of the logit's bounds lie at -2.9 and 2.9.
@@ -156,23 +158,22 @@ std::vector<LawSample> block_samples() {
 
 const std::vector<TransformEntry>& transform_registry() {
   static const std::vector<TransformEntry> registry{
-      entry<ActNorm>("actnorm", {law_sample("dim3", ActNormOptions{.dim = 3})}),
-      entry<BatchNorm>("batch_norm", {law_sample("dim3", BatchNormOptions{.dim = 3})}),
-      entry<Scale>("scale", {law_sample("dim3", ScaleOptions{.dim = 3})}),
-      entry<Standardize>("standardize", {law_sample("dim3", StandardizeOptions{.dim = 3})}),
+      entry<ActNorm>({law_sample("dim3", ActNormOptions{.dim = 3})}),
+      entry<BatchNorm>({law_sample("dim3", BatchNormOptions{.dim = 3})}),
+      entry<Scale>({law_sample("dim3", ScaleOptions{.dim = 3})}),
+      entry<Standardize>({law_sample("dim3", StandardizeOptions{.dim = 3})}),
       entry<Logit>(
           "logit",
           {law_sample("unit", LogitOptions{.dim = 3}, {InputKind::kBounded, 0.0, 1.0}),
            law_sample("columns",
                       LogitOptions{.dim = 2, .lower = {-2, -3}, .upper = {4, 3}, .alpha = 1e-3},
                       {InputKind::kBounded, -2.0, 3.0})}),
-      entry<Dequantize>("dequantize",
+      entry<Dequantize>(
                         {law_sample("levels17", DequantizeOptions{.dim = 3, .levels = {17}},
                                     {InputKind::kInteger, 0, 16}),
                          law_sample("columns", DequantizeOptions{.dim = 2, .levels = {4, 256}},
-                                    {InputKind::kInteger, 0, 3})},
-                        {.bijective = false, .stochastic = true}),
-      entry<ContractiveBlock>("contractive_block", block_samples(), {.conditional = true}),
+                                    {InputKind::kInteger, 0, 3})}),
+      entry<ContractiveBlock>(block_samples()),
       chain_entry(),
       inverse_entry(),
   };
@@ -186,6 +187,25 @@ TransformPtr make_transform(const Json& spec, std::string_view where) {
 Json resolve_transform(const Json& spec, std::string_view where) {
   const TransformEntry& found = find_entry(transform_registry(), spec, where);
   return with_type(found.name, found.resolve(options_of(spec), where));
+}
+
+int64_t change_leaves(Json& spec,
+                      const std::function<bool(const TransformEntry&, Json&)>& change,
+                      std::string_view where) {
+  const TransformEntry& found = find_entry(transform_registry(), spec, where);
+  Json options = options_of(spec);
+  int64_t changed = 0;
+  if (found.member_keys.empty()) changed = change(found, options) ? 1 : 0;
+  for (const std::string& key : found.member_keys) {
+    Json& members = options.at(key);
+    if (members.is_array()) {
+      for (Json& member : members) changed += change_leaves(member, change, where);
+    } else {
+      changed += change_leaves(members, change, where);
+    }
+  }
+  spec = with_type(found.name, options);
+  return changed;
 }
 
 std::vector<TransformPtr> make_transforms(const Json& specs, std::string_view where) {

@@ -3,7 +3,7 @@
 #include <initializer_list>
 #include <utility>
 
-#include "contraflow/core/registry.h"
+#include "contraflow/core/registry_entry.h"
 #include "contraflow/transforms/transform.h"
 
 namespace contraflow {
@@ -31,17 +31,9 @@ struct LawSample {
   bool exact_log_det = true;
 };
 
-struct TransformTraits {
-  /// inverse(forward(x)) = x and forward(inverse(z)) = z; false: only the first (Dequantize).
-  bool bijective = true;
-  /// forward draws random numbers whatever the options.
-  bool stochastic = false;
-  /// Some options make it take a condition.
-  bool conditional = false;
-};
-
 struct TransformEntry : RegistryEntry<Transform> {
-  TransformTraits traits;
+  /// Options that hold specs of other transforms: one, or a list of them.
+  std::vector<std::string> member_keys;
   std::vector<LawSample> samples;  ///< At least one.
 };
 
@@ -54,11 +46,9 @@ LawSample law_sample(std::string name, const Options& options, InputDomain domai
 
 /// The one line that adds a flow: T has Options, kSummary and kSource, and is built from Options.
 template <class T>
-TransformEntry entry(std::string name, std::vector<LawSample> samples,
-                     TransformTraits traits = {}) {
+TransformEntry entry(std::vector<LawSample> samples) {
   TransformEntry out;
-  fill_entry<T>(out, std::move(name));
-  out.traits = traits;
+  fill_entry<T>(out);
   out.samples = std::move(samples);
   return out;
 }
@@ -79,5 +69,13 @@ std::vector<TransformPtr> make_transforms(const nlohmann::ordered_json& specs,
                                           std::string_view where);
 nlohmann::ordered_json resolve_transforms(const nlohmann::ordered_json& specs,
                                           std::string_view where);
+
+/// `spec` with `change` applied to the options (without "type") of every transform in it that is
+/// not made of others: a new spec, for example one that evaluates otherwise. Returns how many
+/// transforms `change` said it changed.
+int64_t change_leaves(
+    nlohmann::ordered_json& spec,
+    const std::function<bool(const TransformEntry& entry, nlohmann::ordered_json& options)>& change,
+    std::string_view where = "change_leaves");
 
 }  // namespace contraflow

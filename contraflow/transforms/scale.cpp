@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "contraflow/core/registry_entry.h"
 #include "contraflow/transforms/column_statistics.h"
 #include "contraflow/transforms/lowering.h"
 
@@ -15,6 +16,8 @@ Scale::Scale(ScaleOptions options) : options_(options) {
   check_options(options_, "Scale");
   log_scale_ = register_parameter("log_scale", at::zeros({options_.dim}));
 }
+
+nlohmann::ordered_json Scale::spec() const { return spec_of<Scale>(options_); }
 
 std::optional<double> Scale::forward_lipschitz() const {
   return std::exp(log_scale_.max().item<double>());

@@ -30,12 +30,14 @@ void visit(ScaleOptions& o, Field&& field) {
 class Scale final : public Transform {
  public:
   using Options = ScaleOptions;
+  static constexpr const char* kType = "scale";
   static constexpr const char* kSummary = "per-feature positive factor, trained, from 1";
   static constexpr const char* kSource = "Ahn et al. 2022, Monotone Flows";
 
   explicit Scale(ScaleOptions options);
 
   std::vector<int64_t> event_shape() const override { return {options_.dim}; }
+  nlohmann::ordered_json spec() const override;
   std::optional<double> forward_lipschitz() const override;
   std::optional<double> inverse_lipschitz() const override;
   bool lower(TileLowering& to, const Context& context, bool inverse) const override;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "contraflow/core/registry_entry.h"
 #include "contraflow/transforms/column_statistics.h"
 #include "contraflow/transforms/lowering.h"
 
@@ -16,6 +17,8 @@ Standardize::Standardize(StandardizeOptions options) : options_(options) {
   scale_ = register_buffer("scale", at::ones({options_.dim}));
   initialized_ = register_buffer("initialized", at::zeros({}));
 }
+
+nlohmann::ordered_json Standardize::spec() const { return spec_of<Standardize>(options_); }
 
 bool Standardize::prepare_needs_data() const { return initialized_.item<double>() == 0.0; }
 

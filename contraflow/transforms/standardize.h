@@ -35,12 +35,14 @@ void visit(StandardizeOptions& o, Field&& field) {
 class Standardize final : public Transform {
  public:
   using Options = StandardizeOptions;
+  static constexpr const char* kType = "standardize";
   static constexpr const char* kSummary = "mean 0 and deviation 1 per feature, fixed from data";
   static constexpr const char* kSource = "";
 
   explicit Standardize(StandardizeOptions options);
 
   std::vector<int64_t> event_shape() const override { return {options_.dim}; }
+  nlohmann::ordered_json spec() const override;
   bool prepare_needs_data() const override;
   std::optional<double> forward_lipschitz() const override;
   std::optional<double> inverse_lipschitz() const override;

@@ -3,6 +3,9 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
 #include "contraflow/core/check.h"
 #include "contraflow/core/error.h"
 
@@ -34,21 +37,41 @@ int64_t parameter_count(const torch::nn::Module& module) {
   return count;
 }
 
+namespace {
+
+void collect_leaves(const TransformPtr& transform, const std::string& name,
+                    std::vector<Member>& out) {
+  const std::vector<Member> members = transform->members();
+  if (members.empty()) out.push_back({name, transform});
+  for (const Member& member : members) {
+    collect_leaves(member.transform, name.empty() ? member.name : name + "." + member.name, out);
+  }
+}
+
+}  // namespace
+
+std::vector<Member> leaves_of(const TransformPtr& transform) {
+  std::vector<Member> out;
+  collect_leaves(transform, "", out);
+  return out;
+}
+
 void Transform::check_condition(const char* where, const at::Tensor& x,
                                 const Context& context) const {
-  const int64_t width = condition_size();
+  std::vector<int64_t> expected = condition_shape();
   const at::Tensor& condition = context.condition;
-  if (width == 0) {
+  if (expected.empty()) {
     if (!condition.defined()) return;
     fail<ShapeError>(where, "condition", "none (this transform is unconditional)",
                      c10::str(condition.sizes()), "Leave Context::condition undefined.");
   }
+  expected.insert(expected.begin(), x.size(0));
   if (!condition.defined()) {
-    fail<ShapeError>(where, "condition", c10::str("[", x.size(0), ", ", width, "]"), "no tensor",
+    fail<ShapeError>(where, "condition", c10::str(at::IntArrayRef(expected)), "no tensor",
                      "Set Context::condition.");
   }
-  if (condition.dim() != 2 || condition.size(0) != x.size(0) || condition.size(1) != width) {
-    fail<ShapeError>(where, "condition", c10::str("[", x.size(0), ", ", width, "]"),
+  if (condition.sizes() != at::IntArrayRef(expected)) {
+    fail<ShapeError>(where, "condition", c10::str(at::IntArrayRef(expected)),
                      c10::str(condition.sizes()), "Give one row of conditions per row of data.");
   }
   check_same_kind(where, "condition", condition, x);
@@ -65,10 +88,57 @@ void Transform::check_input(const char* where, const char* name, const at::Tenso
   check_condition(where, x, context);
 }
 
-void Transform::postpone_measurements() {
-  for (const auto& child : children()) {
-    if (auto* transform = dynamic_cast<Transform*>(child.get())) transform->postpone_measurements();
+void Transform::defer_calibration() {
+  for (const Member& member : members()) member.transform->defer_calibration();
+}
+
+nlohmann::ordered_json Transform::spec() const {
+  fail<ConfigError>("Transform.spec", name(), "a transform that was built from its options",
+                    "one that cannot say how to build it",
+                    "Use a transform of the registry, or override spec().");
+}
+
+Randomness Transform::randomness(Phase phase) const {
+  Randomness out = Randomness::kNone;
+  for (const Member& member : members()) out = worst(out, member.transform->randomness(phase));
+  return out;
+}
+
+bool Transform::bijective() const {
+  const std::vector<Member> all = members();
+  return std::all_of(all.begin(), all.end(),
+                     [](const Member& member) { return member.transform->bijective(); });
+}
+
+std::vector<std::string> Transform::warnings(Phase phase) const {
+  std::vector<std::string> out;
+  for (const Member& member : members()) {
+    for (std::string& line : member.transform->warnings(phase)) out.push_back(std::move(line));
   }
+  return out;
+}
+
+TransformOutput Transform::trace(const at::Tensor& x, const Context& context, bool inverse,
+                                 const TraceVisitor& visit, const std::string& name) const {
+  check_input("Transform.trace", "x", x, inverse ? latent_shape() : event_shape(), context);
+  return do_trace(x, context, inverse, visit, name);
+}
+
+TransformOutput Transform::do_trace(const at::Tensor& x, const Context& context, bool inverse,
+                                    const TraceVisitor& visit, const std::string& name) const {
+  TransformOutput out = inverse ? do_inverse(x, context) : do_forward(x, context);
+  if (!visit({name, *this, x, context, inverse, out})) out.value = at::Tensor();
+  return out;
+}
+
+std::string Transform::member_name(const std::string& name, const std::string& member) {
+  return name.empty() ? member : name + "." + member;
+}
+
+Context Transform::context_of(const Transform& member, uint64_t tag, const Context& context) {
+  Context out = context.fork(tag);
+  if (!member.conditional()) out.condition = at::Tensor();
+  return out;
 }
 
 TransformOutput Transform::forward(const at::Tensor& x, const Context& context) const {

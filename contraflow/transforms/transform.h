@@ -2,20 +2,25 @@
 
 #include <torch/nn/module.h>
 
+#include <functional>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
+#include <string>
 #include <vector>
 
+#include "contraflow/core/randomness.h"
 #include "contraflow/core/rng.h"
 
 namespace contraflow {
 
-/// Which of the two visible estimator options applies; nothing else may depend on it.
-enum class Phase { kTrain, kEvaluate };
+class ContractiveMap;
+class Transform;
+using TransformPtr = std::shared_ptr<Transform>;
 
 /// What travels through a call besides the tensor. Cheap to copy.
 struct Context {
-  /// Conditioning variables [B, C]; undefined for an unconditional flow.
+  /// Conditioning variables [B, condition_shape()]; undefined for an unconditional flow.
   at::Tensor condition = {};
   /// Random numbers of this call; row r of the batch draws as sample rng.first_row() + r.
   Rng rng{0};
@@ -43,6 +48,24 @@ struct TransformOutput {
   at::Tensor solve_error_bound;
 };
 
+/// A transform inside another one.
+struct Member {
+  std::string name;  ///< As in named_parameters(): "3" in a chain, "inner" in an inverse.
+  TransformPtr transform;
+};
+
+/// One call that a leaf (a transform without members) gets while trace() runs a map.
+struct TracedCall {
+  std::string name;  ///< Dotted path from the traced transform: "3", "3.inner"; "" for itself.
+  const Transform& transform;
+  const at::Tensor& input;
+  const Context& context;  ///< With the random stream and the condition that the leaf gets.
+  bool inverse;            ///< Whether the leaf's inverse was called.
+  const TransformOutput& output;
+};
+/// Returns false to stop.
+using TraceVisitor = std::function<bool(const TracedCall&)>;
+
 /// A map data x -> latent z with a log-determinant.
 ///
 /// Direction  forward = data -> latent; inverse = latent -> data. log_det is that of the call made.
@@ -68,19 +91,43 @@ class Transform : public torch::nn::Module {
   void prepare(const at::Tensor& x, const Context& context = {});
   /// Whether the next prepare() will look at x; a chain then computes the inputs of its members.
   virtual bool prepare_needs_data() const { return false; }
-  /// Puts off what the next prepare() would measure and the transform can do without for a while,
-  /// for a caller that has no data: members of members too. What it cannot do without stays.
-  virtual void postpone_measurements();
+  /// Defers optional measurements (roulette calibration, batch statistics) to a later prepare(),
+  /// for a caller that has no data; recursive. Initialisation is never deferred.
+  virtual void defer_calibration();
 
   /// Shape of one event without the batch axis.
   virtual std::vector<int64_t> event_shape() const = 0;
   virtual std::vector<int64_t> latent_shape() const { return event_shape(); }
-  /// Width C of context.condition; 0 = unconditional.
-  virtual int64_t condition_size() const { return 0; }
+  /// Shape of one condition, without the batch axis; empty = unconditional.
+  virtual std::vector<int64_t> condition_shape() const { return {}; }
+  bool conditional() const { return !condition_shape().empty(); }
   /// Certified upper bounds on the Lipschitz constants of the two maps, where known: how much an
   /// error in x can grow in z, and an error in z in x.
   virtual std::optional<double> forward_lipschitz() const { return std::nullopt; }
   virtual std::optional<double> inverse_lipschitz() const { return std::nullopt; }
+
+  /// What the registry builds this transform from, {"type": ..., options}, every default filled in.
+  /// The weights are not in it. ConfigError (the default) when it was not built from options.
+  virtual nlohmann::ordered_json spec() const;
+  /// What random numbers do to log_det and value in a phase. The default is the worst of the
+  /// members, kNone for a leaf. A wrapper around something random is random.
+  virtual Randomness randomness(Phase phase) const;
+  /// inverse(forward(x)) = x and forward(inverse(z)) = z. False where only the first holds
+  /// (Dequantize). The default asks the members.
+  virtual bool bijective() const;
+  /// What a user should know about the options of a phase, a line each, for example an estimator of
+  /// infinite variance. The default collects the members'.
+  virtual std::vector<std::string> warnings(Phase phase) const;
+  /// Transforms inside this one, in the order data -> latent; none for a leaf.
+  virtual std::vector<Member> members() const { return {}; }
+  /// The contractive map that this leaf is made of, for certificates and reports; null for others.
+  virtual const ContractiveMap* contractive() const { return nullptr; }
+
+  /// forward (or inverse) of x leaf by leaf: `visit` sees every call that a leaf gets, in order.
+  /// What a whole call lowers to kernels runs member by member here, with the same random numbers.
+  /// `value` of the result is undefined when `visit` stopped it.
+  TransformOutput trace(const at::Tensor& x, const Context& context, bool inverse,
+                        const TraceVisitor& visit, const std::string& name = "") const;
 
   /// Adds the map of forward (or inverse) on the batch of `to` to a tile program. False, and
   /// nothing added, when the tile kernels cannot run it: the default.
@@ -93,6 +140,14 @@ class Transform : public torch::nn::Module {
   virtual TransformOutput do_forward(const at::Tensor& x, const Context& context) const = 0;
   virtual TransformOutput do_inverse(const at::Tensor& z, const Context& context) const = 0;
   virtual void do_prepare(const at::Tensor& /*x*/, const Context& /*context*/) {}
+  /// A transform with members overrides it: it calls trace() of each member where its map calls the
+  /// member, with name + "." + the member's (member_name()), and stops where a value is undefined.
+  virtual TransformOutput do_trace(const at::Tensor& x, const Context& context, bool inverse,
+                                   const TraceVisitor& visit, const std::string& name) const;
+  static std::string member_name(const std::string& name, const std::string& member);
+  /// What a member gets of the caller's context: a random stream of its own, and the condition if
+  /// it takes one.
+  static Context context_of(const Transform& member, uint64_t tag, const Context& context);
 
  private:
   void check_input(const char* where, const char* name, const at::Tensor& x, at::IntArrayRef event,
@@ -100,7 +155,9 @@ class Transform : public torch::nn::Module {
   void check_condition(const char* where, const at::Tensor& x, const Context& context) const;
 };
 
-using TransformPtr = std::shared_ptr<Transform>;
+/// The leaves of a transform with their dotted names below it, in the order data -> latent; itself,
+/// with an empty name, when it has no members.
+std::vector<Member> leaves_of(const TransformPtr& transform);
 
 /// The first floating parameter or buffer of a module tree: it tells dtype and device. Undefined
 /// when there is none.

@@ -3,7 +3,7 @@
 
 #include <numbers>
 
-#include "contraflow/distributions/base_registry.h"
+#include "contraflow/bases/base_registry.h"
 #include "tests/support/derivatives.h"
 #include "tests/support/statistics.h"
 #include "tests/support/tensors.h"

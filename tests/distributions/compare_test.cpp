@@ -5,7 +5,7 @@
 
 #include <cmath>
 
-#include "contraflow/distributions/normal.h"
+#include "contraflow/bases/normal.h"
 #include "contraflow/transforms/chain.h"
 #include "contraflow/transforms/contractive_block.h"
 #include "tests/support/statistics.h"

@@ -1,9 +1,9 @@
 #include "contraflow/distributions/flow.h"
 
-#include "contraflow/distributions/diagonal_normal.h"
+#include "contraflow/bases/diagonal_normal.h"
 #include "contraflow/distributions/estimate.h"
-#include "contraflow/distributions/normal.h"
-#include "contraflow/distributions/uniform.h"
+#include "contraflow/bases/normal.h"
+#include "contraflow/bases/uniform.h"
 #include "contraflow/transforms/actnorm.h"
 #include "contraflow/transforms/chain.h"
 #include "contraflow/transforms/dequantize.h"
@@ -140,7 +140,7 @@ TEST(Flow, TemperatureShrinksTheSamples) {
 
 TEST(Flow, ConditionTravels) {
   const FlowPtr flow = flow_of(stub({.shift = 2.0, .condition = 1}));
-  EXPECT_EQ(flow->condition_size(), 1);
+  EXPECT_EQ(flow->condition_shape(), std::vector<int64_t>{1});
   const at::Tensor condition = at::ones({6, 1}, at::kDouble);
   const at::Tensor x = some_x();
   EXPECT_TRUE(near(flow->log_prob(x, {.condition = condition}), flow->base()->log_prob(x + 2.0),

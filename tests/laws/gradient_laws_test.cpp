@@ -110,7 +110,7 @@ class GradientLaw {
  private:
   /// Brings what depends on the parameters (norm bounds) up to date after one was moved.
   void refresh() {
-    instance_.transform->postpone_measurements();
+    instance_.transform->defer_calibration();
     instance_.transform->prepare({}, instance_.context);
   }
 

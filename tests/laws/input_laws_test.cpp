@@ -55,12 +55,14 @@ TEST_P(TransformLaw, WrongTypeIsAnError) {
 
 TEST_P(TransformLaw, ConditionIsChecked) {
   auto [t, x, context] = make_instance(GetParam(), at::kDouble);
-  const int64_t width = t->condition_size();
+  std::vector<int64_t> shape = t->condition_shape();
+  shape.insert(shape.begin(), kRows);
+  shape.back() += 1;
   Context wrong = context;
-  wrong.condition = at::zeros({kRows, width + 1}, x.options());
+  wrong.condition = at::zeros(shape, x.options());
   EXPECT_THAT(error_of<ShapeError>([&, &t = t, &x = x] { t->forward(x, wrong); }),
               HasSubstr("condition"));
-  if (width == 0) return;
+  if (!t->conditional()) return;
   wrong.condition = at::Tensor();
   EXPECT_THAT(error_of<ShapeError>([&, &t = t, &x = x] { t->forward(x, wrong); }),
               HasSubstr("Set Context::condition"));

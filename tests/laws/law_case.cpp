@@ -40,8 +40,9 @@ Context draw_context(const Transform& transform, int64_t rows, at::ScalarType dt
   Context out;
   out.rng = Rng(17);
   out.phase = phase;
-  if (const int64_t width = transform.condition_size(); width > 0) {
-    out.condition = kDataRng.fork("condition").normal({rows, width}, at::kDouble).to(dtype);
+  if (std::vector<int64_t> shape = transform.condition_shape(); !shape.empty()) {
+    shape.insert(shape.begin(), rows);
+    out.condition = kDataRng.fork("condition").normal(shape, at::kDouble).to(dtype);
   }
   return out;
 }

@@ -47,7 +47,7 @@ TEST_P(TransformLaw, OptionsRoundTrip) {
   }
   EXPECT_EQ(again->event_shape(), instance.transform->event_shape());
   EXPECT_EQ(again->latent_shape(), instance.transform->latent_shape());
-  EXPECT_EQ(again->condition_size(), instance.transform->condition_size());
+  EXPECT_EQ(again->condition_shape(), instance.transform->condition_shape());
 }
 
 TEST_P(TransformLaw, UnknownOptionIsAnError) {

@@ -1,4 +1,4 @@
-#include "contraflow/models/flow_spec.h"
+#include "contraflow/distributions/flow_spec.h"
 
 #include "tests/support/tensors.h"
 
@@ -10,9 +10,9 @@ using testing::error_of;
 using ::testing::HasSubstr;
 
 FlowSpec digits_like() {
-  return {Json::array({{{"type", "dequantize"}, {"dim", 4}, {"levels", {17}}},
+  return {chain_spec(Json::array({{{"type", "dequantize"}, {"dim", 4}, {"levels", {17}}},
                        {{"type", "logit"}, {"dim", 4}},
-                       {{"type", "actnorm"}, {"dim", 4}}}),
+                       {{"type", "actnorm"}, {"dim", 4}}})),
           Json{{"type", "normal_mixture"}, {"dim", 4}}};
 }
 
@@ -29,7 +29,7 @@ TEST(FlowSpec, BuildsWhatItSays) {
 
 TEST(FlowSpec, ResolvedSpecBuildsTheSameFlow) {
   const FlowSpec resolved = resolve_flow_spec(digits_like());
-  EXPECT_EQ(resolved.transforms[1]["alpha"], 0.05);
+  EXPECT_EQ(resolved.transform["transforms"][1]["alpha"], 0.05);
   EXPECT_EQ(resolved.base["components"], 8);
   EXPECT_EQ(options_to_json(resolve_flow_spec(resolved)), options_to_json(resolved));
   const at::Tensor x = at::full({3, 4}, 5.0F);
@@ -40,7 +40,7 @@ TEST(FlowSpec, ResolvedSpecBuildsTheSameFlow) {
 
 TEST(FlowSpec, MistakesSayWhere) {
   FlowSpec spec = digits_like();
-  spec.transforms[1]["alhpa"] = 0.1;
+  spec.transform["transforms"][1]["alhpa"] = 0.1;
   EXPECT_THAT(error_of<ConfigError>([&] { build_flow(spec); }),
               ::testing::AllOf(HasSubstr("flow transforms[1]"), HasSubstr("alpha")));
   spec = digits_like();

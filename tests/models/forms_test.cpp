@@ -29,7 +29,7 @@ ModelOptions mixture(bool learn) {
 
 std::vector<std::string> forms_of(const ModelOptions& options) {
   std::vector<std::string> out;
-  for (const Json& transform : model_spec(options, 2).transforms) {
+  for (const Json& transform : model_spec(options, 2).transform["transforms"]) {
     if (transform["type"] == "contractive_block") out.push_back(transform["form"]);
   }
   return out;
@@ -72,7 +72,7 @@ TEST(Forms, ComeFromAConfig) {
   const ModelOptions options = models::from_json(json, "config");
   EXPECT_EQ(forms_of(options), (std::vector<std::string>{"residual", "monotone", "residual"}));
   const FlowSpec spec = model_spec(options, 2);
-  EXPECT_EQ(spec.transforms.back()["learn_form"], true);
+  EXPECT_EQ(spec.transform["transforms"].back()["learn_form"], true);
   EXPECT_EQ(models::from_json(options_to_json(options), "again").forms, options.forms);
 }
 

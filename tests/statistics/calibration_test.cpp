@@ -7,7 +7,7 @@
 #include "contraflow/core/error.h"
 #include "contraflow/core/log.h"
 #include "contraflow/data/sources.h"
-#include "contraflow/distributions/normal.h"
+#include "contraflow/bases/normal.h"
 #include "contraflow/models/model_options.h"
 #include "contraflow/training/trainer.h"
 #include "contraflow/transforms/actnorm.h"
@@ -130,7 +130,7 @@ TEST(Calibration, BlocksMeasureAtTheFirstCallAndEveryFewCalls) {
     block.prepare({});
   }
   EXPECT_TRUE(block.prepare_needs_data());
-  block.postpone_measurements();
+  block.defer_calibration();
   EXPECT_FALSE(block.prepare_needs_data());
   const auto before = block.calibration(Phase::kTrain);
   block.to(at::kDouble);

@@ -43,15 +43,15 @@ inline void draw_per_batch(const BlockForm& form, const NetPoint& point, const T
 /// for flows of contractive blocks and diagonal maps over a standard normal base.
 inline at::Tensor batch_gradient(const Flow& flow, const at::Tensor& x, const Scheme& scheme,
                                  const Rng& rng) {
-  const auto& members = std::dynamic_pointer_cast<Chain>(flow.transform())->members();
+  const std::vector<Member> members = flow.transform()->members();
   const auto rows = static_cast<double>(x.size(0));
   std::vector<BlockRelation> relations(members.size());
   std::vector<RelationResult> results(members.size());
   at::Tensor value = x;
   for (size_t k = 0; k < members.size(); ++k) {
-    const auto block = std::dynamic_pointer_cast<ContractiveBlock>(members[k]);
+    const auto block = std::dynamic_pointer_cast<ContractiveBlock>(members[k].transform);
     if (!block) {
-      value = members[k]->forward(value).value.detach();
+      value = members[k].transform->forward(value).value.detach();
       continue;
     }
     const ContractiveBlockOptions& o = block->options();
@@ -77,7 +77,7 @@ inline at::Tensor batch_gradient(const Flow& flow, const at::Tensor& x, const Sc
       continue;
     }
     const at::Tensor ends = at::eye(2, x.options()).narrow(1, 0, 1).expand({2, x.size(1)});
-    const at::Tensor images = members[k]->forward(ends).value.detach();
+    const at::Tensor images = members[k].transform->forward(ends).value.detach();
     bar = bar * (images[0] - images[1]);
   }
   return at::cat(flat);

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "contraflow/core/event_shape.h"
 #include "contraflow/transforms/transform.h"
 
 namespace contraflow::testing {
@@ -24,7 +25,9 @@ class StubTransform final : public Transform {
   explicit StubTransform(Settings settings) : s_(settings) {}
 
   std::vector<int64_t> event_shape() const override { return {s_.dim}; }
-  int64_t condition_size() const override { return s_.condition; }
+  std::vector<int64_t> condition_shape() const override {
+    return EventShape(s_.condition).sizes();
+  }
   bool prepare_needs_data() const override { return s_.needs_data; }
   std::optional<double> forward_lipschitz() const override { return s_.lipschitz; }
   std::optional<double> inverse_lipschitz() const override { return s_.lipschitz; }

@@ -6,9 +6,9 @@
 
 #include <cmath>
 
-#include "contraflow/distributions/diagonal_normal.h"
+#include "contraflow/bases/diagonal_normal.h"
 #include "contraflow/distributions/energies.h"
-#include "contraflow/distributions/normal.h"
+#include "contraflow/bases/normal.h"
 #include "contraflow/transforms/actnorm.h"
 #include "contraflow/transforms/chain.h"
 #include "contraflow/transforms/contractive_block.h"

@@ -10,7 +10,7 @@
 #include <string>
 
 #include "contraflow/data/sources.h"
-#include "contraflow/distributions/diagonal_normal.h"
+#include "contraflow/bases/diagonal_normal.h"
 #include "contraflow/distributions/flow.h"
 #include "contraflow/training/trainer.h"
 #include "contraflow/transforms/actnorm.h"

@@ -75,12 +75,12 @@ TEST(BatchNorm, ARowDoesNotDependOnItsBatch) {
 TEST(BatchNorm, PostponedUpdatesNeedNoData) {
   BatchNorm norm({.dim = 2, .update_every = 2});
   norm.to(at::kDouble);
-  norm.postpone_measurements();
+  norm.defer_calibration();
   EXPECT_TRUE(norm.prepare_needs_data()) << "the first batch cannot be done without";
   norm.prepare(rows(1, 0.0, 1.0));
   norm.prepare({});
   EXPECT_TRUE(norm.prepare_needs_data());
-  norm.postpone_measurements();
+  norm.defer_calibration();
   EXPECT_FALSE(norm.prepare_needs_data());
 }
 

@@ -98,7 +98,7 @@ TEST(Chain, MembersDrawIndependently) {
 
 TEST(Chain, OnlyConditionalMembersSeeTheCondition) {
   const Chain chain({stub({}), stub({.shift = 2.0, .condition = 3}), stub({})});
-  EXPECT_EQ(chain.condition_size(), 3);
+  EXPECT_EQ(chain.condition_shape(), std::vector<int64_t>{3});
   const at::Tensor x = some_x();
   const Context context{.condition = at::ones({4, 3}, at::kDouble)};
   EXPECT_TRUE(near(chain.forward(x, context).value, x + 6.0, kRounding));

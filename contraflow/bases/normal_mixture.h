@@ -1,7 +1,7 @@
 #pragma once
 
 #include "contraflow/core/options.h"
-#include "contraflow/distributions/base.h"
+#include "contraflow/bases/base.h"
 
 namespace contraflow {
 
@@ -37,11 +37,13 @@ void visit(NormalMixtureOptions& o, Field&& field) {
 class NormalMixture final : public Base {
  public:
   using Options = NormalMixtureOptions;
+  static constexpr const char* kType = "normal_mixture";
   static constexpr const char* kSummary = "mixture of diagonal normals, all trained";
   static constexpr const char* kSource = "";
 
   explicit NormalMixture(NormalMixtureOptions options);
   std::vector<int64_t> event_shape() const override { return {options_.dim}; }
+  nlohmann::ordered_json spec() const override;
 
  private:
   at::Tensor do_log_prob(const at::Tensor& z) const override;

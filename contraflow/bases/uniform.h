@@ -1,7 +1,7 @@
 #pragma once
 
 #include "contraflow/core/options.h"
-#include "contraflow/distributions/base.h"
+#include "contraflow/bases/base.h"
 
 namespace contraflow {
 
@@ -33,11 +33,13 @@ void validate(const UniformOptions& options);
 class Uniform final : public Base {
  public:
   using Options = UniformOptions;
+  static constexpr const char* kType = "uniform";
   static constexpr const char* kSummary = "uniform on a cube";
   static constexpr const char* kSource = "";
 
   explicit Uniform(UniformOptions options);
   std::vector<int64_t> event_shape() const override { return {options_.dim}; }
+  nlohmann::ordered_json spec() const override;
 
  private:
   at::Tensor do_log_prob(const at::Tensor& z) const override;

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "contraflow/core/options.h"
-#include "contraflow/distributions/base.h"
+#include "contraflow/bases/base.h"
 
 namespace contraflow {
 
@@ -25,11 +25,13 @@ void visit(LogisticOptions& o, Field&& field) {
 class Logistic final : public Base {
  public:
   using Options = LogisticOptions;
+  static constexpr const char* kType = "logistic";
   static constexpr const char* kSummary = "standard logistic, heavier tails than the normal";
   static constexpr const char* kSource = "";
 
   explicit Logistic(LogisticOptions options);
   std::vector<int64_t> event_shape() const override { return {options_.dim}; }
+  nlohmann::ordered_json spec() const override;
 
  private:
   at::Tensor do_log_prob(const at::Tensor& z) const override;

@@ -1,4 +1,4 @@
-#include "contraflow/distributions/uniform.h"
+#include "contraflow/bases/uniform.h"
 
 #include <ATen/ATen.h>
 
@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "contraflow/core/error.h"
+#include "contraflow/core/registry_entry.h"
 
 namespace contraflow {
 
@@ -19,6 +20,8 @@ Uniform::Uniform(UniformOptions options) : options_(options) {
   check_options(options_, "Uniform");
   anchor_ = register_buffer("anchor", at::zeros({}));
 }
+
+nlohmann::ordered_json Uniform::spec() const { return spec_of<Uniform>(options_); }
 
 at::TensorOptions Uniform::tensor_options() const { return anchor_.options(); }
 

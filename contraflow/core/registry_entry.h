@@ -28,12 +28,12 @@ struct RegistryEntry {
   std::function<std::vector<OptionInfo>()> describe;
 };
 
-/// Fills an entry for type T, which is built from its T::Options. A composite that is built from
+/// Fills an entry for type T, which is built from its T::Options and named T::kType. A composite that is built from
 /// other objects gets no make; its entry sets make and resolve itself.
 template <class T, class Product>
-void fill_entry(RegistryEntry<Product>& entry, std::string name) {
+void fill_entry(RegistryEntry<Product>& entry) {
   using Options = typename T::Options;
-  entry.name = std::move(name);
+  entry.name = T::kType;
   entry.summary = T::kSummary;
   entry.source = T::kSource;
   if constexpr (std::is_constructible_v<T, Options>) {
@@ -82,6 +82,12 @@ inline nlohmann::ordered_json with_type(std::string_view name,
   nlohmann::ordered_json out{{"type", name}};
   out.update(options);
   return out;
+}
+
+/// What the factory builds a T from: its T::kType and all of its options.
+template <class T>
+nlohmann::ordered_json spec_of(const typename T::Options& options) {
+  return with_type(T::kType, options_to_json(options));
 }
 
 }  // namespace contraflow

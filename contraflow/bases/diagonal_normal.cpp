@@ -1,9 +1,11 @@
-#include "contraflow/distributions/diagonal_normal.h"
+#include "contraflow/bases/diagonal_normal.h"
 
 #include <ATen/ATen.h>
 
 #include <cmath>
 #include <numbers>
+
+#include "contraflow/core/registry_entry.h"
 
 namespace contraflow {
 
@@ -12,6 +14,8 @@ DiagonalNormal::DiagonalNormal(DiagonalNormalOptions options) : options_(options
   location_ = register_parameter("location", at::zeros({options_.dim}));
   log_scale_ = register_parameter("log_scale", at::zeros({options_.dim}));
 }
+
+nlohmann::ordered_json DiagonalNormal::spec() const { return spec_of<DiagonalNormal>(options_); }
 
 at::TensorOptions DiagonalNormal::tensor_options() const { return location_.options(); }
 

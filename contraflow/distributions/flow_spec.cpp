@@ -1,20 +1,20 @@
-#include "contraflow/models/flow_spec.h"
+#include "contraflow/distributions/flow_spec.h"
 
-#include "contraflow/distributions/base_registry.h"
-#include "contraflow/transforms/chain.h"
+#include "contraflow/bases/base_registry.h"
 #include "contraflow/transforms/registry.h"
 
 namespace contraflow {
 
 FlowPtr build_flow(const FlowSpec& spec, std::string_view where) {
-  auto chain = std::make_shared<Chain>(make_transforms(spec.transforms, where));
-  return std::make_shared<Flow>(std::move(chain),
+  return std::make_shared<Flow>(make_transform(spec.transform, where),
                                 make_base(spec.base, std::string(where) + " base"));
 }
 
 FlowSpec resolve_flow_spec(const FlowSpec& spec, std::string_view where) {
-  return {resolve_transforms(spec.transforms, where),
+  return {resolve_transform(spec.transform, where),
           resolve_base(spec.base, std::string(where) + " base")};
 }
+
+FlowSpec spec_of(const Flow& flow) { return {flow.transform()->spec(), flow.base()->spec()}; }
 
 }  // namespace contraflow

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "contraflow/core/options.h"
-#include "contraflow/distributions/base.h"
+#include "contraflow/bases/base.h"
 
 namespace contraflow {
 
@@ -25,11 +25,13 @@ void visit(NormalOptions& o, Field&& field) {
 class Normal final : public Base {
  public:
   using Options = NormalOptions;
+  static constexpr const char* kType = "normal";
   static constexpr const char* kSummary = "standard normal";
   static constexpr const char* kSource = "";
 
   explicit Normal(NormalOptions options);
   std::vector<int64_t> event_shape() const override { return {options_.dim}; }
+  nlohmann::ordered_json spec() const override;
   bool is_standard_normal() const override { return true; }
 
  private:

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "contraflow/core/registry.h"
-#include "contraflow/distributions/base.h"
+#include "contraflow/core/registry_entry.h"
+#include "contraflow/bases/base.h"
 
 namespace contraflow {
 

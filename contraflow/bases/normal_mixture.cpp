@@ -1,9 +1,11 @@
-#include "contraflow/distributions/normal_mixture.h"
+#include "contraflow/bases/normal_mixture.h"
 
 #include <ATen/ATen.h>
 
 #include <cmath>
 #include <numbers>
+
+#include "contraflow/core/registry_entry.h"
 
 namespace contraflow {
 
@@ -16,6 +18,8 @@ NormalMixture::NormalMixture(NormalMixtureOptions options) : options_(options) {
       register_parameter("location", options_.spread * rng.normal({k, options_.dim}, at::kFloat));
   log_scale_ = register_parameter("log_scale", at::zeros({k, options_.dim}));
 }
+
+nlohmann::ordered_json NormalMixture::spec() const { return spec_of<NormalMixture>(options_); }
 
 at::TensorOptions NormalMixture::tensor_options() const { return location_.options(); }
 

@@ -1,8 +1,9 @@
-#include "contraflow/distributions/base.h"
+#include "contraflow/bases/base.h"
 
 #include <ATen/ATen.h>
 
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "contraflow/core/check.h"
 #include "contraflow/core/error.h"
@@ -26,6 +27,12 @@ at::Tensor Base::sample(int64_t count, const Rng& rng, double temperature) const
                       "Use 1 for the density itself.");
   }
   return do_sample(count, rng, temperature);
+}
+
+nlohmann::ordered_json Base::spec() const {
+  fail<ConfigError>("Base.spec", name(), "a base that was built from its options",
+                    "one that cannot say how to build it",
+                    "Use a base of the registry, or override spec().");
 }
 
 }  // namespace contraflow

@@ -1,10 +1,12 @@
-#include "contraflow/distributions/normal.h"
+#include "contraflow/bases/normal.h"
 
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <cmath>
 #include <numbers>
+
+#include "contraflow/core/registry_entry.h"
 
 namespace contraflow {
 namespace {
@@ -31,6 +33,8 @@ Normal::Normal(NormalOptions options) : options_(options) {
   check_options(options_, "Normal");
   anchor_ = register_buffer("anchor", at::zeros({}));
 }
+
+nlohmann::ordered_json Normal::spec() const { return spec_of<Normal>(options_); }
 
 at::TensorOptions Normal::tensor_options() const { return anchor_.options(); }
 

@@ -3,6 +3,7 @@
 #include <torch/nn/module.h>
 
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <vector>
 
 #include "contraflow/core/rng.h"
@@ -22,6 +23,9 @@ class Base : public torch::nn::Module {
   /// spread of each component about its centre (1 = the density itself).
   at::Tensor sample(int64_t count, const Rng& rng, double temperature = 1.0) const;
   virtual std::vector<int64_t> event_shape() const = 0;
+  /// What the registry builds this base from, {"type": ..., options}, every default filled in.
+  /// ConfigError (the default) when it was not built from options.
+  virtual nlohmann::ordered_json spec() const;
   /// Whether this is the standard normal density on rows of numbers: kernels know its gradient.
   virtual bool is_standard_normal() const { return false; }
 

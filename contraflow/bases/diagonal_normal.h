@@ -1,7 +1,7 @@
 #pragma once
 
 #include "contraflow/core/options.h"
-#include "contraflow/distributions/base.h"
+#include "contraflow/bases/base.h"
 
 namespace contraflow {
 
@@ -25,11 +25,13 @@ void visit(DiagonalNormalOptions& o, Field&& field) {
 class DiagonalNormal final : public Base {
  public:
   using Options = DiagonalNormalOptions;
+  static constexpr const char* kType = "diagonal_normal";
   static constexpr const char* kSummary = "normal with trained location and scale";
   static constexpr const char* kSource = "";
 
   explicit DiagonalNormal(DiagonalNormalOptions options);
   std::vector<int64_t> event_shape() const override { return {options_.dim}; }
+  nlohmann::ordered_json spec() const override;
 
  private:
   at::Tensor do_log_prob(const at::Tensor& z) const override;

@@ -1,19 +1,19 @@
-#include "contraflow/distributions/base_registry.h"
+#include "contraflow/bases/base_registry.h"
 
-#include "contraflow/distributions/diagonal_normal.h"
-#include "contraflow/distributions/logistic.h"
-#include "contraflow/distributions/normal.h"
-#include "contraflow/distributions/normal_mixture.h"
-#include "contraflow/distributions/uniform.h"
+#include "contraflow/bases/diagonal_normal.h"
+#include "contraflow/bases/logistic.h"
+#include "contraflow/bases/normal.h"
+#include "contraflow/bases/normal_mixture.h"
+#include "contraflow/bases/uniform.h"
 
 namespace contraflow {
 namespace {
 
 /// The one line that adds a base; `sample` are its test options, to which the dimension is added.
 template <class T>
-BaseEntry entry(std::string name, typename T::Options sample = {}) {
+BaseEntry entry(typename T::Options sample = {}) {
   BaseEntry out;
-  fill_entry<T>(out, std::move(name));
+  fill_entry<T>(out);
   out.sample = [sample](int64_t dim) {
     auto options = sample;
     options.dim = dim;
@@ -26,11 +26,11 @@ BaseEntry entry(std::string name, typename T::Options sample = {}) {
 
 const std::vector<BaseEntry>& base_registry() {
   static const std::vector<BaseEntry> registry{
-      entry<Normal>("normal"),
-      entry<Logistic>("logistic"),
-      entry<Uniform>("uniform", {.lower = -1.0, .upper = 2.0}),
-      entry<DiagonalNormal>("diagonal_normal"),
-      entry<NormalMixture>("normal_mixture", {.components = 3}),
+      entry<Normal>(),
+      entry<Logistic>(),
+      entry<Uniform>({.lower = -1.0, .upper = 2.0}),
+      entry<DiagonalNormal>(),
+      entry<NormalMixture>({.components = 3}),
   };
   return registry;
 }

@@ -1,6 +1,8 @@
-#include "contraflow/distributions/logistic.h"
+#include "contraflow/bases/logistic.h"
 
 #include <ATen/ATen.h>
+
+#include "contraflow/core/registry_entry.h"
 
 namespace contraflow {
 
@@ -8,6 +10,8 @@ Logistic::Logistic(LogisticOptions options) : options_(options) {
   check_options(options_, "Logistic");
   anchor_ = register_buffer("anchor", at::zeros({}));
 }
+
+nlohmann::ordered_json Logistic::spec() const { return spec_of<Logistic>(options_); }
 
 at::TensorOptions Logistic::tensor_options() const { return anchor_.options(); }
 
