@@ -9,7 +9,7 @@
 
 int main() {
   const auto data = contraflow::data::open_data({.name = "moons"});
-  const auto flow = contraflow::models::monotone_flow({.dim = 2, .blocks = 4});
+  const auto flow = contraflow::models::monotone_flow({.event = 2, .blocks = 4});
   const auto report = contraflow::fit(*flow, data.splits, {.steps = 200, .validate_every = 50});
   const auto x = data.splits.test->rows(0, 1000).x;
   const auto log_prob = flow->log_prob(x);  // nats, one per row, exact in two dimensions

@@ -18,7 +18,7 @@ struct Prepared {
 };
 
 Prepared prepared(FlowPtr (*make)(const models::Settings&), int64_t dim) {
-  Prepared p{make({.dim = dim}), Rng(1).normal({kRows, dim}, at::kFloat)};
+  Prepared p{make({.event = dim}), Rng(1).normal({kRows, dim}, at::kFloat)};
   p.flow->prepare(p.x);
   return p;
 }

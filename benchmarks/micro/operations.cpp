@@ -49,7 +49,7 @@ BENCHMARK_CAPTURE(spectral_norm, gram, NormMethod::kGram)->Apply(norm_shapes);
 
 // One update of a whole flow; `blocks` of hidden width 128.
 void adam(benchmark::State& state) {
-  const FlowPtr flow = models::residual_flow({.dim = 2, .blocks = state.range(0)});
+  const FlowPtr flow = models::residual_flow({.event = 2, .blocks = state.range(0)});
   FlatParameters flat(*flow);
   Adam optimizer(flat, {.weight_decay = 1e-5});
   flat.zero_gradients();

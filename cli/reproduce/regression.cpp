@@ -157,7 +157,7 @@ FlowPtr build_map(const MapOptions& options) {
   for (const FormKind form : options.forms) {
     members.push_back(
         typed("contractive_block",
-              ContractiveBlockOptions{.dim = 1,
+              ContractiveBlockOptions{.event = 1,
                                       .form = form,
                                       .net = options.net,
                                       .train_log_det = ExactLogDet{},
@@ -167,9 +167,9 @@ FlowPtr build_map(const MapOptions& options) {
                                       .tolerance = options.tolerance,
                                       .backward_tolerance = options.backward_tolerance,
                                       .seed = options.seed * 1'000'003 + networks++}));
-    if (options.scaling) members.push_back(typed("scale", ScaleOptions{.dim = 1}));
+    if (options.scaling) members.push_back(typed("scale", ScaleOptions{.event = 1}));
   }
-  return build_flow({chain_spec(std::move(members)), {{"type", "normal"}, {"dim", 1}}}, "map");
+  return build_flow({chain_spec(std::move(members)), {{"type", "normal"}, {"event", 1}}}, "map");
 }
 
 FitReport fit_map(Flow& flow, const RegressionConfig& config, const RunFolder& folder,

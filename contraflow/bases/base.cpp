@@ -29,6 +29,12 @@ at::Tensor Base::sample(int64_t count, const Rng& rng, double temperature) const
   return do_sample(count, rng, temperature);
 }
 
+std::vector<int64_t> Base::batch_shape(int64_t count) const {
+  std::vector<int64_t> out = event_shape();
+  out.insert(out.begin(), count);
+  return out;
+}
+
 nlohmann::ordered_json Base::spec() const {
   fail<ConfigError>("Base.spec", name(), "a base that was built from its options",
                     "one that cannot say how to build it",

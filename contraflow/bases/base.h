@@ -34,6 +34,8 @@ class Base : public torch::nn::Module {
   virtual at::Tensor do_sample(int64_t count, const Rng& rng, double temperature) const = 0;
   /// dtype and device of the draws: those of the parameters or buffers.
   virtual at::TensorOptions tensor_options() const = 0;
+  /// [count] + event_shape().
+  std::vector<int64_t> batch_shape(int64_t count) const;
 };
 
 using BasePtr = std::shared_ptr<Base>;

@@ -9,14 +9,14 @@
 namespace contraflow {
 namespace {
 
-/// The one line that adds a base; `sample` are its test options, to which the dimension is added.
+/// The one line that adds a base; `sample` are its test options, to which the event is added.
 template <class T>
 BaseEntry entry(typename T::Options sample = {}) {
   BaseEntry out;
   fill_entry<T>(out);
-  out.sample = [sample](int64_t dim) {
+  out.sample = [sample](const EventShape& event) {
     auto options = sample;
-    options.dim = dim;
+    options.event = event;
     return options_to_json(options);
   };
   return out;

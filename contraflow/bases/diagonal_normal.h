@@ -1,18 +1,19 @@
 #pragma once
 
-#include "contraflow/core/options.h"
 #include "contraflow/bases/base.h"
+#include "contraflow/core/options.h"
 
 namespace contraflow {
 
 struct DiagonalNormalOptions {
-  /// Features D of one event.
-  int64_t dim = 0;
+  /// Shape of one event.
+  EventShape event = {};
 };
 
 template <class Field>
 void visit(DiagonalNormalOptions& o, Field&& field) {
-  field("dim", o.dim, at_least(1), "Features of one event.");
+  field("event", o.event, non_empty(),
+        "Shape of one event: features, or [channels, height, width].");
 }
 
 /// Normal with a trained location and scale per coordinate; starts as the standard normal.
@@ -21,7 +22,7 @@ void visit(DiagonalNormalOptions& o, Field&& field) {
 /// Types      float32, float64.
 /// Random     sample(): D normal numbers a row; location + temperature * exp(log_scale) * noise.
 /// Throws     as Base.
-/// Example    DiagonalNormal base({.dim = 2});   base.log_prob(z).mean().backward();
+/// Example    DiagonalNormal base({.event = 2});   base.log_prob(z).mean().backward();
 class DiagonalNormal final : public Base {
  public:
   using Options = DiagonalNormalOptions;
@@ -30,7 +31,7 @@ class DiagonalNormal final : public Base {
   static constexpr const char* kSource = "";
 
   explicit DiagonalNormal(DiagonalNormalOptions options);
-  std::vector<int64_t> event_shape() const override { return {options_.dim}; }
+  std::vector<int64_t> event_shape() const override { return options_.event.sizes(); }
   nlohmann::ordered_json spec() const override;
 
  private:

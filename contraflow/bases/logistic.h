@@ -1,18 +1,19 @@
 #pragma once
 
-#include "contraflow/core/options.h"
 #include "contraflow/bases/base.h"
+#include "contraflow/core/options.h"
 
 namespace contraflow {
 
 struct LogisticOptions {
-  /// Features D of one event.
-  int64_t dim = 0;
+  /// Shape of one event.
+  EventShape event = {};
 };
 
 template <class Field>
 void visit(LogisticOptions& o, Field&& field) {
-  field("dim", o.dim, at_least(1), "Features of one event.");
+  field("event", o.event, non_empty(),
+        "Shape of one event: features, or [channels, height, width].");
 }
 
 /// Standard logistic in every coordinate:  p(z) = exp(-z) / (1 + exp(-z))^2, variance pi^2 / 3.
@@ -21,7 +22,7 @@ void visit(LogisticOptions& o, Field&& field) {
 /// Types      float32, float64 (those of the buffer `anchor`, which holds nothing else).
 /// Random     sample(): D uniform numbers a row; logit(u) times the temperature.
 /// Throws     as Base.
-/// Example    Logistic base({.dim = 2});   base.sample(100, Rng(1));
+/// Example    Logistic base({.event = 2});   base.sample(100, Rng(1));
 class Logistic final : public Base {
  public:
   using Options = LogisticOptions;
@@ -30,7 +31,7 @@ class Logistic final : public Base {
   static constexpr const char* kSource = "";
 
   explicit Logistic(LogisticOptions options);
-  std::vector<int64_t> event_shape() const override { return {options_.dim}; }
+  std::vector<int64_t> event_shape() const override { return options_.event.sizes(); }
   nlohmann::ordered_json spec() const override;
 
  private:

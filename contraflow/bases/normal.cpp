@@ -20,10 +20,13 @@ class NormalLogProb : public torch::autograd::Function<NormalLogProb> {
  public:
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& z, double constant) {
     ctx->save_for_backward({z});
-    return z.square().sum(1).mul_(-0.5).sub_(constant);
+    return z.square().flatten(1).sum(1).mul_(-0.5).sub_(constant);
   }
   static variable_list backward(AutogradContext* ctx, const variable_list& outer) {
-    return {-outer[0].unsqueeze(1) * ctx->get_saved_variables()[0], {}};
+    const at::Tensor z = ctx->get_saved_variables()[0];
+    std::vector<int64_t> per_row(static_cast<size_t>(z.dim()), 1);
+    per_row[0] = z.size(0);
+    return {-outer[0].view(per_row) * z, {}};
   }
 };
 
@@ -40,12 +43,12 @@ at::TensorOptions Normal::tensor_options() const { return anchor_.options(); }
 
 at::Tensor Normal::do_log_prob(const at::Tensor& z) const {
   const double constant =
-      0.5 * static_cast<double>(options_.dim) * std::log(2.0 * std::numbers::pi);
+      0.5 * static_cast<double>(options_.event.size()) * std::log(2.0 * std::numbers::pi);
   return NormalLogProb::apply(z, constant);
 }
 
 at::Tensor Normal::do_sample(int64_t count, const Rng& rng, double temperature) const {
-  return temperature * rng.normal({count, options_.dim}, tensor_options());
+  return temperature * rng.normal(batch_shape(count), tensor_options());
 }
 
 }  // namespace contraflow

@@ -1,18 +1,19 @@
 #pragma once
 
-#include "contraflow/core/options.h"
 #include "contraflow/bases/base.h"
+#include "contraflow/core/options.h"
 
 namespace contraflow {
 
 struct NormalOptions {
-  /// Features D of one event.
-  int64_t dim = 0;
+  /// Shape of one event.
+  EventShape event = {};
 };
 
 template <class Field>
 void visit(NormalOptions& o, Field&& field) {
-  field("dim", o.dim, at_least(1), "Features of one event.");
+  field("event", o.event, non_empty(),
+        "Shape of one event: features, or [channels, height, width].");
 }
 
 /// Standard normal:  log p(z) = -|z|^2 / 2 - D log(2 pi) / 2.
@@ -21,7 +22,7 @@ void visit(NormalOptions& o, Field&& field) {
 /// Types      float32, float64 (those of the buffer `anchor`, which holds nothing else).
 /// Random     sample(): D normal numbers a row, times the temperature.
 /// Throws     as Base.
-/// Example    Normal base({.dim = 2});   base.sample(100, Rng(1));
+/// Example    Normal base({.event = 2});   base.sample(100, Rng(1));
 class Normal final : public Base {
  public:
   using Options = NormalOptions;
@@ -30,7 +31,7 @@ class Normal final : public Base {
   static constexpr const char* kSource = "";
 
   explicit Normal(NormalOptions options);
-  std::vector<int64_t> event_shape() const override { return {options_.dim}; }
+  std::vector<int64_t> event_shape() const override { return options_.event.sizes(); }
   nlohmann::ordered_json spec() const override;
   bool is_standard_normal() const override { return true; }
 

@@ -1,13 +1,13 @@
 #pragma once
 
-#include "contraflow/core/options.h"
 #include "contraflow/bases/base.h"
+#include "contraflow/core/options.h"
 
 namespace contraflow {
 
 struct NormalMixtureOptions {
-  /// Features D of one event.
-  int64_t dim = 0;
+  /// Shape of one event.
+  EventShape event = {};
   /// Components K.
   int64_t components = 8;
   /// Deviation of the initial locations about 0; the components start with unit scale.
@@ -18,7 +18,8 @@ struct NormalMixtureOptions {
 
 template <class Field>
 void visit(NormalMixtureOptions& o, Field&& field) {
-  field("dim", o.dim, at_least(1), "Features of one event.");
+  field("event", o.event, non_empty(),
+        "Shape of one event: features, or [channels, height, width].");
   field("components", o.components, at_least(1), "Number of components.");
   field("spread", o.spread, positive(), "Deviation of the initial locations about 0.");
   field("seed", o.seed, "Seed of the initial locations.");
@@ -33,7 +34,7 @@ void visit(NormalMixtureOptions& o, Field&& field) {
 /// scales
 ///            the spread within a component, not the locations or weights.
 /// Throws     as Base.
-/// Example    NormalMixture base({.dim = 2, .components = 5});   base.sample(100, Rng(1));
+/// Example    NormalMixture base({.event = 2, .components = 5});   base.sample(100, Rng(1));
 class NormalMixture final : public Base {
  public:
   using Options = NormalMixtureOptions;
@@ -42,7 +43,7 @@ class NormalMixture final : public Base {
   static constexpr const char* kSource = "";
 
   explicit NormalMixture(NormalMixtureOptions options);
-  std::vector<int64_t> event_shape() const override { return {options_.dim}; }
+  std::vector<int64_t> event_shape() const override { return options_.event.sizes(); }
   nlohmann::ordered_json spec() const override;
 
  private:

@@ -1,13 +1,13 @@
 #pragma once
 
-#include "contraflow/core/options.h"
 #include "contraflow/bases/base.h"
+#include "contraflow/core/options.h"
 
 namespace contraflow {
 
 struct UniformOptions {
-  /// Features D of one event.
-  int64_t dim = 0;
+  /// Shape of one event.
+  EventShape event = {};
   /// Ends of the interval of every coordinate; upper > lower.
   double lower = 0.0;
   double upper = 1.0;
@@ -15,7 +15,8 @@ struct UniformOptions {
 
 template <class Field>
 void visit(UniformOptions& o, Field&& field) {
-  field("dim", o.dim, at_least(1), "Features of one event.");
+  field("event", o.event, non_empty(),
+        "Shape of one event: features, or [channels, height, width].");
   field("lower", o.lower, "Lower end of every coordinate.");
   field("upper", o.upper, "Upper end of every coordinate.");
 }
@@ -29,7 +30,7 @@ void validate(const UniformOptions& options);
 /// Types      float32, float64 (those of the buffer `anchor`, which holds nothing else).
 /// Random     sample(): D uniform numbers a row. A temperature above 1 leaves the cube.
 /// Throws     as Base; ConfigError at construction.
-/// Example    Uniform base({.dim = 2, .lower = -1});   base.sample(100, Rng(1));
+/// Example    Uniform base({.event = 2, .lower = -1});   base.sample(100, Rng(1));
 class Uniform final : public Base {
  public:
   using Options = UniformOptions;
@@ -38,7 +39,7 @@ class Uniform final : public Base {
   static constexpr const char* kSource = "";
 
   explicit Uniform(UniformOptions options);
-  std::vector<int64_t> event_shape() const override { return {options_.dim}; }
+  std::vector<int64_t> event_shape() const override { return options_.event.sizes(); }
   nlohmann::ordered_json spec() const override;
 
  private:

@@ -71,6 +71,13 @@ void check_options(const T& options, std::string_view where) {
   update_options(copy, json, where);
 }
 
+/// The options, once check_options() has seen them: for member initialisers.
+template <class T>
+T checked(T options, std::string_view where) {
+  check_options(options, where);
+  return options;
+}
+
 /// One row per field, nested ones with dotted paths; defaults are those of `defaults`.
 template <class T>
 std::vector<OptionInfo> describe_options(const T& defaults = T{}) {

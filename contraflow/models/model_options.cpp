@@ -72,29 +72,29 @@ class SpecBuilder {
   void add_preprocessing(const ColumnKind& columns) {
     const bool integers = columns.levels > 0;
     if (integers)
-      add(typed("dequantize", DequantizeOptions{.dim = dim_, .levels = {columns.levels}}));
+      add(typed("dequantize", DequantizeOptions{.event = dim_, .levels = {columns.levels}}));
     if (integers ? o_.logit : !columns.bounds.empty()) {
-      LogitOptions logit{.dim = dim_, .alpha = o_.logit_alpha};
+      LogitOptions logit{.event = dim_, .alpha = o_.logit_alpha};
       if (!integers) {
         logit.lower = {columns.bounds.at(0)};
         logit.upper = {columns.bounds.at(1)};
       }
       add(typed("logit", logit));
     }
-    if (o_.standardize) add(typed("standardize", StandardizeOptions{.dim = dim_}));
+    if (o_.standardize) add(typed("standardize", StandardizeOptions{.event = dim_}));
   }
 
   void add_blocks() {
     for (int64_t k = 0; k < o_.blocks; ++k) {
-      if (o_.actnorm) add(typed("actnorm", ActNormOptions{.dim = dim_}));
+      if (o_.actnorm) add(typed("actnorm", ActNormOptions{.event = dim_}));
       for (const FormKind form : forms_of_block(k)) add_block(form);
     }
-    if (o_.actnorm) add(typed("actnorm", ActNormOptions{.dim = dim_}));
+    if (o_.actnorm) add(typed("actnorm", ActNormOptions{.event = dim_}));
   }
 
   FlowSpec finish() {
     Json base = o_.base;
-    if (!base.contains("dim")) base["dim"] = dim_;
+    if (!base.contains("event")) base["event"] = dim_;
     return {chain_spec(std::move(transforms_)), std::move(base)};
   }
 
@@ -108,7 +108,7 @@ class SpecBuilder {
 
   void add_block(FormKind form) {
     add(typed("contractive_block",
-              ContractiveBlockOptions{.dim = dim_,
+              ContractiveBlockOptions{.event = dim_,
                                       .condition = condition_,
                                       .form = form,
                                       .learn_form = o_.learn_form,

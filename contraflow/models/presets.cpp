@@ -81,7 +81,7 @@ FlowPtr build(std::string_view name, const Settings& s) {
   if (s.lipschitz) o.net.lipschitz = *s.lipschitz;
   if (s.activation) o.net.activation = *s.activation;
   o.seed = s.seed;
-  return build_flow(model_spec(o, s.dim, s.condition, s.columns), std::string(name));
+  return build_flow(model_spec(o, s.event.size(), s.condition, s.columns), std::string(name));
 }
 
 }  // namespace

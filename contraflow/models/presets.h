@@ -20,7 +20,7 @@ ModelOptions from_json(const nlohmann::ordered_json& json, std::string_view wher
 
 /// The few settings most users change; unset ones are the preset's.
 struct Settings {
-  int64_t dim = 2;
+  EventShape event = 2;
   int64_t condition = 0;
   std::optional<int64_t> blocks = std::nullopt;
   std::optional<double> lipschitz = std::nullopt;

@@ -7,15 +7,15 @@
 #include <cmath>
 
 #include "contraflow/core/registry_entry.h"
-#include "contraflow/transforms/column_statistics.h"
+#include "contraflow/transforms/feature_statistics.h"
 #include "contraflow/transforms/lowering.h"
 
 namespace contraflow {
 
-ActNorm::ActNorm(ActNormOptions options) : options_(options) {
-  check_options(options_, "ActNorm");
-  shift_ = register_parameter("shift", at::zeros({options_.dim}));
-  log_scale_ = register_parameter("log_scale", at::zeros({options_.dim}));
+ActNorm::ActNorm(ActNormOptions options)
+    : options_(checked(std::move(options), "ActNorm")), axis_(options_.event) {
+  shift_ = register_parameter("shift", at::zeros({axis_.count()}));
+  log_scale_ = register_parameter("log_scale", at::zeros({axis_.count()}));
   initialized_ = register_buffer("initialized", at::zeros({}));
 }
 
@@ -32,11 +32,17 @@ std::optional<double> ActNorm::inverse_lipschitz() const {
 }
 
 TransformOutput ActNorm::do_forward(const at::Tensor& x, const Context& /*context*/) const {
-  return {(x + shift_) * log_scale_.exp(), log_scale_.sum().repeat({x.size(0)}), {}, {}};
+  return {(x + axis_.view(shift_)) * axis_.view(log_scale_.exp()),
+          axis_.log_det(log_scale_, x.size(0)),
+          {},
+          {}};
 }
 
 TransformOutput ActNorm::do_inverse(const at::Tensor& z, const Context& /*context*/) const {
-  return {z * log_scale_.neg().exp() - shift_, log_scale_.sum().neg().repeat({z.size(0)}), {}, {}};
+  return {z * axis_.view(log_scale_.neg().exp()) - axis_.view(shift_),
+          axis_.log_det(log_scale_, z.size(0)).neg(),
+          {},
+          {}};
 }
 
 // scale = e^l, shift = s e^l forward; scale = e^-l, shift = -s back. The log-determinant adds the
@@ -74,14 +80,14 @@ bool ActNorm::lower(TileLowering& to, const Context& /*context*/, bool inverse) 
       }
     });
   });
-  to.program.gradient_size += 2 * options_.dim;
+  to.program.gradient_size += 2 * axis_.count();
   to.program.steps.emplace_back(std::move(affine));
   return true;
 }
 
 void ActNorm::do_prepare(const at::Tensor& x, const Context& /*context*/) {
   if (!prepare_needs_data()) return;
-  const ColumnStatistics statistics = column_statistics("ActNorm.prepare", x);
+  const FeatureStatistics statistics = feature_statistics("ActNorm.prepare", x);
   shift_.copy_(statistics.mean.neg());
   log_scale_.copy_(statistics.deviation.log().neg());
   initialized_.fill_(1.0);

@@ -1,18 +1,20 @@
 #pragma once
 
 #include "contraflow/core/options.h"
+#include "contraflow/transforms/feature_axis.h"
 #include "contraflow/transforms/transform.h"
 
 namespace contraflow {
 
 struct ActNormOptions {
-  /// Features D of one event.
-  int64_t dim = 0;
+  /// Shape of one event; its first axis counts the features.
+  EventShape event = {};
 };
 
 template <class Field>
 void visit(ActNormOptions& o, Field&& field) {
-  field("dim", o.dim, at_least(1), "Features of one event.");
+  field("event", o.event, non_empty(),
+        "Shape of one event: features, or [channels, height, width].");
 }
 
 /// Per-feature affine map, trained:  z = (x + shift) * exp(log_scale).
@@ -30,7 +32,7 @@ void visit(ActNormOptions& o, Field&& field) {
 /// Threads    const members may run concurrently; prepare() needs exclusive access.
 /// Throws     ShapeError, DtypeError; DomainError from the first prepare (constant column, one
 /// row). Source     Kingma and Dhariwal 2018, Glow, section 3.1, arXiv:1807.03039. Example ActNorm
-/// norm({.dim = 2});   norm.prepare(x);   norm.forward(x).value;
+/// norm({.event = 2});   norm.prepare(x);   norm.forward(x).value;
 class ActNorm final : public Transform {
  public:
   using Options = ActNormOptions;
@@ -40,7 +42,7 @@ class ActNorm final : public Transform {
 
   explicit ActNorm(ActNormOptions options);
 
-  std::vector<int64_t> event_shape() const override { return {options_.dim}; }
+  std::vector<int64_t> event_shape() const override { return options_.event.sizes(); }
   nlohmann::ordered_json spec() const override;
   bool prepare_needs_data() const override;
   std::optional<double> forward_lipschitz() const override;
@@ -53,8 +55,9 @@ class ActNorm final : public Transform {
   void do_prepare(const at::Tensor& x, const Context& context) override;
 
   ActNormOptions options_;
-  at::Tensor shift_;        ///< [D]
-  at::Tensor log_scale_;    ///< [D]
+  FeatureAxis axis_;
+  at::Tensor shift_;        ///< [C]
+  at::Tensor log_scale_;    ///< [C]
   at::Tensor initialized_;  ///< [], 0 or 1; floating so that to(dtype) keeps the state of one type.
 };
 

@@ -3,16 +3,16 @@
 #include <ATen/ATen.h>
 
 #include "contraflow/core/registry_entry.h"
-#include "contraflow/transforms/column_statistics.h"
+#include "contraflow/transforms/feature_statistics.h"
 
 namespace contraflow {
 
-BatchNorm::BatchNorm(BatchNormOptions options) : options_(options) {
-  check_options(options_, "BatchNorm");
-  shift_ = register_parameter("shift", at::zeros({options_.dim}));
-  log_scale_ = register_parameter("log_scale", at::zeros({options_.dim}));
-  mean_ = register_buffer("mean", at::zeros({options_.dim}));
-  variance_ = register_buffer("variance", at::ones({options_.dim}));
+BatchNorm::BatchNorm(BatchNormOptions options)
+    : options_(checked(std::move(options), "BatchNorm")), axis_(options_.event) {
+  shift_ = register_parameter("shift", at::zeros({axis_.count()}));
+  log_scale_ = register_parameter("log_scale", at::zeros({axis_.count()}));
+  mean_ = register_buffer("mean", at::zeros({axis_.count()}));
+  variance_ = register_buffer("variance", at::ones({axis_.count()}));
   calls_ = register_buffer("calls", at::full({}, -1.0));
 }
 
@@ -41,12 +41,18 @@ std::optional<double> BatchNorm::inverse_lipschitz() const {
 
 TransformOutput BatchNorm::do_forward(const at::Tensor& x, const Context& /*context*/) const {
   const at::Tensor slope = log_slope();
-  return {(x - mean_) * slope.exp() + shift_, slope.sum().repeat({x.size(0)}), {}, {}};
+  return {(x - axis_.view(mean_)) * axis_.view(slope.exp()) + axis_.view(shift_),
+          axis_.log_det(slope, x.size(0)),
+          {},
+          {}};
 }
 
 TransformOutput BatchNorm::do_inverse(const at::Tensor& z, const Context& /*context*/) const {
   const at::Tensor slope = log_slope();
-  return {(z - shift_) * slope.neg().exp() + mean_, slope.sum().neg().repeat({z.size(0)}), {}, {}};
+  return {(z - axis_.view(shift_)) * axis_.view(slope.neg().exp()) + axis_.view(mean_),
+          axis_.log_det(slope, z.size(0)).neg(),
+          {},
+          {}};
 }
 
 void BatchNorm::do_prepare(const at::Tensor& x, const Context& /*context*/) {
@@ -55,11 +61,11 @@ void BatchNorm::do_prepare(const at::Tensor& x, const Context& /*context*/) {
     return;
   }
   if (calls_.item<double>() < 0.0) {
-    const ColumnStatistics first = column_statistics("BatchNorm.prepare", x);
+    const FeatureStatistics first = feature_statistics("BatchNorm.prepare", x);
     mean_.copy_(first.mean);
     variance_.copy_(first.deviation.square());
   } else if (x.size(0) > 1) {  // a last batch of one row has no variance to tell
-    const at::Tensor wide = x.to(at::kDouble);
+    const at::Tensor wide = values_of_features(x).to(at::kDouble);
     mean_.lerp_(wide.mean(0).to(mean_.options()), options_.momentum);
     variance_.lerp_(wide.var(0, /*unbiased=*/true).to(variance_.options()), options_.momentum);
   }

@@ -1,13 +1,14 @@
 #pragma once
 
 #include "contraflow/core/options.h"
+#include "contraflow/transforms/feature_axis.h"
 #include "contraflow/transforms/transform.h"
 
 namespace contraflow {
 
 struct BatchNormOptions {
-  /// Features D of one event.
-  int64_t dim = 0;
+  /// Shape of one event; its first axis counts the features.
+  EventShape event = {};
   /// Weight of a new batch in the running statistics, in (0, 1).
   double momentum = 0.1;
   /// Added to the variance, so that a column that stops varying does not divide by 0.
@@ -18,7 +19,8 @@ struct BatchNormOptions {
 
 template <class Field>
 void visit(BatchNormOptions& o, Field&& field) {
-  field("dim", o.dim, at_least(1), "Features of one event.");
+  field("event", o.event, non_empty(),
+        "Shape of one event: features, or [channels, height, width].");
   field("momentum", o.momentum, open_interval(0.0, 1.0),
         "Weight of a new batch in the running statistics.");
   field("epsilon", o.epsilon, positive(), "Added to the variances.");
@@ -45,7 +47,7 @@ void visit(BatchNormOptions& o, Field&& field) {
 /// Threads    const members may run concurrently; prepare() needs exclusive access.
 /// Throws     ShapeError, DtypeError; DomainError from the first prepare (constant column, one
 /// row). Source     Dinh et al. 2017, Real NVP, section 3.7 and appendix E, arXiv:1605.08803.
-/// Example    BatchNorm norm({.dim = 2});   norm.prepare(x);   norm.forward(x).value;
+/// Example    BatchNorm norm({.event = 2});   norm.prepare(x);   norm.forward(x).value;
 class BatchNorm final : public Transform {
  public:
   using Options = BatchNormOptions;
@@ -55,7 +57,7 @@ class BatchNorm final : public Transform {
 
   explicit BatchNorm(BatchNormOptions options);
 
-  std::vector<int64_t> event_shape() const override { return {options_.dim}; }
+  std::vector<int64_t> event_shape() const override { return options_.event.sizes(); }
   nlohmann::ordered_json spec() const override;
   /// True when a batch is due.
   bool prepare_needs_data() const override;
@@ -71,8 +73,9 @@ class BatchNorm final : public Transform {
   at::Tensor log_slope() const;
 
   BatchNormOptions options_;
-  at::Tensor shift_, log_scale_;  ///< [D], trained
-  at::Tensor mean_, variance_;    ///< [D], running
+  FeatureAxis axis_;
+  at::Tensor shift_, log_scale_;  ///< [C], trained
+  at::Tensor mean_, variance_;    ///< [C], running
   at::Tensor calls_;              ///< [], floating so that to(dtype) keeps the state of one type
 };
 

@@ -39,7 +39,7 @@ nlohmann::ordered_json chain_spec(nlohmann::ordered_json members);
 /// Throws     ConfigError at construction (no member, shapes or condition sizes that do not fit);
 ///            what the members throw.
 /// Source     none.
-/// Example    Chain flow({std::make_shared<ActNorm>(ActNormOptions{.dim = 2}), block});
+/// Example    Chain flow({std::make_shared<ActNorm>(ActNormOptions{.event = 2}), block});
 class Chain final : public Transform {
  public:
   using Options = ChainOptions;

@@ -112,7 +112,8 @@ bool needs_graph(const at::Tensor& x, const at::Tensor& condition,
 }
 
 ContractiveNetPtr own_net(const ContractiveBlockOptions& o) {
-  return make_net(o.dim, o.condition, o.net, Rng(static_cast<uint64_t>(o.seed)).fork("net"));
+  return make_net(o.event.size(), o.condition.size(), o.net,
+                  Rng(static_cast<uint64_t>(o.seed)).fork("net"));
 }
 
 // A net of the caller's may be of other sizes than the options say.
@@ -120,10 +121,11 @@ void check_net(const ContractiveBlockOptions& options, const ContractiveNetPtr& 
   const auto text = [](int64_t dim, int64_t condition) {
     return c10::str("a network of ", dim, " features with a condition of width ", condition);
   };
-  if (net && net->dim() == options.dim && net->condition_size() == options.condition) return;
-  fail<ConfigError>("contractive_block", "net", text(options.dim, options.condition),
+  const int64_t dim = options.event.size(), condition = options.condition.size();
+  if (net && net->dim() == dim && net->condition_size() == condition) return;
+  fail<ConfigError>("contractive_block", "net", text(dim, condition),
                     net ? text(net->dim(), net->condition_size()) : "none",
-                    "Make the network and the options dim and condition agree.");
+                    "Make the network and the options event and condition agree.");
 }
 
 // Of a network that others made, once it is known to fit.
@@ -298,12 +300,22 @@ TransformOutput ContractiveBlock::relate(const at::Tensor& x, const Context& con
   return {out[0], out[1], result.log_det.bias_bound, result.error_bound};
 }
 
+TransformOutput ContractiveBlock::run_rows(const at::Tensor& x, const Context& context,
+                                           bool inverse) const {
+  if (options_.event.is_row() && !conditional()) return run(x, context, inverse);
+  Context flat = context;
+  if (flat.condition.defined()) flat.condition = flat.condition.flatten(1);
+  TransformOutput out = run(x.flatten(1), flat, inverse);
+  out.value = out.value.view_as(x);
+  return out;
+}
+
 TransformOutput ContractiveBlock::do_forward(const at::Tensor& x, const Context& context) const {
-  return run(x, context, /*inverse=*/false);
+  return run_rows(x, context, /*inverse=*/false);
 }
 
 TransformOutput ContractiveBlock::do_inverse(const at::Tensor& z, const Context& context) const {
-  return run(z, context, /*inverse=*/true);
+  return run_rows(z, context, /*inverse=*/true);
 }
 
 void ContractiveBlock::do_prepare(const at::Tensor& x, const Context& context) {
@@ -323,9 +335,9 @@ void ContractiveBlock::do_prepare(const at::Tensor& x, const Context& context) {
 std::unique_ptr<NetPoint> ContractiveBlock::measuring_point(const at::Tensor& x,
                                                             const at::Tensor& condition) const {
   const int64_t rows = std::min<int64_t>(x.size(0), kMostMeasuredRows);
-  const at::Tensor own = condition.defined() ? condition.narrow(0, 0, rows) : condition;
-  const at::Tensor w =
-      hidden_point(relation(Phase::kTrain, /*inverse=*/false), x.narrow(0, 0, rows), own);
+  const at::Tensor own = condition.defined() ? condition.narrow(0, 0, rows).flatten(1) : condition;
+  const at::Tensor w = hidden_point(relation(Phase::kTrain, /*inverse=*/false),
+                                    x.narrow(0, 0, rows).flatten(1), own);
   return net_->linearize(w, own);
 }
 

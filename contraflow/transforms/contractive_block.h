@@ -20,10 +20,10 @@
 namespace contraflow {
 
 struct ContractiveBlockOptions {
-  /// Features D of one event.
-  int64_t dim = 2;
-  /// Width of the condition; 0 = unconditional.
-  int64_t condition = 0;
+  /// Shape of one event; the network sees it as a row of event.size() numbers.
+  EventShape event = 2;
+  /// Shape of the condition, flattened for the network; empty = unconditional.
+  EventShape condition = {};
   FormKind form = FormKind::kResidual;
   /// A, B, C, D of form 'custom': |B| kappa < |A|, |D| kappa < |C|, A D != B C.
   std::vector<double> matrix = {};
@@ -44,8 +44,9 @@ struct ContractiveBlockOptions {
 
 template <class Field>
 void visit(ContractiveBlockOptions& o, Field&& field) {
-  field("dim", o.dim, at_least(1), "Features of one event.");
-  field("condition", o.condition, non_negative(), "Width of the condition; 0 = unconditional.");
+  field("event", o.event, non_empty(),
+        "Shape of one event: features, or [channels, height, width].");
+  field("condition", o.condition, "Shape of the condition; 0 = unconditional.");
   field("form", o.form, "The 2x2 matrix: residual, inverse_residual, monotone or custom.");
   field("matrix", o.matrix, "A, B, C, D of form 'custom'.");
   field("learn_form", o.learn_form,
@@ -73,7 +74,8 @@ void validate(const ContractiveBlockOptions& options);
 ///            kernels have no derivatives by the matrix: where they are wanted the block runs
 ///            composed, and otherwise (evaluation, samples) in the kernels. Its series takes all
 ///            powers, a monotone start's even ones too: their derivatives are not 0.
-/// Shapes     x, z: [B, D], log_det: [B], condition: [B, C].
+/// Shapes     x, z: [B, event], log_det: [B], condition: [B, condition]. Inside, rows of D = event.size()
+///            numbers.
 /// Direction  forward = data -> latent; log_det = log|det dz/dx| in nats.
 /// Solves     forward solves A w + B G(w) = x unless B = 0; inverse solves C w + D G(w) = z. Both
 /// are
@@ -103,10 +105,8 @@ class ContractiveBlock final : public Transform, public ContractiveMap {
   /// With a network of the caller's, for example an AutogradNet; options.net is not used.
   ContractiveBlock(const ContractiveBlockOptions& options, ContractiveNetPtr net);
 
-  std::vector<int64_t> event_shape() const override { return {options_.dim}; }
-  std::vector<int64_t> condition_shape() const override {
-    return EventShape(options_.condition).sizes();
-  }
+  std::vector<int64_t> event_shape() const override { return options_.event.sizes(); }
+  std::vector<int64_t> condition_shape() const override { return options_.condition.sizes(); }
   std::optional<double> forward_lipschitz() const override;
   std::optional<double> inverse_lipschitz() const override;
 
@@ -143,6 +143,8 @@ class ContractiveBlock final : public Transform, public ContractiveMap {
   ContractiveBlock(const ContractiveBlockOptions& options, ContractiveNetPtr net, double kappa);
 
   TransformOutput relate(const at::Tensor& x, const Context& context, bool inverse) const;
+  /// run() on events as rows.
+  TransformOutput run_rows(const at::Tensor& x, const Context& context, bool inverse) const;
   TransformOutput run(const at::Tensor& x, const Context& context, bool inverse) const;
   BlockRelation relation(Phase phase, bool inverse) const;
   std::unique_ptr<NetPoint> measuring_point(const at::Tensor& x, const at::Tensor& condition) const;

@@ -5,15 +5,15 @@
 #include <limits>
 
 #include "contraflow/core/registry_entry.h"
-#include "contraflow/transforms/column_bounds.h"
+#include "contraflow/transforms/feature_bounds.h"
 
 namespace contraflow {
 
-Dequantize::Dequantize(DequantizeOptions options) : options_(std::move(options)) {
-  check_options(options_, "Dequantize");
+Dequantize::Dequantize(DequantizeOptions options)
+    : options_(checked(std::move(options), "Dequantize")), axis_(options_.event) {
   const std::vector<double> levels(options_.levels.begin(), options_.levels.end());
-  levels_ = per_column("Dequantize", "levels", levels, options_.dim);
-  log_volume_ = levels_.log().sum().item<double>();
+  levels_ = per_feature("Dequantize", "levels", levels, options_.event.features());
+  log_volume_ = static_cast<double>(options_.event.pixels()) * levels_.log().sum().item<double>();
 }
 
 nlohmann::ordered_json Dequantize::spec() const { return spec_of<Dequantize>(options_); }
@@ -23,7 +23,7 @@ std::optional<double> Dequantize::forward_lipschitz() const {
 }
 
 TransformOutput Dequantize::do_forward(const at::Tensor& x, const Context& context) const {
-  const at::Tensor levels = levels_.to(x.options());
+  const at::Tensor levels = axis_.view(levels_.to(x.options()));
   const at::Tensor plain = x.detach();
   check_none_bad("Dequantize.forward", plain,
                  plain.ne(plain.round()).logical_or(plain.lt(0)).logical_or(plain.ge(levels)),
@@ -41,7 +41,7 @@ TransformOutput Dequantize::do_forward(const at::Tensor& x, const Context& conte
 }
 
 TransformOutput Dequantize::do_inverse(const at::Tensor& z, const Context& /*context*/) const {
-  const at::Tensor levels = levels_.to(z.options());
+  const at::Tensor levels = axis_.view(levels_.to(z.options()));
   const at::Tensor x = at::minimum((z * levels).floor().clamp_min(0), levels - 1.0);
   return {x, at::full({z.size(0)}, log_volume_, z.detach().options()), {}, {}};
 }

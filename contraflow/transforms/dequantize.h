@@ -1,20 +1,22 @@
 #pragma once
 
 #include "contraflow/core/options.h"
+#include "contraflow/transforms/feature_axis.h"
 #include "contraflow/transforms/transform.h"
 
 namespace contraflow {
 
 struct DequantizeOptions {
-  /// Features D of one event.
-  int64_t dim = 0;
+  /// Shape of one event; its first axis counts the features.
+  EventShape event = {};
   /// Values a column takes, 0 ... levels - 1: one number for all columns, or one per column.
   std::vector<int64_t> levels = {256};
 };
 
 template <class Field>
 void visit(DequantizeOptions& o, Field&& field) {
-  field("dim", o.dim, at_least(1), "Features of one event.");
+  field("event", o.event, non_empty(),
+        "Shape of one event: features, or [channels, height, width].");
   field("levels", o.levels, non_empty() && closed_interval(1, 65536),
         "Values 0 ... levels - 1 of a column: one number for all columns, or one per column.");
 }
@@ -38,7 +40,7 @@ void visit(DequantizeOptions& o, Field&& field) {
 /// Threads    const members may run concurrently.
 /// Throws     ShapeError, DtypeError; DomainError (not an integer, or out of range: row, column).
 /// Source     Theis et al. 2016, section 3.1, arXiv:1511.01844.
-/// Example    Dequantize map({.dim = 64, .levels = {17}});   map.forward(digits, {.rng = Rng(1)});
+/// Example    Dequantize map({.event = 64, .levels = {17}});   map.forward(digits, {.rng = Rng(1)});
 class Dequantize final : public Transform {
  public:
   using Options = DequantizeOptions;
@@ -48,7 +50,7 @@ class Dequantize final : public Transform {
 
   explicit Dequantize(DequantizeOptions options);
 
-  std::vector<int64_t> event_shape() const override { return {options_.dim}; }
+  std::vector<int64_t> event_shape() const override { return options_.event.sizes(); }
   nlohmann::ordered_json spec() const override;
   std::optional<double> forward_lipschitz() const override;
   Randomness randomness(Phase /*phase*/) const override { return Randomness::kUnbiased; }
@@ -59,8 +61,9 @@ class Dequantize final : public Transform {
   TransformOutput do_inverse(const at::Tensor& z, const Context& context) const override;
 
   DequantizeOptions options_;
-  at::Tensor levels_;      ///< [D], float64
-  double log_volume_ = 0;  ///< sum(log(levels))
+  FeatureAxis axis_;
+  at::Tensor levels_;      ///< [C], float64
+  double log_volume_ = 0;  ///< sum over the event of log(levels)
 };
 
 }  // namespace contraflow

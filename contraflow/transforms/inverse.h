@@ -25,7 +25,7 @@ void visit(InverseOptions& o, Field&& field) {
 /// Threads    as the inner transform.
 /// Throws     as the inner transform.
 /// Source     none.
-/// Example    Inverse map(std::make_shared<ActNorm>(ActNormOptions{.dim = 2}));
+/// Example    Inverse map(std::make_shared<ActNorm>(ActNormOptions{.event = 2}));
 class Inverse final : public Transform {
  public:
   using Options = InverseOptions;

@@ -1,13 +1,14 @@
 #pragma once
 
 #include "contraflow/core/options.h"
+#include "contraflow/transforms/feature_axis.h"
 #include "contraflow/transforms/transform.h"
 
 namespace contraflow {
 
 struct LogitOptions {
-  /// Features D of one event.
-  int64_t dim = 0;
+  /// Shape of one event; its first axis counts the features.
+  EventShape event = {};
   /// Smallest value of the columns: one for all, or one per column.
   std::vector<double> lower = {0.0};
   /// Largest value of the columns; above `lower`.
@@ -18,7 +19,8 @@ struct LogitOptions {
 
 template <class Field>
 void visit(LogitOptions& o, Field&& field) {
-  field("dim", o.dim, at_least(1), "Features of one event.");
+  field("event", o.event, non_empty(),
+        "Shape of one event: features, or [channels, height, width].");
   field("lower", o.lower, non_empty(), "Smallest value: one for all columns, or one per column.");
   field("upper", o.upper, non_empty(), "Largest value: one for all columns, or one per column.");
   field("alpha", o.alpha, open_interval(0.0, 0.5), "Margin kept from 0 and 1 before the logit.");
@@ -41,7 +43,7 @@ void visit(LogitOptions& o, Field&& field) {
 /// Threads    const members may run concurrently.
 /// Throws     ShapeError, DtypeError; DomainError (x outside the bounds: value, row, column).
 /// Source     Dinh et al. 2017, Real NVP, section 4.1, arXiv:1605.08803.
-/// Example    Logit map({.dim = 64, .alpha = 1e-6});   map.forward(x).log_det;
+/// Example    Logit map({.event = 64, .alpha = 1e-6});   map.forward(x).log_det;
 class Logit final : public Transform {
  public:
   using Options = LogitOptions;
@@ -51,7 +53,7 @@ class Logit final : public Transform {
 
   explicit Logit(LogitOptions options);
 
-  std::vector<int64_t> event_shape() const override { return {options_.dim}; }
+  std::vector<int64_t> event_shape() const override { return options_.event.sizes(); }
   nlohmann::ordered_json spec() const override;
   std::optional<double> forward_lipschitz() const override;
   std::optional<double> inverse_lipschitz() const override;
@@ -59,12 +61,13 @@ class Logit final : public Transform {
  private:
   TransformOutput do_forward(const at::Tensor& x, const Context& context) const override;
   TransformOutput do_inverse(const at::Tensor& z, const Context& context) const override;
-  /// log|dz/dx| summed over columns, from log p + log(1 - p).
+  /// log|dz/dx| summed over the event, from log p + log(1 - p).
   at::Tensor log_det(const at::Tensor& log_p_q) const;
 
   LogitOptions options_;
-  at::Tensor lower_;  ///< [D], float64
-  at::Tensor range_;  ///< [D], float64: upper - lower
+  FeatureAxis axis_;
+  at::Tensor lower_;  ///< [C], float64
+  at::Tensor range_;  ///< [C], float64: upper - lower
 };
 
 }  // namespace contraflow

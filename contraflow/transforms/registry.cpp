@@ -37,12 +37,12 @@ TransformEntry chain_entry() {
     return options_to_json(options);
   };
   out.member_keys = {"transforms"};
-  const Json pixels = Json::array({{{"type", "dequantize"}, {"dim", 3}, {"levels", {17}}},
-                                   {{"type", "logit"}, {"dim", 3}},
-                                   {{"type", "actnorm"}, {"dim", 3}}});
+  const Json pixels = Json::array({{{"type", "dequantize"}, {"event", 3}, {"levels", {17}}},
+                                   {{"type", "logit"}, {"event", 3}},
+                                   {{"type", "actnorm"}, {"event", 3}}});
   const Json affine =
-      Json::array({{{"type", "standardize"}, {"dim", 2}},
-                   {{"type", "inverse"}, {"transform", {{"type", "actnorm"}, {"dim", 2}}}}});
+      Json::array({{{"type", "standardize"}, {"event", 2}},
+                   {{"type", "inverse"}, {"transform", {{"type", "actnorm"}, {"event", 2}}}}});
   out.samples = {
       law_sample("integers", ChainOptions{pixels}, {InputKind::kInteger, 0, 16}),
       law_sample("affine", ChainOptions{affine}),
@@ -64,9 +64,9 @@ TransformEntry inverse_entry() {
   };
   out.member_keys = {"transform"};
   out.samples = {
-      law_sample("actnorm", InverseOptions{{{"type", "actnorm"}, {"dim", 3}}}),
+      law_sample("actnorm", InverseOptions{{{"type", "actnorm"}, {"event", 3}}}),
       // Latents of the logit's bounds lie at -2.9 and 2.9.
-      law_sample("logit", InverseOptions{{{"type", "logit"}, {"dim", 2}}},
+      law_sample("logit", InverseOptions{{{"type", "logit"}, {"event", 2}}},
                  {InputKind::kBounded, -2.5, 2.5}),
   };
   return out;
@@ -74,7 +74,7 @@ TransformEntry inverse_entry() {
 
 // Solves and norms tight enough for finite differences; weights large enough that the caps bind.
 ContractiveBlockOptions tight_block(FormKind form, Activation activation, int64_t dim) {
-  ContractiveBlockOptions o{.dim = dim, .form = form};
+  ContractiveBlockOptions o{.event = dim, .form = form};
   o.net.activation = activation;
   o.net.depth = 2;
   o.net.growth = 8;
@@ -158,20 +158,19 @@ std::vector<LawSample> block_samples() {
 
 const std::vector<TransformEntry>& transform_registry() {
   static const std::vector<TransformEntry> registry{
-      entry<ActNorm>({law_sample("dim3", ActNormOptions{.dim = 3})}),
-      entry<BatchNorm>({law_sample("dim3", BatchNormOptions{.dim = 3})}),
-      entry<Scale>({law_sample("dim3", ScaleOptions{.dim = 3})}),
-      entry<Standardize>({law_sample("dim3", StandardizeOptions{.dim = 3})}),
+      entry<ActNorm>({law_sample("dim3", ActNormOptions{.event = 3})}),
+      entry<BatchNorm>({law_sample("dim3", BatchNormOptions{.event = 3})}),
+      entry<Scale>({law_sample("dim3", ScaleOptions{.event = 3})}),
+      entry<Standardize>({law_sample("dim3", StandardizeOptions{.event = 3})}),
       entry<Logit>(
           "logit",
-          {law_sample("unit", LogitOptions{.dim = 3}, {InputKind::kBounded, 0.0, 1.0}),
+          {law_sample("unit", LogitOptions{.event = 3}, {InputKind::kBounded, 0.0, 1.0}),
            law_sample("columns",
-                      LogitOptions{.dim = 2, .lower = {-2, -3}, .upper = {4, 3}, .alpha = 1e-3},
+                      LogitOptions{.event = 2, .lower = {-2, -3}, .upper = {4, 3}, .alpha = 1e-3},
                       {InputKind::kBounded, -2.0, 3.0})}),
-      entry<Dequantize>(
-                        {law_sample("levels17", DequantizeOptions{.dim = 3, .levels = {17}},
+      entry<Dequantize>({law_sample("levels17", DequantizeOptions{.event = 3, .levels = {17}},
                                     {InputKind::kInteger, 0, 16}),
-                         law_sample("columns", DequantizeOptions{.dim = 2, .levels = {4, 256}},
+                         law_sample("columns", DequantizeOptions{.event = 2, .levels = {4, 256}},
                                     {InputKind::kInteger, 0, 3})}),
       entry<ContractiveBlock>(block_samples()),
       chain_entry(),
@@ -189,8 +188,7 @@ Json resolve_transform(const Json& spec, std::string_view where) {
   return with_type(found.name, found.resolve(options_of(spec), where));
 }
 
-int64_t change_leaves(Json& spec,
-                      const std::function<bool(const TransformEntry&, Json&)>& change,
+int64_t change_leaves(Json& spec, const std::function<bool(const TransformEntry&, Json&)>& change,
                       std::string_view where) {
   const TransformEntry& found = find_entry(transform_registry(), spec, where);
   Json options = options_of(spec);

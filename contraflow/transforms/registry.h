@@ -56,7 +56,7 @@ TransformEntry entry(std::vector<LawSample> samples) {
 /// Every transform there is, in the order of the docs.
 const std::vector<TransformEntry>& transform_registry();
 
-/// {"type": "actnorm", "dim": 2} -> a transform. Throws ConfigError; `where` starts its text.
+/// {"type": "actnorm", "event": 2} -> a transform. Throws ConfigError; `where` starts its text.
 TransformPtr make_transform(const nlohmann::ordered_json& spec,
                             std::string_view where = "make_transform");
 /// The same spec with every default filled in, members of composites included.

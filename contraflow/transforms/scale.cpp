@@ -7,14 +7,14 @@
 #include <cmath>
 
 #include "contraflow/core/registry_entry.h"
-#include "contraflow/transforms/column_statistics.h"
+#include "contraflow/transforms/feature_statistics.h"
 #include "contraflow/transforms/lowering.h"
 
 namespace contraflow {
 
-Scale::Scale(ScaleOptions options) : options_(options) {
-  check_options(options_, "Scale");
-  log_scale_ = register_parameter("log_scale", at::zeros({options_.dim}));
+Scale::Scale(ScaleOptions options)
+    : options_(checked(std::move(options), "Scale")), axis_(options_.event) {
+  log_scale_ = register_parameter("log_scale", at::zeros({axis_.count()}));
 }
 
 nlohmann::ordered_json Scale::spec() const { return spec_of<Scale>(options_); }
@@ -28,11 +28,12 @@ std::optional<double> Scale::inverse_lipschitz() const {
 }
 
 TransformOutput Scale::do_forward(const at::Tensor& x, const Context& /*context*/) const {
-  return {x * log_scale_.exp(), log_scale_.sum().repeat({x.size(0)}), {}, {}};
+  return {x * axis_.view(log_scale_.exp()), axis_.log_det(log_scale_, x.size(0)), {}, {}};
 }
 
 TransformOutput Scale::do_inverse(const at::Tensor& z, const Context& /*context*/) const {
-  return {z * log_scale_.neg().exp(), log_scale_.sum().neg().repeat({z.size(0)}), {}, {}};
+  return {
+      z * axis_.view(log_scale_.neg().exp()), axis_.log_det(log_scale_, z.size(0)).neg(), {}, {}};
 }
 
 // e^l forward, e^-l back. The log-determinant adds the sum of its weights to each l.
@@ -60,7 +61,7 @@ bool Scale::lower(TileLowering& to, const Context& /*context*/, bool inverse) co
           }
         });
       });
-  to.program.gradient_size += 2 * options_.dim;
+  to.program.gradient_size += 2 * axis_.count();
   to.program.steps.emplace_back(std::move(affine));
   return true;
 }

@@ -1,18 +1,20 @@
 #pragma once
 
 #include "contraflow/core/options.h"
+#include "contraflow/transforms/feature_axis.h"
 #include "contraflow/transforms/transform.h"
 
 namespace contraflow {
 
 struct ScaleOptions {
-  /// Features D of one event.
-  int64_t dim = 0;
+  /// Shape of one event; its first axis counts the features.
+  EventShape event = {};
 };
 
 template <class Field>
 void visit(ScaleOptions& o, Field&& field) {
-  field("dim", o.dim, at_least(1), "Features of one event.");
+  field("event", o.event, non_empty(),
+        "Shape of one event: features, or [channels, height, width].");
 }
 
 /// Per-feature positive factor, trained, from 1:  z = x * exp(log_scale).
@@ -36,7 +38,7 @@ class Scale final : public Transform {
 
   explicit Scale(ScaleOptions options);
 
-  std::vector<int64_t> event_shape() const override { return {options_.dim}; }
+  std::vector<int64_t> event_shape() const override { return options_.event.sizes(); }
   nlohmann::ordered_json spec() const override;
   std::optional<double> forward_lipschitz() const override;
   std::optional<double> inverse_lipschitz() const override;
@@ -47,7 +49,8 @@ class Scale final : public Transform {
   TransformOutput do_inverse(const at::Tensor& z, const Context& context) const override;
 
   ScaleOptions options_;
-  at::Tensor log_scale_;  ///< [D]
+  FeatureAxis axis_;
+  at::Tensor log_scale_;  ///< [C]
 };
 
 }  // namespace contraflow

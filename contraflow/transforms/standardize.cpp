@@ -6,15 +6,15 @@
 #include <cmath>
 
 #include "contraflow/core/registry_entry.h"
-#include "contraflow/transforms/column_statistics.h"
+#include "contraflow/transforms/feature_statistics.h"
 #include "contraflow/transforms/lowering.h"
 
 namespace contraflow {
 
-Standardize::Standardize(StandardizeOptions options) : options_(options) {
-  check_options(options_, "Standardize");
-  mean_ = register_buffer("mean", at::zeros({options_.dim}));
-  scale_ = register_buffer("scale", at::ones({options_.dim}));
+Standardize::Standardize(StandardizeOptions options)
+    : options_(checked(std::move(options), "Standardize")), axis_(options_.event) {
+  mean_ = register_buffer("mean", at::zeros({axis_.count()}));
+  scale_ = register_buffer("scale", at::ones({axis_.count()}));
   initialized_ = register_buffer("initialized", at::zeros({}));
 }
 
@@ -29,11 +29,15 @@ std::optional<double> Standardize::forward_lipschitz() const {
 std::optional<double> Standardize::inverse_lipschitz() const { return scale_.max().item<double>(); }
 
 TransformOutput Standardize::do_forward(const at::Tensor& x, const Context& /*context*/) const {
-  return {(x - mean_) / scale_, scale_.log().sum().neg().repeat({x.size(0)}), {}, {}};
+  return {(x - axis_.view(mean_)) / axis_.view(scale_),
+          axis_.log_det(scale_.log(), x.size(0)).neg(),
+          {},
+          {}};
 }
 
 TransformOutput Standardize::do_inverse(const at::Tensor& z, const Context& /*context*/) const {
-  return {z * scale_ + mean_, scale_.log().sum().repeat({z.size(0)}), {}, {}};
+  return {
+      z * axis_.view(scale_) + axis_.view(mean_), axis_.log_det(scale_.log(), z.size(0)), {}, {}};
 }
 
 bool Standardize::lower(TileLowering& to, const Context& /*context*/, bool inverse) const {
@@ -47,14 +51,14 @@ bool Standardize::lower(TileLowering& to, const Context& /*context*/, bool inver
     affine.log_det += std::log(affine.scale.back());
     affine.lipschitz = std::max(affine.lipschitz, affine.scale.back());
   }
-  to.program.gradient_size += 2 * options_.dim;  // of fixed numbers: not read
+  to.program.gradient_size += 2 * axis_.count();  // of fixed numbers: not read
   to.program.steps.emplace_back(std::move(affine));
   return true;
 }
 
 void Standardize::do_prepare(const at::Tensor& x, const Context& /*context*/) {
   if (!prepare_needs_data()) return;
-  const ColumnStatistics statistics = column_statistics("Standardize.prepare", x);
+  const FeatureStatistics statistics = feature_statistics("Standardize.prepare", x);
   mean_.copy_(statistics.mean);
   scale_.copy_(statistics.deviation);
   initialized_.fill_(1.0);

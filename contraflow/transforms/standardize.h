@@ -1,18 +1,20 @@
 #pragma once
 
 #include "contraflow/core/options.h"
+#include "contraflow/transforms/feature_axis.h"
 #include "contraflow/transforms/transform.h"
 
 namespace contraflow {
 
 struct StandardizeOptions {
-  /// Features D of one event.
-  int64_t dim = 0;
+  /// Shape of one event; its first axis counts the features.
+  EventShape event = {};
 };
 
 template <class Field>
 void visit(StandardizeOptions& o, Field&& field) {
-  field("dim", o.dim, at_least(1), "Features of one event.");
+  field("event", o.event, non_empty(),
+        "Shape of one event: features, or [channels, height, width].");
 }
 
 /// Per-feature standardisation with the data's own moments, not trained:  z = (x - mean) / scale.
@@ -30,7 +32,7 @@ void visit(StandardizeOptions& o, Field&& field) {
 ///            `initialized` (0 or 1) records it. Before, the map is the identity.
 /// Threads    const members may run concurrently; prepare() needs exclusive access.
 /// Throws     ShapeError, DtypeError; DomainError from the first prepare (constant column, one
-/// row). Source     none. Example    Standardize map({.dim = 2});   map.prepare(train);
+/// row). Source     none. Example    Standardize map({.event = 2});   map.prepare(train);
 /// map.forward(x).value;
 class Standardize final : public Transform {
  public:
@@ -41,7 +43,7 @@ class Standardize final : public Transform {
 
   explicit Standardize(StandardizeOptions options);
 
-  std::vector<int64_t> event_shape() const override { return {options_.dim}; }
+  std::vector<int64_t> event_shape() const override { return options_.event.sizes(); }
   nlohmann::ordered_json spec() const override;
   bool prepare_needs_data() const override;
   std::optional<double> forward_lipschitz() const override;
@@ -54,8 +56,9 @@ class Standardize final : public Transform {
   void do_prepare(const at::Tensor& x, const Context& context) override;
 
   StandardizeOptions options_;
-  at::Tensor mean_;         ///< [D]
-  at::Tensor scale_;        ///< [D], positive
+  FeatureAxis axis_;
+  at::Tensor mean_;         ///< [C]
+  at::Tensor scale_;        ///< [C], positive
   at::Tensor initialized_;  ///< [], 0 or 1
 };
 

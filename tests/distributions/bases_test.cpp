@@ -148,18 +148,18 @@ double log_prob_at(const nlohmann::ordered_json& spec, const at::Tensor& z) {
 
 TEST(Bases, MatchClosedForms) {
   const double log_2pi = std::log(2.0 * std::numbers::pi);
-  EXPECT_NEAR(log_prob_at({{"type", "normal"}, {"dim", 2}}, point(1, -2)), -2.5 - log_2pi,
+  EXPECT_NEAR(log_prob_at({{"type", "normal"}, {"event", 2}}, point(1, -2)), -2.5 - log_2pi,
               kRounding);
-  EXPECT_NEAR(log_prob_at({{"type", "diagonal_normal"}, {"dim", 2}}, point(1, -2)), -2.5 - log_2pi,
-              kRounding);
+  EXPECT_NEAR(log_prob_at({{"type", "diagonal_normal"}, {"event", 2}}, point(1, -2)),
+              -2.5 - log_2pi, kRounding);
   const auto logistic = [](double z) { return -z - 2.0 * std::log1p(std::exp(-z)); };
-  EXPECT_NEAR(log_prob_at({{"type", "logistic"}, {"dim", 2}}, point(1, -2)),
+  EXPECT_NEAR(log_prob_at({{"type", "logistic"}, {"event", 2}}, point(1, -2)),
               logistic(1) + logistic(-2), kRounding);
-  EXPECT_NEAR(log_prob_at({{"type", "logistic"}, {"dim", 2}}, point(5000, -5000)), -10'000, 1e-8);
+  EXPECT_NEAR(log_prob_at({{"type", "logistic"}, {"event", 2}}, point(5000, -5000)), -10'000, 1e-8);
   EXPECT_NEAR(
-      log_prob_at({{"type", "uniform"}, {"dim", 2}, {"lower", -1}, {"upper", 3}}, point(3, 0)),
+      log_prob_at({{"type", "uniform"}, {"event", 2}, {"lower", -1}, {"upper", 3}}, point(3, 0)),
       -2.0 * std::log(4.0), kRounding);
-  EXPECT_EQ(log_prob_at({{"type", "uniform"}, {"dim", 2}}, point(0.5, 1.5)), -INFINITY);
+  EXPECT_EQ(log_prob_at({{"type", "uniform"}, {"event", 2}}, point(0.5, 1.5)), -INFINITY);
 }
 
 TEST(Bases, MixtureMatchesItsSum) {
@@ -205,7 +205,7 @@ TEST(Bases, ColdMixtureShowsItsWeights) {
 
 TEST(Bases, MixtureSeedMovesTheStart) {
   const auto location = [](int64_t seed) {
-    const BasePtr base = make_base({{"type", "normal_mixture"}, {"dim", 2}, {"seed", seed}});
+    const BasePtr base = make_base({{"type", "normal_mixture"}, {"event", 2}, {"seed", seed}});
     return base->named_parameters()["location"];
   };
   EXPECT_TRUE(at::equal(location(1), location(1)));
@@ -214,11 +214,11 @@ TEST(Bases, MixtureSeedMovesTheStart) {
 
 TEST(Bases, ContradictoryBoundsAreAConfigError) {
   EXPECT_THAT(error_of<ConfigError>([] {
-                make_base({{"type", "uniform"}, {"dim", 1}, {"upper", -1}});
+                make_base({{"type", "uniform"}, {"event", 1}, {"upper", -1}});
               }),
               HasSubstr("upper"));
   EXPECT_THAT(error_of<ConfigError>([] {
-                make_base({{"type", "norml"}, {"dim", 1}});
+                make_base({{"type", "norml"}, {"event", 1}});
               }),
               HasSubstr("Did you mean 'normal'?"));
 }

@@ -20,19 +20,19 @@ using testing::near;
 using testing::stub;
 
 FlowPtr stub_flow(testing::StubTransform::Settings settings) {
-  auto flow = std::make_shared<Flow>(stub(settings),
-                                     std::make_shared<Normal>(NormalOptions{.dim = settings.dim}));
+  auto flow = std::make_shared<Flow>(
+      stub(settings), std::make_shared<Normal>(NormalOptions{.event = settings.event}));
   flow->to(at::kDouble);
   return flow;
 }
 
 // A residual block with one noisy probe; `seed` of its weights.
 FlowPtr block_flow(int64_t seed, const LogDetOptions& log_det) {
-  ContractiveBlockOptions options{.dim = 3, .eval_log_det = log_det, .seed = seed};
+  ContractiveBlockOptions options{.event = 3, .eval_log_det = log_det, .seed = seed};
   options.net.init_gain = 4.0;
   std::vector<TransformPtr> members = {std::make_shared<ContractiveBlock>(options)};
   auto flow = std::make_shared<Flow>(std::make_shared<Chain>(std::move(members)),
-                                     std::make_shared<Normal>(NormalOptions{.dim = 3}));
+                                     std::make_shared<Normal>(NormalOptions{.event = 3}));
   flow->to(at::kDouble);
   return flow;
 }
@@ -76,8 +76,8 @@ TEST(PairedLogProb, SharedRandomNumbersReduceTheNoise) {
 TEST(PairedLogProb, ErrorIsThatOfTheDifferenceAndAPlantedErrorIsSeen) {
   // Independent noise of the two stubs would share its draws: only one of them is noisy.
   constexpr int64_t kCount = 4000;
-  const FlowPtr a = stub_flow({.dim = 2, .scale = 1.3, .noise = 0.5});
-  const FlowPtr b = stub_flow({.dim = 2, .scale = 1.3});
+  const FlowPtr a = stub_flow({.event = 2, .scale = 1.3, .noise = 0.5});
+  const FlowPtr b = stub_flow({.event = 2, .scale = 1.3});
   const at::Tensor x = Rng(2).normal({kCount, 2}, at::kDouble);
   const PairedLogProb pair = paired_log_prob(*a, *b, x, {.rng = Rng(3)}, 10);
   EXPECT_TRUE(testing::z_test(pair.difference, 0.0));
@@ -87,20 +87,20 @@ TEST(PairedLogProb, ErrorIsThatOfTheDifferenceAndAPlantedErrorIsSeen) {
 }
 
 TEST(PairedLogProb, BiasBoundsAdd) {
-  const FlowPtr a = stub_flow({.dim = 2, .bias = 0.25}), b = stub_flow({.dim = 2, .bias = 0.5});
+  const FlowPtr a = stub_flow({.event = 2, .bias = 0.25}), b = stub_flow({.event = 2, .bias = 0.5});
   const at::Tensor x = at::zeros({4, 2}, at::kDouble);
   EXPECT_TRUE(
       near(paired_log_prob(*a, *b, x, {}, 2).bias_bound, at::full({4}, 0.75, at::kDouble), 1e-12));
 }
 
 TEST(PairedLogProb, OneReplicateOfSomethingRandomHasNoKnownError) {
-  const FlowPtr a = stub_flow({.dim = 2});
+  const FlowPtr a = stub_flow({.event = 2});
   const at::Tensor x = at::zeros({4, 2}, at::kDouble);
   EXPECT_TRUE(paired_log_prob(*a, *a, x, {}, 1).standard_error.isnan().all().item<bool>());
 }
 
 TEST(PairedLogProb, RefusesModelsOfOtherEvents) {
-  const FlowPtr a = stub_flow({.dim = 2}), b = stub_flow({.dim = 3});
+  const FlowPtr a = stub_flow({.event = 2}), b = stub_flow({.event = 3});
   const at::Tensor x = at::zeros({4, 2}, at::kDouble);
   EXPECT_NE(error_of<ShapeError>([&] {
               paired_log_prob(*a, *b, x, {}, 2);

@@ -1,9 +1,9 @@
 #include "contraflow/distributions/flow.h"
 
 #include "contraflow/bases/diagonal_normal.h"
-#include "contraflow/distributions/estimate.h"
 #include "contraflow/bases/normal.h"
 #include "contraflow/bases/uniform.h"
+#include "contraflow/distributions/estimate.h"
 #include "contraflow/transforms/actnorm.h"
 #include "contraflow/transforms/chain.h"
 #include "contraflow/transforms/dequantize.h"
@@ -27,7 +27,7 @@ constexpr double kRounding = 1e-12;
 FlowPtr flow_of(TransformPtr transform) {
   const int64_t dim = transform->latent_shape()[0];
   auto flow = std::make_shared<Flow>(std::move(transform),
-                                     std::make_shared<Normal>(NormalOptions{.dim = dim}));
+                                     std::make_shared<Normal>(NormalOptions{.event = dim}));
   flow->to(at::kDouble);
   return flow;
 }
@@ -48,14 +48,14 @@ TEST(Flow, LogProbIsBasePlusLogDet) {
 
 // Standardisation is part of the density: it integrates to one over the raw data's space.
 TEST(Flow, StandardisedDensityIntegratesToOne) {
-  const FlowPtr flow = flow_of(std::make_shared<Standardize>(StandardizeOptions{.dim = 2}));
+  const FlowPtr flow = flow_of(std::make_shared<Standardize>(StandardizeOptions{.event = 2}));
   flow->prepare(some_x(500) * at::tensor({0.3, 4.0}, at::kDouble) + 1.0);
   const at::Tensor grid = testing::midpoint_grid(-40.0, 40.0, 1600, 2);
   EXPECT_NEAR(flow->log_prob(grid).exp().sum().item<double>() * 0.05 * 0.05, 1.0, 1e-9);
 }
 
 TEST(Flow, ExactFlowHasAnErrorOfExactlyZero) {
-  const FlowPtr flow = flow_of(std::make_shared<ActNorm>(ActNormOptions{.dim = 2}));
+  const FlowPtr flow = flow_of(std::make_shared<ActNorm>(ActNormOptions{.event = 2}));
   flow->to(at::kFloat);
   const at::Tensor x = some_x().to(at::kFloat);
   flow->prepare(x);
@@ -95,7 +95,7 @@ TEST(Flow, BiasBoundIsPassedOn) {
 }
 
 TEST(Flow, OutsideTheSupportIsMinusInfinityWithoutError) {
-  const Flow flow(stub({}), std::make_shared<Uniform>(UniformOptions{.dim = 2}));
+  const Flow flow(stub({}), std::make_shared<Uniform>(UniformOptions{.event = 2}));
   const at::Tensor x = at::tensor({0.5, 0.5, 2.0, 0.5}, at::kFloat).view({2, 2});
   const LogProbWithError out = flow.log_prob_with_error(x);
   EXPECT_EQ(out.log_prob[0].item<double>(), 0.0);
@@ -114,8 +114,8 @@ TEST(Flow, SamplesPushedForwardAreTheBase) {
 
 TEST(Flow, SampleAndLogProbAgreesWithLogProb) {
   auto chain = std::make_shared<Chain>(std::vector<TransformPtr>{
-      std::make_shared<Logit>(LogitOptions{.dim = 2, .lower = {-9}, .upper = {9}}),
-      std::make_shared<ActNorm>(ActNormOptions{.dim = 2})});
+      std::make_shared<Logit>(LogitOptions{.event = 2, .lower = {-9}, .upper = {9}}),
+      std::make_shared<ActNorm>(ActNormOptions{.event = 2})});
   const FlowPtr flow = flow_of(chain);
   flow->prepare(some_x(100));
   const SampleWithLogProb out = flow->sample_and_log_prob(50, seeded(5, 0.7));
@@ -157,8 +157,8 @@ TEST(Flow, ConditionTravels) {
 }
 
 TEST(Flow, GradientsReachTransformAndBase) {
-  Flow flow(std::make_shared<ActNorm>(ActNormOptions{.dim = 2}),
-            std::make_shared<DiagonalNormal>(DiagonalNormalOptions{.dim = 2}));
+  Flow flow(std::make_shared<ActNorm>(ActNormOptions{.event = 2}),
+            std::make_shared<DiagonalNormal>(DiagonalNormalOptions{.event = 2}));
   const at::Tensor x = (some_x() + 1.0).to(at::kFloat).requires_grad_(true);
   flow.log_prob(x).sum().backward();
   EXPECT_EQ(flow.parameters().size(), 4U);
@@ -178,7 +178,7 @@ TEST(Flow, BadRowsAreNamed) {
 }
 
 TEST(Flow, BadCallsAreErrors) {
-  const FlowPtr flow = flow_of(std::make_shared<ActNorm>(ActNormOptions{.dim = 2}));
+  const FlowPtr flow = flow_of(std::make_shared<ActNorm>(ActNormOptions{.event = 2}));
   const at::Tensor x = some_x();
   EXPECT_THAT(error_of<ShapeError>([&] { flow->log_prob(x[0]); }),
               HasSubstr("[Flow.log_prob] x: expected [B] + [2], got [2]"));
@@ -191,15 +191,15 @@ TEST(Flow, BadCallsAreErrors) {
               HasSubstr("replicates"));
   EXPECT_THAT(error_of<ShapeError>([&] { flow->sample(0); }), HasSubstr("count"));
   EXPECT_THAT(error_of<ConfigError>(
-                  [] { Flow(stub({}), std::make_shared<Normal>(NormalOptions{.dim = 3})); }),
+                  [] { Flow(stub({}), std::make_shared<Normal>(NormalOptions{.event = 3})); }),
               HasSubstr("expected events of shape [2], the latents of the transform, got [3]"));
 }
 
 // Dequantized integers: E[p(x + u)] summed over all integers is one.
 TEST(Flow, DequantizedProbabilitiesSumToOne) {
   auto chain = std::make_shared<Chain>(std::vector<TransformPtr>{
-      std::make_shared<Dequantize>(DequantizeOptions{.dim = 1, .levels = {6}}),
-      std::make_shared<Logit>(LogitOptions{.dim = 1, .alpha = 1e-6})});
+      std::make_shared<Dequantize>(DequantizeOptions{.event = 1, .levels = {6}}),
+      std::make_shared<Logit>(LogitOptions{.event = 1, .alpha = 1e-6})});
   const FlowPtr flow = flow_of(chain);
   constexpr int64_t kDraws = 50'000;
   const at::Tensor x = at::arange(6, at::kDouble).repeat({kDraws}).unsqueeze(1);

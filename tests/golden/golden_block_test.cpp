@@ -139,7 +139,7 @@ void expect_near(const at::Tensor& ours, const at::Tensor& golden, double tolera
 }
 
 ContractiveBlockOptions options_of(const Json& golden) {
-  ContractiveBlockOptions out{.dim = golden["dims"].front().get<int64_t>(),
+  ContractiveBlockOptions out{.event = golden["dims"].front().get<int64_t>(),
                               .form = form_of(golden["form"]),
                               .train_tolerance = 1e-13,
                               .tolerance = 1e-13,

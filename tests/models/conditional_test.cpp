@@ -178,7 +178,7 @@ TEST(ConditionalBlock, NetworksOfOtherSizesAreRefused) {
   const auto net = [](int64_t dim, int64_t condition) {
     return make_net(dim, condition, NetOptions{}, Rng(1));
   };
-  const ContractiveBlockOptions options{.dim = 2, .condition = 3};
+  const ContractiveBlockOptions options{.event = 2, .condition = 3};
   EXPECT_NO_THROW(ContractiveBlock(options, net(2, 3)));
   EXPECT_THAT(
       error_of<ConfigError>([&] { ContractiveBlock(options, net(2, 0)); }),

@@ -10,10 +10,10 @@ using testing::error_of;
 using ::testing::HasSubstr;
 
 FlowSpec digits_like() {
-  return {chain_spec(Json::array({{{"type", "dequantize"}, {"dim", 4}, {"levels", {17}}},
-                       {{"type", "logit"}, {"dim", 4}},
-                       {{"type", "actnorm"}, {"dim", 4}}})),
-          Json{{"type", "normal_mixture"}, {"dim", 4}}};
+  return {chain_spec(Json::array({{{"type", "dequantize"}, {"event", 4}, {"levels", {17}}},
+                                  {{"type", "logit"}, {"event", 4}},
+                                  {{"type", "actnorm"}, {"event", 4}}})),
+          Json{{"type", "normal_mixture"}, {"event", 4}}};
 }
 
 TEST(FlowSpec, BuildsWhatItSays) {
@@ -44,7 +44,7 @@ TEST(FlowSpec, MistakesSayWhere) {
   EXPECT_THAT(error_of<ConfigError>([&] { build_flow(spec); }),
               ::testing::AllOf(HasSubstr("flow transforms[1]"), HasSubstr("alpha")));
   spec = digits_like();
-  spec.base = {{"type", "normal"}, {"dim", 5}};
+  spec.base = {{"type", "normal"}, {"event", 5}};
   EXPECT_THAT(error_of<ConfigError>([&] { build_flow(spec); }), HasSubstr("got [5]"));
   spec.base = Json::object();
   EXPECT_THAT(error_of<ConfigError>([&] { build_flow(spec); }), HasSubstr("[flow base] type"));

@@ -4,10 +4,10 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include "contraflow/bases/normal.h"
 #include "contraflow/core/error.h"
 #include "contraflow/core/log.h"
 #include "contraflow/data/sources.h"
-#include "contraflow/bases/normal.h"
 #include "contraflow/models/model_options.h"
 #include "contraflow/training/trainer.h"
 #include "contraflow/transforms/actnorm.h"
@@ -117,7 +117,7 @@ TEST(Calibration, TheLawIsPositiveNonIncreasingAndOfFiniteVariance) {
 }
 
 TEST(Calibration, BlocksMeasureAtTheFirstCallAndEveryFewCalls) {
-  ContractiveBlock block({.dim = 3, .train_log_det = kOptimal});
+  ContractiveBlock block({.event = 3, .train_log_det = kOptimal});
   const at::Tensor x = Rng(1).normal({40, 3}, at::kFloat);
   EXPECT_TRUE(block.prepare_needs_data());
   EXPECT_FALSE(block.calibration(Phase::kTrain));
@@ -141,7 +141,7 @@ TEST(Calibration, BlocksMeasureAtTheFirstCallAndEveryFewCalls) {
 TEST(Calibration, TheFirstIntervalsAreShortAndDouble) {
   RussianRoulette options = kOptimal;
   options.calibrate_every = 35;
-  ContractiveBlock block({.dim = 3, .train_log_det = options});
+  ContractiveBlock block({.event = 3, .train_log_det = options});
   const at::Tensor x = Rng(1).normal({40, 3}, at::kFloat);
   std::vector<int64_t> due;
   for (int64_t call = 0; call < 150; ++call) {

@@ -22,7 +22,7 @@ class Inversion : public ::testing::TestWithParam<Case> {};
 TEST_P(Inversion, BoundIsAboveTheTrueErrorOfEverySample) {
   const auto [form, lipschitz, method] = GetParam();
   for (const int64_t dim : {1, 2, 8}) {
-    ContractiveBlockOptions options{.dim = dim,
+    ContractiveBlockOptions options{.event = dim,
                                     .form = form,
                                     .solver = {.method = method, .max_iterations = 20'000},
                                     .tolerance = kRoundTrip};

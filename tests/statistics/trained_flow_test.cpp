@@ -29,7 +29,7 @@ std::vector<std::shared_ptr<LipschitzLinear>> linear_layers(const Flow& flow) {
 class TrainedFlow : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
-    flow_ = models::monotone_flow({.dim = 2, .blocks = 3, .seed = 1});
+    flow_ = models::monotone_flow({.event = 2, .blocks = 3, .seed = 1});
     const data::Dataset moons = data::open_data({.name = "moons"});
     const auto layers = linear_layers(*flow_);
     TrainerHooks hooks;

@@ -35,7 +35,7 @@ data::SourcePtr proposed(const char* name, int64_t rows, bool with_weights) {
 
 // KL(target, model) by rows of the target itself.
 MeanWithError kl_of_fit(bool with_weights) {
-  const FlowPtr flow = models::residual_flow({.dim = 2});
+  const FlowPtr flow = models::residual_flow({.event = 2});
   TrainingOptions options;
   options.steps = 400;
   options.batch_size = 100;

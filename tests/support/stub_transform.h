@@ -11,7 +11,7 @@ namespace contraflow::testing {
 class StubTransform final : public Transform {
  public:
   struct Settings {
-    int64_t dim = 2;
+    int64_t event = 2;
     double scale = 1.0;
     double shift = 0.0;
     int64_t condition = 0;
@@ -24,10 +24,8 @@ class StubTransform final : public Transform {
 
   explicit StubTransform(Settings settings) : s_(settings) {}
 
-  std::vector<int64_t> event_shape() const override { return {s_.dim}; }
-  std::vector<int64_t> condition_shape() const override {
-    return EventShape(s_.condition).sizes();
-  }
+  std::vector<int64_t> event_shape() const override { return {s_.event}; }
+  std::vector<int64_t> condition_shape() const override { return EventShape(s_.condition).sizes(); }
   bool prepare_needs_data() const override { return s_.needs_data; }
   std::optional<double> forward_lipschitz() const override { return s_.lipschitz; }
   std::optional<double> inverse_lipschitz() const override { return s_.lipschitz; }
@@ -56,12 +54,12 @@ class StubTransform final : public Transform {
   }
   TransformOutput do_forward(const at::Tensor& x, const Context& context) const override {
     ++forwards;
-    return output(s_.scale * x + offset(context), static_cast<double>(s_.dim) * std::log(s_.scale),
-                  context);
+    return output(s_.scale * x + offset(context),
+                  static_cast<double>(s_.event) * std::log(s_.scale), context);
   }
   TransformOutput do_inverse(const at::Tensor& z, const Context& context) const override {
     return output((z - offset(context)) / s_.scale,
-                  -static_cast<double>(s_.dim) * std::log(s_.scale), context);
+                  -static_cast<double>(s_.event) * std::log(s_.scale), context);
   }
   void do_prepare(const at::Tensor& x, const Context&) override {
     prepared.push_back(x);

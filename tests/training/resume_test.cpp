@@ -66,15 +66,15 @@ TEST(Resume, AnInterruptedRunEndsBitForBitLikeAnUninterruptedOne) {
 /// A block whose roulette is measured at steps 0, 7, 14, ..., around a change of dtype.
 FlowPtr calibrated_flow() {
   const RussianRoulette optimal{.law = RouletteLaw::kOptimal, .calibrate_every = 7};
-  ContractiveBlockOptions options{.dim = 2, .form = FormKind::kMonotone};
+  ContractiveBlockOptions options{.event = 2, .form = FormKind::kMonotone};
   options.net.depth = 2;
   options.net.growth = 4;
   options.train_log_det = options.eval_log_det = optimal;
   const auto chain = std::make_shared<Chain>(
-      std::vector<TransformPtr>{std::make_shared<ActNorm>(ActNormOptions{.dim = 2}),
+      std::vector<TransformPtr>{std::make_shared<ActNorm>(ActNormOptions{.event = 2}),
                                 std::make_shared<ContractiveBlock>(options)});
-  return std::make_shared<Flow>(chain,
-                                std::make_shared<DiagonalNormal>(DiagonalNormalOptions{.dim = 2}));
+  return std::make_shared<Flow>(
+      chain, std::make_shared<DiagonalNormal>(DiagonalNormalOptions{.event = 2}));
 }
 
 TEST(Resume, ACalibratedRouletteGoesOnBitForBit) {

@@ -7,8 +7,8 @@
 #include <cmath>
 
 #include "contraflow/bases/diagonal_normal.h"
-#include "contraflow/distributions/energies.h"
 #include "contraflow/bases/normal.h"
+#include "contraflow/distributions/energies.h"
 #include "contraflow/transforms/actnorm.h"
 #include "contraflow/transforms/chain.h"
 #include "contraflow/transforms/contractive_block.h"
@@ -27,8 +27,8 @@ constexpr EnergyKind kEnergies[] = {EnergyKind::kU1, EnergyKind::kU2, EnergyKind
 FlowPtr small_flow(int64_t blocks, double tolerance = 1e-4) {
   std::vector<TransformPtr> members;
   for (int64_t k = 0; k < blocks; ++k) {
-    members.push_back(std::make_shared<ActNorm>(ActNormOptions{.dim = 2}));
-    ContractiveBlockOptions o{.dim = 2, .form = FormKind::kMonotone, .seed = k};
+    members.push_back(std::make_shared<ActNorm>(ActNormOptions{.event = 2}));
+    ContractiveBlockOptions o{.event = 2, .form = FormKind::kMonotone, .seed = k};
     o.net.growth = 16;
     o.net.activation = Activation::kCPila;
     o.net.norm_tolerance = std::min(1e-3, tolerance * 1e3);
@@ -38,7 +38,7 @@ FlowPtr small_flow(int64_t blocks, double tolerance = 1e-4) {
     members.push_back(std::make_shared<ContractiveBlock>(o));
   }
   return std::make_shared<Flow>(std::make_shared<Chain>(std::move(members)),
-                                std::make_shared<Normal>(NormalOptions{.dim = 2}));
+                                std::make_shared<Normal>(NormalOptions{.event = 2}));
 }
 
 TEST(Energies, AreThoseOfTheTable) {
@@ -129,8 +129,8 @@ TEST(ReverseKl, FitsEveryEnergy) {
 TEST(ReverseKl, ImportanceSamplingGivesTheNormaliserAndTheSampleSize) {
   // A standard normal against itself, 3 too high: log Z = log(2 pi) - 3 exactly, every ratio equal.
   const auto chain = std::make_shared<Chain>(
-      std::vector<TransformPtr>{std::make_shared<ActNorm>(ActNormOptions{.dim = 2})});
-  Flow flow(chain, std::make_shared<Normal>(NormalOptions{.dim = 2}));
+      std::vector<TransformPtr>{std::make_shared<ActNorm>(ActNormOptions{.event = 2})});
+  Flow flow(chain, std::make_shared<Normal>(NormalOptions{.event = 2}));
   flow.to(at::kDouble);
   const Energy same = [](const at::Tensor& x) { return x.square().sum(1) / 2 + 3; };
   const ReverseKlReport equal = measure_reverse_kl(flow, same, 500, Rng(1));
@@ -173,9 +173,9 @@ TEST(ReverseKl, AnInterruptedRunEndsBitForBitLikeAnUninterruptedOne) {
 
 TEST(ReverseKl, RefusesWhatHasNoGradient) {
   const Energy target = [](const at::Tensor& x) { return energy(EnergyKind::kU1, x); };
-  std::vector<TransformPtr> members = {std::make_shared<ActNorm>(ActNormOptions{.dim = 2})};
+  std::vector<TransformPtr> members = {std::make_shared<ActNorm>(ActNormOptions{.event = 2})};
   Flow learned(std::make_shared<Chain>(members),
-               std::make_shared<DiagonalNormal>(DiagonalNormalOptions{.dim = 2}));
+               std::make_shared<DiagonalNormal>(DiagonalNormalOptions{.event = 2}));
   EXPECT_NE(error_of<ConfigError>([&] { fit_reverse_kl(learned, target, {}); }).find("base"),
             std::string::npos);
   const FlowPtr flow = small_flow(1);

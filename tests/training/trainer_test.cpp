@@ -264,10 +264,10 @@ TEST(Fit, ConditionsMustFitTheFlow) {
               }),
               HasSubstr("[fit] training split: expected rows without a condition, got a condition "
                         "of width 3 in every row. "));
-  ContractiveBlockOptions block{.dim = 2, .condition = 2};
+  ContractiveBlockOptions block{.event = 2, .condition = 2};
   block.net.depth = 1;
   Flow given(std::make_shared<ContractiveBlock>(block),
-             std::make_shared<DiagonalNormal>(DiagonalNormalOptions{.dim = 2}));
+             std::make_shared<DiagonalNormal>(DiagonalNormalOptions{.event = 2}));
   EXPECT_THAT(error_of<ShapeError>([&] { fit(given, rows({}), small_options()); }),
               HasSubstr("got rows without a condition"));
   data::Splits splits = rows(at::ones({64, 2}));

@@ -9,8 +9,8 @@
 #include <iterator>
 #include <string>
 
-#include "contraflow/data/sources.h"
 #include "contraflow/bases/diagonal_normal.h"
+#include "contraflow/data/sources.h"
 #include "contraflow/distributions/flow.h"
 #include "contraflow/training/trainer.h"
 #include "contraflow/transforms/actnorm.h"
@@ -75,9 +75,9 @@ class Normed final : public Transform {
 
 inline FlowPtr small_flow(std::shared_ptr<Normed> second = std::make_shared<Normed>()) {
   const auto chain = std::make_shared<Chain>(std::vector<TransformPtr>{
-      std::make_shared<ActNorm>(ActNormOptions{.dim = 2}), std::move(second)});
-  return std::make_shared<Flow>(chain,
-                                std::make_shared<DiagonalNormal>(DiagonalNormalOptions{.dim = 2}));
+      std::make_shared<ActNorm>(ActNormOptions{.event = 2}), std::move(second)});
+  return std::make_shared<Flow>(
+      chain, std::make_shared<DiagonalNormal>(DiagonalNormalOptions{.event = 2}));
 }
 
 inline data::SourcePtr normal_rows(int64_t rows, uint64_t seed) {

@@ -26,7 +26,7 @@ using Types = ::testing::Types<ActNorm, Standardize>;
 TYPED_TEST_SUITE(DataDependent, Types);
 
 TYPED_TEST(DataDependent, FirstPrepareStandardisesItsBatch) {
-  TypeParam norm({.dim = 3});
+  TypeParam norm({.event = 3});
   norm.to(at::kDouble);
   const at::Tensor x = skewed(100);
   EXPECT_TRUE(at::equal(norm.forward(x).value, x)) << "identity before";
@@ -40,7 +40,7 @@ TYPED_TEST(DataDependent, FirstPrepareStandardisesItsBatch) {
 }
 
 TYPED_TEST(DataDependent, LaterPreparesKeepTheNumbers) {
-  TypeParam norm({.dim = 3});
+  TypeParam norm({.event = 3});
   norm.to(at::kDouble);
   const at::Tensor x = skewed(100);
   norm.prepare(x);
@@ -50,7 +50,7 @@ TYPED_TEST(DataDependent, LaterPreparesKeepTheNumbers) {
 }
 
 TYPED_TEST(DataDependent, ConstantColumnIsNamed) {
-  TypeParam norm({.dim = 3});
+  TypeParam norm({.event = 3});
   at::Tensor x = skewed(100).to(at::kFloat);
   x.select(1, 2).fill_(0.1);
   const std::string text = error_of<DomainError>([&] { norm.prepare(x); });
@@ -60,24 +60,24 @@ TYPED_TEST(DataDependent, ConstantColumnIsNamed) {
 }
 
 TYPED_TEST(DataDependent, OneRowSaysNothingAboutSpread) {
-  TypeParam norm({.dim = 3});
+  TypeParam norm({.event = 3});
   EXPECT_THAT(error_of<DomainError>([&] { norm.prepare(skewed(1).to(at::kFloat)); }),
               HasSubstr("at least two rows"));
 }
 
 TYPED_TEST(DataDependent, MissingDimIsAnError) {
-  EXPECT_THAT(error_of<ConfigError>([] { TypeParam norm({}); }), HasSubstr("dim"));
+  EXPECT_THAT(error_of<ConfigError>([] { TypeParam norm({}); }), HasSubstr("event"));
 }
 
 TEST(ActNorm, IsTrained) {
-  ActNorm norm({.dim = 3});
+  ActNorm norm({.event = 3});
   EXPECT_EQ(norm.parameters().size(), 2U);
   norm.prepare(skewed(50).to(at::kFloat));
   for (const at::Tensor& p : norm.parameters()) EXPECT_TRUE(p.requires_grad());
 }
 
 TEST(Scale, IsAPositiveFactorFromOne) {
-  Scale scale({.dim = 3});
+  Scale scale({.event = 3});
   scale.to(at::kDouble);
   const at::Tensor x = skewed(20);
   EXPECT_TRUE(at::equal(scale.forward(x).value, x));
@@ -95,7 +95,7 @@ TEST(Scale, IsAPositiveFactorFromOne) {
 }
 
 TEST(Standardize, IsNotTrained) {
-  const Standardize norm({.dim = 3});
+  const Standardize norm({.event = 3});
   EXPECT_TRUE(norm.parameters().empty());
   EXPECT_EQ(norm.buffers().size(), 3U);
 }

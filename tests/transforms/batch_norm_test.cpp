@@ -18,7 +18,7 @@ at::Tensor rows(uint64_t seed, double mean, double deviation) {
 at::Tensor buffer(const BatchNorm& norm, const char* name) { return norm.named_buffers()[name]; }
 
 TEST(BatchNorm, FirstBatchIsNormalised) {
-  BatchNorm norm({.dim = 2, .epsilon = 1e-9});
+  BatchNorm norm({.event = 2, .epsilon = 1e-9});
   norm.to(at::kDouble);
   const at::Tensor x = rows(1, 5.0, 0.3);
   EXPECT_TRUE(near(norm.forward(x).value, x, 1e-8)) << "almost the identity before";
@@ -30,7 +30,7 @@ TEST(BatchNorm, FirstBatchIsNormalised) {
 }
 
 TEST(BatchNorm, StatisticsFollowTheBatchesThatAreDue) {
-  BatchNorm norm({.dim = 2, .momentum = 0.25, .update_every = 3});
+  BatchNorm norm({.event = 2, .momentum = 0.25, .update_every = 3});
   norm.to(at::kDouble);
   const at::Tensor first = rows(1, 0.0, 1.0), later = rows(2, 4.0, 2.0);
   norm.prepare(first);
@@ -48,7 +48,7 @@ TEST(BatchNorm, StatisticsFollowTheBatchesThatAreDue) {
 }
 
 TEST(BatchNorm, InvertsAndCountsItsStatisticsInTheLogDet) {
-  BatchNorm norm({.dim = 2, .epsilon = 1e-3});
+  BatchNorm norm({.event = 2, .epsilon = 1e-3});
   norm.to(at::kDouble);
   const at::Tensor x = rows(1, 5.0, 0.3);
   norm.prepare(x);
@@ -64,7 +64,7 @@ TEST(BatchNorm, InvertsAndCountsItsStatisticsInTheLogDet) {
 }
 
 TEST(BatchNorm, ARowDoesNotDependOnItsBatch) {
-  BatchNorm norm({.dim = 2});
+  BatchNorm norm({.event = 2});
   norm.to(at::kDouble);
   const at::Tensor x = rows(1, 5.0, 0.3);
   norm.prepare(x);
@@ -73,7 +73,7 @@ TEST(BatchNorm, ARowDoesNotDependOnItsBatch) {
 }
 
 TEST(BatchNorm, PostponedUpdatesNeedNoData) {
-  BatchNorm norm({.dim = 2, .update_every = 2});
+  BatchNorm norm({.event = 2, .update_every = 2});
   norm.to(at::kDouble);
   norm.defer_calibration();
   EXPECT_TRUE(norm.prepare_needs_data()) << "the first batch cannot be done without";
@@ -85,13 +85,13 @@ TEST(BatchNorm, PostponedUpdatesNeedNoData) {
 }
 
 TEST(BatchNorm, ABatchOfOneRowAndOptionsOutOfRange) {
-  BatchNorm norm({.dim = 2});
+  BatchNorm norm({.event = 2});
   norm.to(at::kDouble);
   EXPECT_THAT(error_of<DomainError>([&] { norm.prepare(rows(1, 0, 1).slice(0, 0, 1)); }),
               HasSubstr("at least two rows"));
-  EXPECT_THAT(error_of<ConfigError>([] { BatchNorm({.dim = 2, .momentum = 1.5}); }),
+  EXPECT_THAT(error_of<ConfigError>([] { BatchNorm({.event = 2, .momentum = 1.5}); }),
               HasSubstr("momentum"));
-  EXPECT_THAT(error_of<ConfigError>([] { BatchNorm({.dim = 2, .update_every = 1}); }),
+  EXPECT_THAT(error_of<ConfigError>([] { BatchNorm({.event = 2, .update_every = 1}); }),
               HasSubstr("update_every"));
 }
 

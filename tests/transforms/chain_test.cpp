@@ -76,8 +76,8 @@ TEST(Chain, PrepareComputesInputsOnlyAsFarAsNeeded) {
 }
 
 TEST(Chain, PrepareUsesMembersThatAreAlreadyPrepared) {
-  const auto first = std::make_shared<ActNorm>(ActNormOptions{.dim = 2});
-  const auto second = std::make_shared<ActNorm>(ActNormOptions{.dim = 2});
+  const auto first = std::make_shared<ActNorm>(ActNormOptions{.event = 2});
+  const auto second = std::make_shared<ActNorm>(ActNormOptions{.event = 2});
   Chain chain({first, second});
   chain.to(at::kDouble);
   const at::Tensor x = 10.0 * some_x(50) + 3.0;
@@ -106,7 +106,7 @@ TEST(Chain, OnlyConditionalMembersSeeTheCondition) {
 }
 
 TEST(Chain, AMemberIsAskedForKernelsOnce) {
-  const auto actnorm = std::make_shared<ActNorm>(ActNormOptions{.dim = 2});  // lowers
+  const auto actnorm = std::make_shared<ActNorm>(ActNormOptions{.event = 2});  // lowers
   const auto a = stub({.scale = 2.0}), b = stub({.scale = 5.0});
   Chain chain({actnorm, a, actnorm, b});
   chain.to(at::kDouble);
@@ -118,7 +118,7 @@ TEST(Chain, AMemberIsAskedForKernelsOnce) {
 
 TEST(Chain, MembersThatDoNotFitAreNamed) {
   EXPECT_THAT(error_of<ConfigError>([] {
-                Chain({stub({}), stub({.dim = 3})});
+                Chain({stub({}), stub({.event = 3})});
               }),
               HasSubstr("[Chain] transforms[1]: expected events of shape [2]"));
   EXPECT_THAT(error_of<ConfigError>([] {
@@ -131,7 +131,7 @@ TEST(Chain, MembersThatDoNotFitAreNamed) {
 }
 
 TEST(Chain, NamesOfParametersShowTheMember) {
-  const Chain chain({stub({}), std::make_shared<ActNorm>(ActNormOptions{.dim = 2})});
+  const Chain chain({stub({}), std::make_shared<ActNorm>(ActNormOptions{.event = 2})});
   EXPECT_TRUE(chain.named_parameters().contains("1.log_scale"));
 }
 
@@ -142,8 +142,8 @@ TEST(Inverse, SwapsEverything) {
   EXPECT_TRUE(near(map.forward(x).value, x / 4.0, kRounding));
   EXPECT_TRUE(near(map.forward(x).log_det, rows_of(-2.0 * std::log(4.0)), kRounding));
   EXPECT_TRUE(near(map.inverse(x).value, 4.0 * x, kRounding));
-  const Logit logit({.dim = 1});
-  const Inverse turned(std::make_shared<Logit>(LogitOptions{.dim = 1}));
+  const Logit logit({.event = 1});
+  const Inverse turned(std::make_shared<Logit>(LogitOptions{.event = 1}));
   EXPECT_EQ(turned.forward_lipschitz(), logit.inverse_lipschitz());
   EXPECT_EQ(turned.inverse_lipschitz(), logit.forward_lipschitz());
 }

@@ -12,7 +12,7 @@ TransformPtr chain_of(FormKind form, int64_t condition) {
   std::vector<TransformPtr> blocks;
   for (int64_t k = 0; k < 3; ++k) {
     ContractiveBlockOptions o;
-    o.dim = 2;
+    o.event = 2;
     o.condition = condition;
     o.form = form;
     o.seed = k;

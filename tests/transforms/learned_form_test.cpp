@@ -23,7 +23,7 @@ constexpr double kKappa = 0.8;
 
 // In two dimensions two Rademacher probes are a whole group: traces are exact.
 ContractiveBlockOptions options_of(FormKind start) {
-  ContractiveBlockOptions o{.dim = kDim, .form = start};
+  ContractiveBlockOptions o{.event = kDim, .form = start};
   if (start == FormKind::kCustom) o.matrix = {1.0, -0.6, 0.9, 0.7};
   o.learn_form = true;
   o.net.activation = Activation::kClipSwish;

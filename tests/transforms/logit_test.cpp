@@ -12,7 +12,7 @@ using testing::near;
 constexpr double kRounding = 1e-12;
 
 TEST(Logit, MatchesTheFormula) {
-  const Logit map({.dim = 2, .lower = {-1.0, 2.0}, .upper = {1.0, 6.0}, .alpha = 0.1});
+  const Logit map({.event = 2, .lower = {-1.0, 2.0}, .upper = {1.0, 6.0}, .alpha = 0.1});
   const at::Tensor x = at::tensor({0.5, 3.0}, at::kDouble).unsqueeze(0);
   const double p0 = 0.1 + 0.8 * 0.75;
   const double p1 = 0.1 + 0.8 * 0.25;
@@ -26,7 +26,7 @@ TEST(Logit, MatchesTheFormula) {
 
 TEST(Logit, BoundsThemselvesAreFiniteAndSymmetric) {
   for (const double alpha : {0.05, 1e-6}) {
-    const Logit map({.dim = 1, .alpha = alpha});
+    const Logit map({.event = 1, .alpha = alpha});
     const at::Tensor ends = at::tensor({0.0, 1.0}, at::kFloat).unsqueeze(1);
     const TransformOutput out = map.forward(ends);
     const double expected = std::log(alpha / (1 - alpha));
@@ -38,7 +38,7 @@ TEST(Logit, BoundsThemselvesAreFiniteAndSymmetric) {
 
 // 1 - p taken from p loses every digit of alpha here: log_det would be off by percents.
 TEST(Logit, SaturatedFloat32AgreesWithFloat64) {
-  const Logit map({.dim = 1, .alpha = 1e-6});
+  const Logit map({.event = 1, .alpha = 1e-6});
   const at::Tensor x =
       at::tensor({1.0 - 0x1p-22, 1.0 - 0x1p-20, 0x1p-22}, at::kDouble).unsqueeze(1);
   const TransformOutput wide = map.forward(x);
@@ -49,7 +49,7 @@ TEST(Logit, SaturatedFloat32AgreesWithFloat64) {
 }
 
 TEST(Logit, FarLatentsStayFinite) {
-  const Logit map({.dim = 1});
+  const Logit map({.event = 1});
   const at::Tensor z = at::tensor({-1e4, -200.0, 200.0, 1e4}, at::kFloat).unsqueeze(1);
   const TransformOutput out = map.inverse(z);
   EXPECT_TRUE(at::isfinite(out.value).all().item<bool>());
@@ -60,7 +60,7 @@ TEST(Logit, FarLatentsStayFinite) {
 }
 
 TEST(Logit, OutsideTheBoundsNamesRowAndColumn) {
-  const Logit map({.dim = 2, .lower = {0.0}, .upper = {1.0, 5.0}});
+  const Logit map({.event = 2, .lower = {0.0}, .upper = {1.0, 5.0}});
   const at::Tensor x = at::tensor({0.5, 4.0, 1.5, 4.0}, at::kDouble).view({2, 2});
   EXPECT_THAT(error_of<DomainError>([&] { map.forward(x); }),
               HasSubstr("got 1.5 at row 1, column 0"));
@@ -68,14 +68,14 @@ TEST(Logit, OutsideTheBoundsNamesRowAndColumn) {
 
 TEST(Logit, ContradictoryBoundsAreConfigErrors) {
   EXPECT_THAT(error_of<ConfigError>([] {
-                Logit({.dim = 2, .lower = {0, 1}, .upper = {1}});
+                Logit({.event = 2, .lower = {0, 1}, .upper = {1}});
               }),
               HasSubstr("column 1"));
   EXPECT_THAT(error_of<ConfigError>([] {
-                Logit({.dim = 3, .lower = {0, 1}});
+                Logit({.event = 3, .lower = {0, 1}});
               }),
               HasSubstr("expected 1 or 3 values, got 2 values"));
-  EXPECT_THAT(error_of<ConfigError>([] { Logit({.dim = 3, .alpha = 0.5}); }), HasSubstr("alpha"));
+  EXPECT_THAT(error_of<ConfigError>([] { Logit({.event = 3, .alpha = 0.5}); }), HasSubstr("alpha"));
 }
 
 }  // namespace

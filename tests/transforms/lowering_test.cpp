@@ -34,7 +34,7 @@ struct Sample {
 void PrintTo(const Sample& sample, std::ostream* out) { *out << sample.name; }
 
 ContractiveBlockOptions block(FormKind form, Activation activation, int64_t dim) {
-  ContractiveBlockOptions o{.dim = dim, .form = form};
+  ContractiveBlockOptions o{.event = dim, .form = form};
   o.net.activation = activation;
   o.net.growth = 6;
   o.net.lipschitz = 0.8;
@@ -99,21 +99,21 @@ std::vector<Sample> samples() {
 std::shared_ptr<Chain> flow_of(const ContractiveBlockOptions& options, at::ScalarType dtype) {
   ContractiveBlockOptions second = options;
   second.seed = 1;
-  const auto actnorm = std::make_shared<ActNorm>(ActNormOptions{.dim = options.dim});
-  const auto last = std::make_shared<ActNorm>(ActNormOptions{.dim = options.dim});
-  const auto scale = std::make_shared<Scale>(ScaleOptions{.dim = options.dim});
-  const auto back = std::make_shared<Scale>(ScaleOptions{.dim = options.dim});
+  const auto actnorm = std::make_shared<ActNorm>(ActNormOptions{.event = options.event});
+  const auto last = std::make_shared<ActNorm>(ActNormOptions{.event = options.event});
+  const auto scale = std::make_shared<Scale>(ScaleOptions{.event = options.event});
+  const auto back = std::make_shared<Scale>(ScaleOptions{.event = options.event});
   auto chain = std::make_shared<Chain>(std::vector<TransformPtr>{
-      std::make_shared<Standardize>(StandardizeOptions{.dim = options.dim}), actnorm,
+      std::make_shared<Standardize>(StandardizeOptions{.event = options.event}), actnorm,
       std::make_shared<ContractiveBlock>(options), scale, std::make_shared<Inverse>(back),
       std::make_shared<Inverse>(std::make_shared<ContractiveBlock>(second)),
       std::make_shared<Inverse>(last)});
   chain->to(at::kDouble);
-  const at::Tensor x = Rng(5).normal({64, options.dim}, at::kDouble) * 1.5 + 0.3;
+  const at::Tensor x = Rng(5).normal({64, options.event}, at::kDouble) * 1.5 + 0.3;
   chain->prepare(x);
   const at::NoGradGuard guard;
-  scale->parameters()[0].add_(0.3 * Rng(6).normal({options.dim}, at::kDouble));
-  back->parameters()[0].add_(0.3 * Rng(7).normal({options.dim}, at::kDouble));
+  scale->parameters()[0].add_(0.3 * Rng(6).normal({options.event}, at::kDouble));
+  back->parameters()[0].add_(0.3 * Rng(7).normal({options.event}, at::kDouble));
   chain->to(dtype);
   return chain;
 }
@@ -222,7 +222,7 @@ TEST_P(Lowering, Float32IsNearTheComposedFloat64) {
   const auto narrow = flow_of(options, at::kFloat);
   const auto wide = flow_of(options, at::kFloat);
   wide->to(at::kDouble);  // the same weights, rounded
-  const at::Tensor x = inputs(131, options.dim, at::kFloat);
+  const at::Tensor x = inputs(131, options.event, at::kFloat);
   const Outcome expected = [&] {
     const ScopedIsa composed("composed");
     return run_chain(*wide, x.to(at::kDouble));
@@ -236,7 +236,7 @@ TEST_P(Lowering, Float32IsNearTheComposedFloat64) {
 void check_loss(const ContractiveBlockOptions& options, std::initializer_list<int64_t> batches) {
   for (const int64_t rows : batches) {
     const auto chain = flow_of(options, at::kDouble);
-    const at::Tensor x = inputs(rows, options.dim, at::kDouble);
+    const at::Tensor x = inputs(rows, options.event, at::kDouble);
     const at::Tensor weight = at::arange(1, rows + 1, x.options()).sin();
     Context context;
     context.rng = Rng(11);

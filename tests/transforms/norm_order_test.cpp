@@ -18,7 +18,7 @@ using testing::near;
 constexpr int64_t kDim = 8;
 
 ContractiveBlockOptions options_of(FormKind form, NormOrder order) {
-  ContractiveBlockOptions o{.dim = kDim, .form = form};
+  ContractiveBlockOptions o{.event = kDim, .form = form};
   o.net = {.kind = NetKind::kSequential,
            .hidden = {12},
            .activation = Activation::kLipSwish,

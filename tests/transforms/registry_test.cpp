@@ -21,7 +21,7 @@ TEST(TransformRegistry, NamesAreUniqueAndSampled) {
 
 TEST(TransformRegistry, UnknownTypeOffersTheNearest) {
   const std::string text = error_of<ConfigError>([] {
-    make_transform({{"type", "actnrom"}, {"dim", 2}}, "config");
+    make_transform({{"type", "actnrom"}, {"event", 2}}, "config");
   });
   EXPECT_THAT(text, HasSubstr("[config] type"));
   EXPECT_THAT(text, HasSubstr("'actnrom'"));
@@ -36,13 +36,13 @@ TEST(TransformRegistry, SpecWithoutTypeIsAnError) {
 
 TEST(TransformRegistry, MessagesSayWhichMember) {
   const Json spec{{"type", "chain"},
-                  {"transforms", {{{"type", "logit"}, {"dim", 2}}, {{"type", "actnorm"}}}}};
+                  {"transforms", {{{"type", "logit"}, {"event", 2}}, {{"type", "actnorm"}}}}};
   const std::string text = error_of<ConfigError>([&] { make_transform(spec, "config"); });
   EXPECT_THAT(text, HasSubstr("[config transforms[1]] dim"));
 }
 
 TEST(TransformRegistry, ResolveFillsMembersOfComposites) {
-  const Json spec{{"type", "inverse"}, {"transform", {{"type", "logit"}, {"dim", 2}}}};
+  const Json spec{{"type", "inverse"}, {"transform", {{"type", "logit"}, {"event", 2}}}};
   const Json resolved = resolve_transform(spec);
   EXPECT_EQ(resolved["transform"]["alpha"], 0.05);
   EXPECT_EQ(resolved["transform"]["type"], "logit");
