@@ -9,7 +9,12 @@ endif()
 function(contraflow_compile_settings target)
   target_compile_features(${target} PUBLIC cxx_std_20)
   # -fPIC everywhere, so that one precompiled header serves libraries and programs.
-  target_compile_options(${target} PRIVATE -fPIC -Wall -Wextra -Wshadow -Wnon-virtual-dtor
+  # In a unit of several files a local name may be that of another file.
+  set(shadow -Wshadow)
+  if(CONTRAFLOW_UNITY AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    set(shadow -Wshadow=local)
+  endif()
+  target_compile_options(${target} PRIVATE -fPIC -Wall -Wextra ${shadow} -Wnon-virtual-dtor
     "-fmacro-prefix-map=${contraflow_SOURCE_DIR}/="
     $<$<BOOL:${CONTRAFLOW_WARNINGS_AS_ERRORS}>:-Werror>)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")

@@ -7,6 +7,7 @@
 #include "contraflow/core/error.h"
 #include "contraflow/data/npy.h"
 #include "tests/data/expect_error.h"
+#include "tests/data/golden_npy.h"
 #include "tests/support/temp_folder.h"
 
 namespace contraflow::data {
@@ -17,10 +18,6 @@ using contraflow::testing::read_bytes;
 using contraflow::testing::TempFolder;
 using contraflow::testing::write_bytes;
 using Parts = std::vector<std::string>;
-
-std::filesystem::path golden(const std::string& name) {
-  return std::filesystem::path(CONTRAFLOW_TEST_DATA) / "npy" / name;
-}
 
 // A version 1.0 file with any text for a header.
 std::string file_with(const std::string& header, size_t data_bytes = 0) {
@@ -47,11 +44,12 @@ class NpyErrors : public ::testing::Test {
 };
 
 TEST_F(NpyErrors, TypesThatAreNotNumbers) {
-  expect_error<IoError>([] { read_npy(golden("object.npy")); },
+  expect_error<IoError>([] { read_npy(golden_npy("object.npy")); },
                         {"object.npy", "Python objects", "astype(float)", "never unpickled"});
-  expect_error<IoError>([] { read_npy(golden("record.npy")); }, {"named fields", "plain array"});
+  expect_error<IoError>([] { read_npy(golden_npy("record.npy")); },
+                        {"named fields", "plain array"});
   for (const char* name : {"text.npy", "complex.npy", "date.npy"}) {
-    expect_error<IoError>([&] { read_npy(golden(name)); }, {name, "astype(numpy.float64)"});
+    expect_error<IoError>([&] { read_npy(golden_npy(name)); }, {name, "astype(numpy.float64)"});
   }
   for (const char* type : {"'<f16'", "'<f3'", "'|f8'", "'<i3'", "'f8'", "''", "'<b8'", "'!f8'"}) {
     expect_bytes(file_with(header(type, "(1,)"), 8), {"f2, f4, f8"});
@@ -59,7 +57,7 @@ TEST_F(NpyErrors, TypesThatAreNotNumbers) {
 }
 
 TEST_F(NpyErrors, FilesThatAreCutOffAnywhere) {
-  const std::string whole = read_bytes(golden("good_f8_little_c.npy"));
+  const std::string whole = read_bytes(golden_npy("good_f8_little_c.npy"));
   for (size_t size = 0; size < whole.size(); ++size) {
     write_bytes(path_, whole.substr(0, size));
     expect_error<IoError>([&] { read_npy(path_); }, {"bad.npy"});
@@ -68,7 +66,7 @@ TEST_F(NpyErrors, FilesThatAreCutOffAnywhere) {
 }
 
 TEST_F(NpyErrors, TrailingBytes) {
-  expect_bytes(read_bytes(golden("good_f8_little_c.npy")) + "x", {"96 bytes", "97", "extra"});
+  expect_bytes(read_bytes(golden_npy("good_f8_little_c.npy")) + "x", {"96 bytes", "97", "extra"});
 }
 
 TEST_F(NpyErrors, AbsurdSizes) {
@@ -93,7 +91,7 @@ TEST_F(NpyErrors, NotAnNpyFile) {
 }
 
 TEST_F(NpyErrors, VersionsThatDoNotExist) {
-  std::string bytes = read_bytes(golden("good_f8_little_c.npy"));
+  std::string bytes = read_bytes(golden_npy("good_f8_little_c.npy"));
   bytes[6] = 4;
   expect_bytes(bytes, {"version 1.0, 2.0 or 3.0", "4.0"});
   bytes[6] = 1;
@@ -102,10 +100,10 @@ TEST_F(NpyErrors, VersionsThatDoNotExist) {
 }
 
 TEST_F(NpyErrors, HeaderLongerThanTheFile) {
-  std::string bytes = read_bytes(golden("good_f8_little_c.npy"));
+  std::string bytes = read_bytes(golden_npy("good_f8_little_c.npy"));
   bytes[9] = '\x7F';
   expect_bytes(bytes, {"cut off or damaged"});
-  bytes = read_bytes(golden("version_2.npy"));
+  bytes = read_bytes(golden_npy("version_2.npy"));
   bytes[11] = '\x7F';
   expect_bytes(bytes, {"cut off or damaged"});
 }
@@ -146,23 +144,24 @@ TEST_F(NpyErrors, HeadersThatAreNotTheDictionary) {
 TEST_F(NpyErrors, ValuesThatAreNotUsable) {
   expect_error<DomainError>(
       [] {
-        NpyReader reader(golden("not_finite.npy"));
+        NpyReader reader(golden_npy("not_finite.npy"));
         reader.next(1);
         reader.next(1);
       },
       {"not_finite.npy, row 1, column_1", "finite", "nan"});
-  expect_error<DomainError>([] { read_npy(golden("large_integer.npy")); }, {"2^53", "value 1"});
+  expect_error<DomainError>([] { read_npy(golden_npy("large_integer.npy")); }, {"2^53", "value 1"});
 }
 
 TEST_F(NpyErrors, ArraysWithoutRows) {
-  expect_error<IoError>([] { NpyReader reader(golden("scalar.npy")); }, {"a single value"});
-  expect_error<IoError>([] { NpyReader reader(golden("empty.npy")); }, {"[0, 4]"});
+  expect_error<IoError>([] { NpyReader reader(golden_npy("scalar.npy")); }, {"a single value"});
+  expect_error<IoError>([] { NpyReader reader(golden_npy("empty.npy")); }, {"[0, 4]"});
 }
 
 TEST_F(NpyErrors, ColumnsThatAreNotThere) {
-  expect_error<ConfigError>([] { NpyReader r(golden("good_f8_little_c.npy"), {.columns = {"4"}}); },
-                            {"from 0 to 3", "'4'"});
-  expect_error<ConfigError>([] { NpyReader r(golden("events_c.npy"), {.columns = {"0"}}); },
+  expect_error<ConfigError>(
+      [] { NpyReader r(golden_npy("good_f8_little_c.npy"), {.columns = {"4"}}); },
+      {"from 0 to 3", "'4'"});
+  expect_error<ConfigError>([] { NpyReader r(golden_npy("events_c.npy"), {.columns = {"0"}}); },
                             {"events of shape [3, 4]"});
 }
 

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <string>
 
+#include "tests/data/golden_npy.h"
 #include "tests/support/temp_folder.h"
 
 namespace contraflow::data {
@@ -16,11 +17,6 @@ using contraflow::testing::read_bytes;
 using contraflow::testing::TempFolder;
 using ::testing::ElementsAre;
 using ::testing::SizeIs;
-
-// Files written by NumPy; make_files.py beside them says how.
-std::filesystem::path golden(const std::string& name) {
-  return std::filesystem::path(CONTRAFLOW_TEST_DATA) / "npy" / name;
-}
 
 at::Tensor table() {
   return at::arange(3, at::kDouble).unsqueeze(1) * 10.0 + at::arange(4, at::kDouble);
@@ -38,7 +34,7 @@ at::Tensor in_chunks(RowReader& reader, int64_t rows) {
 
 TEST(Npy, EveryTypeByteOrderAndLayoutIsRead) {
   int files = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(golden(""))) {
+  for (const auto& entry : std::filesystem::directory_iterator(golden_npy(""))) {
     if (!entry.path().filename().string().starts_with("good_")) continue;
     EXPECT_TRUE(read_npy(entry.path()).equal(table())) << entry.path();
     NpyReader reader(entry.path());
@@ -50,16 +46,17 @@ TEST(Npy, EveryTypeByteOrderAndLayoutIsRead) {
 
 TEST(Npy, EveryFormatVersionIsRead) {
   for (const char* name : {"version_1.npy", "version_2.npy", "version_3.npy"}) {
-    EXPECT_TRUE(read_npy(golden(name)).equal(table())) << name;
+    EXPECT_TRUE(read_npy(golden_npy(name)).equal(table())) << name;
   }
 }
 
 TEST(Npy, BoolsAreZeroAndOne) {
-  EXPECT_TRUE(read_npy(golden("bool.npy")).equal(table().remainder(2.0).eq(0.0).to(at::kDouble)));
+  EXPECT_TRUE(
+      read_npy(golden_npy("bool.npy")).equal(table().remainder(2.0).eq(0.0).to(at::kDouble)));
 }
 
 TEST(Npy, HalfPrecisionIsExact) {
-  const at::Tensor x = read_npy(golden("half_special.npy"));
+  const at::Tensor x = read_npy(golden_npy("half_special.npy"));
   EXPECT_EQ(x[0].item<double>(), 0x1p-23);  // the denormal nearest to 1e-7
   EXPECT_EQ(x[1].item<double>(), 65504.0);
   EXPECT_EQ(x[2].item<double>(), -0.5);
@@ -68,8 +65,8 @@ TEST(Npy, HalfPrecisionIsExact) {
 
 TEST(Npy, EventsOfSeveralDimensionsKeepTheirShape) {
   for (const char* name : {"events_c.npy", "events_fortran.npy"}) {
-    EXPECT_TRUE(read_npy(golden(name)).equal(events())) << name;
-    NpyReader reader(golden(name));
+    EXPECT_TRUE(read_npy(golden_npy(name)).equal(events())) << name;
+    NpyReader reader(golden_npy(name));
     EXPECT_THAT(reader.event_shape(), ElementsAre(3, 4));
     EXPECT_THAT(reader.columns(), SizeIs(0));
     EXPECT_TRUE(in_chunks(reader, 1).equal(events())) << name;
@@ -77,21 +74,21 @@ TEST(Npy, EventsOfSeveralDimensionsKeepTheirShape) {
 }
 
 TEST(Npy, VectorIsRowsOfOneColumn) {
-  NpyReader reader(golden("vector.npy"));
+  NpyReader reader(golden_npy("vector.npy"));
   EXPECT_THAT(reader.event_shape(), ElementsAre(1));
   EXPECT_TRUE(reader.next(10).equal(at::tensor({1.5, -2.5, 1e300}, at::kDouble).unsqueeze(1)));
   EXPECT_EQ(reader.fraction_read(), 1.0);
-  EXPECT_EQ(read_npy(golden("vector.npy")).dim(), 1);
+  EXPECT_EQ(read_npy(golden_npy("vector.npy")).dim(), 1);
 }
 
 TEST(Npy, ScalarAndEmptyArraysHaveTheirShapes) {
-  EXPECT_EQ(read_npy(golden("scalar.npy")).item<double>(), 3.5);
-  EXPECT_EQ(read_npy(golden("scalar.npy")).dim(), 0);
-  EXPECT_EQ(read_npy(golden("empty.npy")).sizes(), at::IntArrayRef({0, 4}));
+  EXPECT_EQ(read_npy(golden_npy("scalar.npy")).item<double>(), 3.5);
+  EXPECT_EQ(read_npy(golden_npy("scalar.npy")).dim(), 0);
+  EXPECT_EQ(read_npy(golden_npy("empty.npy")).sizes(), at::IntArrayRef({0, 4}));
 }
 
 TEST(Npy, ColumnsAreChosenByNumber) {
-  NpyReader reader(golden("good_f4_little_c.npy"), {.columns = {"3", "column_0"}});
+  NpyReader reader(golden_npy("good_f4_little_c.npy"), {.columns = {"3", "column_0"}});
   EXPECT_THAT(reader.columns(), ElementsAre("column_3", "column_0"));
   EXPECT_TRUE(reader.next(10).equal(table().index_select(1, at::tensor({3, 0}, at::kLong))));
 }
@@ -116,11 +113,11 @@ TEST(Npy, StreamedFileIsTheOneWrittenAtOnce) {
 TEST(Npy, WrittenFilesAreNumpysOwn) {
   const TempFolder folder;
   write_npy(folder / "table.npy", table());
-  EXPECT_EQ(read_bytes(folder / "table.npy"), read_bytes(golden("good_f8_little_c.npy")));
+  EXPECT_EQ(read_bytes(folder / "table.npy"), read_bytes(golden_npy("good_f8_little_c.npy")));
   write_npy(folder / "vector.npy", at::tensor({1.5, -2.5, 1e300}, at::kDouble));
-  EXPECT_EQ(read_bytes(folder / "vector.npy"), read_bytes(golden("vector.npy")));
+  EXPECT_EQ(read_bytes(folder / "vector.npy"), read_bytes(golden_npy("vector.npy")));
   write_npy(folder / "events.npy", events().transpose(1, 2).contiguous().transpose(1, 2));
-  EXPECT_EQ(read_bytes(folder / "events.npy"), read_bytes(golden("events_c.npy")));
+  EXPECT_EQ(read_bytes(folder / "events.npy"), read_bytes(golden_npy("events_c.npy")));
 }
 
 TEST(Npy, ReadersAndWritersAreChosenByExtension) {

@@ -26,7 +26,7 @@ constexpr double kReferenceRows = 6e7;
 // 56 moments and 8 histograms are tested: an honest seed exceeds this once in 3,000 draws.
 constexpr double kMaxZ = 4.5;
 
-json golden(const char* name) {
+json golden_numbers(const char* name) {
   std::ifstream in(std::string(CONTRAFLOW_TEST_DATA) + "/toy/" + name);
   return json::parse(in);
 }
@@ -63,7 +63,7 @@ double worst_moment(const at::Tensor& x, const json& reference) {
 
 // Two-sample chi-square of counts on a grid, as a normal deviate.
 double histogram_deviate(const at::Tensor& x, const std::string& name) {
-  static const json reference = golden("histograms.json");
+  static const json reference = golden_numbers("histograms.json");
   const auto cells = reference["cells"].get<int64_t>();
   const auto edge = reference["edge"].get<double>();
   const at::Tensor cell =
@@ -83,13 +83,13 @@ double histogram_deviate(const at::Tensor& x, const std::string& name) {
 class ToyReference : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(ToyReference, MomentsAgree) {
-  const json reference = golden("moments_and_entropy.json")[GetParam()];
+  const json reference = golden_numbers("moments_and_entropy.json")[GetParam()];
   const at::Tensor x = draw(GetParam());
   EXPECT_LT(worst_moment(x, reference), kMaxZ);
 }
 
 TEST_P(ToyReference, MomentsRejectAScaleThatIsOnePercentOff) {
-  const json reference = golden("moments_and_entropy.json")[GetParam()];
+  const json reference = golden_numbers("moments_and_entropy.json")[GetParam()];
   EXPECT_GT(worst_moment(draw(GetParam()) * 1.01, reference), 2.0 * kMaxZ);
   EXPECT_GT(worst_moment(draw(GetParam()) * 0.99, reference), 2.0 * kMaxZ);
 }
@@ -104,7 +104,7 @@ TEST_P(ToyReference, HistogramRejectsAScaleThatIsOnePercentOff) {
 
 TEST_P(ToyReference, EntropyAgrees) {
   const auto expected =
-      golden("moments_and_entropy.json")[GetParam()]["entropy_nats"].get<double>();
+      golden_numbers("moments_and_entropy.json")[GetParam()]["entropy_nats"].get<double>();
   EXPECT_NEAR(toy_entropy(GetParam()).value(), expected, 1e-4);  // four digits are published
 }
 

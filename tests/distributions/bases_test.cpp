@@ -13,11 +13,11 @@ namespace {
 
 using testing::error_of;
 using ::testing::HasSubstr;
+using testing::kRounding;
 using testing::midpoint_grid;
 using testing::near;
 using testing::z_test;
 
-constexpr double kRounding = 1e-12;
 constexpr int64_t kDraws = 200'000;
 
 /// A base in float64 whose parameters, if any, are away from their starting values.

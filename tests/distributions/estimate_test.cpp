@@ -7,8 +7,7 @@ namespace contraflow {
 namespace {
 
 using testing::error_of;
-
-constexpr double kRounding = 1e-12;
+using testing::kRounding;
 
 TEST(Estimate, MeanAndErrorOfKnownNumbers) {
   const Estimate e = mean_and_error(at::tensor({1.0, 2.0, 3.0, 6.0}, at::kDouble));

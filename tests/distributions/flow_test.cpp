@@ -18,11 +18,10 @@ namespace {
 
 using testing::error_of;
 using ::testing::HasSubstr;
+using testing::kRounding;
 using testing::near;
 using testing::stub;
 using testing::StubTransform;
-
-constexpr double kRounding = 1e-12;
 
 FlowPtr flow_of(TransformPtr transform) {
   const int64_t dim = transform->latent_shape()[0];

@@ -116,8 +116,8 @@ std::vector<Runner<T>> host_runners() {
 }
 
 template <class T>
-class CudaProgram : public testing::Test {};
-using Floats = testing::Types<float, double>;
+class CudaProgram : public ::testing::Test {};
+using Floats = ::testing::Types<float, double>;
 TYPED_TEST_SUITE(CudaProgram, Floats);
 
 TYPED_TEST(CudaProgram, BothHalvesAreThoseOfTheCpu) {
@@ -224,7 +224,7 @@ TYPED_TEST(CudaProgram, DivergenceIsToldFromSlowness) {
 TEST(CudaLayout, FitsTheCardAndTheBatch) {
   for (const int64_t width : {4, 16, 128, 700}) {
     for (const int64_t batch : {1, 7, 512, 100'000}) {
-      SCOPED_TRACE(testing::Message() << "width " << width << ", batch " << batch);
+      SCOPED_TRACE(::testing::Message() << "width " << width << ", batch " << batch);
       SampleProgram<float> sample(2, 1);
       sample.add_block({width, width}, Activation::kCPila, /*dense=*/true);
       const cuda::FlatProgram program = cuda::flatten(sample.program);

@@ -103,8 +103,8 @@ void run_on_device(TileCall<T>& call) {
 }
 
 template <class T>
-class CudaDevice : public testing::Test {};
-using Floats = testing::Types<float, double>;
+class CudaDevice : public ::testing::Test {};
+using Floats = ::testing::Types<float, double>;
 TYPED_TEST_SUITE(CudaDevice, Floats);
 
 TYPED_TEST(CudaDevice, JetsAreThoseOfTheHost) {
@@ -147,7 +147,7 @@ TYPED_TEST(CudaDevice, BothHalvesAreThoseOfTheCpu) {
   CF_SKIP_WITHOUT_DEVICE();
   for (const auto& program : program_cases<TypeParam>()) {
     for (const int64_t batch : kBatches) {
-      SCOPED_TRACE(testing::Message() << program.name << ", batch " << batch);
+      SCOPED_TRACE(::testing::Message() << program.name << ", batch " << batch);
       const auto sample = program.make(batch);
       expect_same(run_both_halves<TypeParam>(*sample, run_on_device<TypeParam>),
                   run_both_halves(*sample, on_cpu<TypeParam>()));

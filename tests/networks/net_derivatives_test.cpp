@@ -9,16 +9,16 @@ namespace contraflow {
 namespace {
 
 constexpr double kStep = 1e-5;
-constexpr double kTolerance = 2e-8;  // central differences: step^2 plus rounding / step
+constexpr double kDifferenceError = 2e-8;  // central differences: step^2 plus rounding / step
 
-struct Case {
+struct NetCase {
   std::string name;
   NetOptions options;
   int64_t condition = 0;
 };
 
-std::vector<Case> cases() {
-  std::vector<Case> out;
+std::vector<NetCase> cases() {
+  std::vector<NetCase> out;
   for (const auto& [name, activation] : EnumNames<Activation>::values) {
     for (const NetKind kind : {NetKind::kSequential, NetKind::kDense}) {
       NetOptions o{
@@ -50,7 +50,7 @@ std::vector<Case> cases() {
   return out;
 }
 
-class NetDerivatives : public ::testing::TestWithParam<Case> {
+class NetDerivatives : public ::testing::TestWithParam<NetCase> {
  protected:
   static constexpr int64_t kDim = 3;
   static constexpr int64_t kBatch = 4;
@@ -96,7 +96,7 @@ class NetDerivatives : public ::testing::TestWithParam<Case> {
 
   void expect_close(const at::Tensor& a, const at::Tensor& b, const std::string& what) const {
     const double scale = 1 + b.abs().max().item<double>();
-    EXPECT_LE((a - b).abs().max().item<double>(), kTolerance * scale * 10) << what;
+    EXPECT_LE((a - b).abs().max().item<double>(), kDifferenceError * scale * 10) << what;
   }
 
   ContractiveNetPtr net_;

@@ -15,7 +15,7 @@ namespace {
 using testing::Layer;
 using testing::random_layers;
 
-constexpr double kMostSlack = 1.01;
+constexpr double kMostSlackOfBounds = 1.01;
 
 class ProvenNorm : public ::testing::TestWithParam<NormMethod> {};
 
@@ -26,8 +26,8 @@ TEST_P(ProvenNorm, BoundsTheSvdFromBothSidesWithUnderOnePercentSlack) {
     // The SVD itself is accurate to a few units in the last place.
     EXPECT_GE(bounds.upper, norm * (1 - 1e-14)) << layer.name << layer.weight.sizes();
     EXPECT_LE(bounds.lower, norm * (1 + 1e-14)) << layer.name << layer.weight.sizes();
-    EXPECT_LE(bounds.upper, norm * kMostSlack) << layer.name << layer.weight.sizes();
-    EXPECT_GE(bounds.lower, norm / kMostSlack) << layer.name << layer.weight.sizes();
+    EXPECT_LE(bounds.upper, norm * kMostSlackOfBounds) << layer.name << layer.weight.sizes();
+    EXPECT_GE(bounds.lower, norm / kMostSlackOfBounds) << layer.name << layer.weight.sizes();
   }
 }
 
@@ -37,7 +37,7 @@ TEST_P(ProvenNorm, AWarmStartFromAWrongVectorIsStillABound) {
   const NormBounds bounds =
       spectral_norm_bounds(w, at::tensor({0.0, 1.0, 0.0}, at::kDouble), GetParam());
   EXPECT_GE(bounds.upper, 5.0);
-  EXPECT_LE(bounds.upper, 5.0 * kMostSlack);
+  EXPECT_LE(bounds.upper, 5.0 * kMostSlackOfBounds);
 }
 
 INSTANTIATE_TEST_SUITE_P(Methods, ProvenNorm,

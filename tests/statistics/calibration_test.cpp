@@ -11,6 +11,7 @@
 #include "contraflow/models/model_options.h"
 #include "contraflow/training/trainer.h"
 #include "contraflow/transforms/actnorm.h"
+#include "tests/statistics/forms.h"
 #include "tests/statistics/gradient_variance.h"
 
 namespace contraflow {
@@ -18,7 +19,6 @@ namespace {
 
 using testing::Scheme;
 
-const BlockForm kResidual{1, 0, 1, 1};
 const RussianRoulette kOptimal{.law = RouletteLaw::kOptimal, .calibrate_every = 5};
 
 // G(w) = M w, for which the log-determinant and its tails are known.
@@ -42,19 +42,20 @@ class LinearPoint final : public NetPoint {
   at::Tensor m_, value_;
 };
 
-constexpr int64_t kDim = 20;
+constexpr int64_t kCalibratedDim = 20;
 constexpr double kKappa = 0.9;
 
 // Norm below kKappa; eigenvalues around `centre`.
 LinearPoint linear_point(double centre, int64_t rows) {
-  const at::Tensor noise = Rng(1).normal({kDim, kDim}, at::kDouble) * (0.15 / std::sqrt(kDim));
-  const at::Tensor m = noise + centre * at::eye(kDim, at::kDouble);
+  const at::Tensor noise = Rng(1).normal({kCalibratedDim, kCalibratedDim}, at::kDouble) *
+                           (0.15 / std::sqrt(kCalibratedDim));
+  const at::Tensor m = noise + centre * at::eye(kCalibratedDim, at::kDouble);
   EXPECT_LT(at::linalg_matrix_norm(m, 2).item<double>(), kKappa);
-  return {m, at::zeros({rows, kDim}, at::kDouble)};
+  return {m, at::zeros({rows, kCalibratedDim}, at::kDouble)};
 }
 
 double exact(const LinearPoint& point) {
-  const at::Tensor eye = at::eye(kDim, at::kDouble);
+  const at::Tensor eye = at::eye(kCalibratedDim, at::kDouble);
   return std::get<1>(at::linalg_slogdet(eye + point.vjp(eye))).item<double>();
 }
 

@@ -9,6 +9,7 @@
 #include "contraflow/log_det/log_det.h"
 #include "contraflow/log_det/series.h"
 #include "contraflow/networks/autograd_net.h"
+#include "tests/statistics/forms.h"
 #include "tests/support/statistics.h"
 #include "tests/support/tensors.h"
 
@@ -19,21 +20,20 @@ using testing::error_of;
 using testing::near;
 using testing::z_test;
 
-constexpr int64_t kDim = 24;
-const BlockForm kMonotone{1, 1, 1, -1};
-const BlockForm kResidual{1, 0, 1, 1};
+constexpr int64_t kBandedDim = 24;
+const BlockForm kUnscaledMonotone{1, 1, 1, -1};
 
 // tanh of a banded matrix of norm at most .8: feature i sees i - 1, i and i + 1.
 class BandedNet {
  public:
   BandedNet() {
-    const at::Tensor full = 0.5 + Rng(1).uniform({kDim, kDim}, at::kDouble);
+    const at::Tensor full = 0.5 + Rng(1).uniform({kBandedDim, kBandedDim}, at::kDouble);
     weight_ = full.triu(-1).tril(1);
     weight_ = weight_ * (0.8 / at::linalg_matrix_norm(weight_, 2).item<double>());
     net_ = std::make_shared<AutogradNet>(
-        kDim, 0.8, std::make_shared<torch::nn::Module>(),
+        kBandedDim, 0.8, std::make_shared<torch::nn::Module>(),
         [w = weight_](const at::Tensor& x, const at::Tensor&) { return x.mm(w.t()).tanh(); });
-    point_ = net_->linearize(0.3 * Rng(2).normal({5, kDim}, at::kDouble), {});
+    point_ = net_->linearize(0.3 * Rng(2).normal({5, kBandedDim}, at::kDouble), {});
   }
   const NetPoint& point() const { return *point_; }
   LogDetEstimate estimate(const BlockForm& form, const LogDetOptions& options,
@@ -85,7 +85,7 @@ TEST(Coloring, NeedsNoMoreColoursThanThePatternAsksFor) {
   EXPECT_EQ(count(color_features(at::ones({9, 9}, at::kBool), 1)), 9);
   const BandedNet net;
   const at::Tensor pattern = jacobian_pattern(net.point());
-  EXPECT_TRUE(at::equal(pattern, at::ones({kDim, kDim}, at::kBool).triu(-1).tril(1)));
+  EXPECT_TRUE(at::equal(pattern, at::ones({kBandedDim, kBandedDim}, at::kBool).triu(-1).tril(1)));
   for (const int64_t power : {1, 2, 4}) {
     EXPECT_GE(count(net.colors(power)), power + 1);
     EXPECT_LE(count(net.colors(power)), 2 * power + 1);  // greedy: neighbours and one
@@ -126,12 +126,12 @@ TEST(Coloring, TracesOfResolvedPowersAreExact) {
 
 TEST(Coloring, AllColoursAreTheExactTrace) {
   const BandedNet net;
-  std::vector<int64_t> all(kDim);
-  for (int64_t i = 0; i < kDim; ++i) all[static_cast<size_t>(i)] = i;
-  for (const BlockForm& form : {kResidual, kMonotone}) {
+  std::vector<int64_t> all(kBandedDim);
+  for (int64_t i = 0; i < kBandedDim; ++i) all[static_cast<size_t>(i)] = i;
+  for (const BlockForm& form : {kResidual, kUnscaledMonotone}) {
     const LogDetEstimate exact = net.estimate(form, ExactLogDet{}, Rng(0), true);
     const LogDetEstimate e =
-        net.estimate(form, KrylovQuadrature{.steps = kDim, .colors = all}, Rng(3), true);
+        net.estimate(form, KrylovQuadrature{.steps = kBandedDim, .colors = all}, Rng(3), true);
     EXPECT_TRUE(near(e.value, exact.value, 1e-11));
     // sum_p u_p t_p^T is what the gradient sees.
     const auto outer = [](const LogDetEstimate& of) {
@@ -145,7 +145,7 @@ constexpr int64_t kDraws = 120;
 
 // [draws, rows]: the error of the value.
 at::Tensor errors_of(const BandedNet& net, const BlockForm& form, const LogDetOptions& options) {
-  const at::Tensor exact = net.estimate(kMonotone, ExactLogDet{}).value;
+  const at::Tensor exact = net.estimate(kUnscaledMonotone, ExactLogDet{}).value;
   std::vector<at::Tensor> out;
   for (uint64_t k = 0; k < kDraws; ++k)
     out.push_back(net.estimate(form, options, Rng(11).fork(k)).value - exact);
@@ -154,20 +154,20 @@ at::Tensor errors_of(const BandedNet& net, const BlockForm& form, const LogDetOp
 
 TEST(Coloring, IsUnbiasedForAnyColouring) {
   const BandedNet net;
-  std::vector<int64_t> poor(kDim);  // neighbours share a colour
-  for (int64_t i = 0; i < kDim; ++i) poor[static_cast<size_t>(i)] = i / (kDim / 4);
+  std::vector<int64_t> poor(kBandedDim);  // neighbours share a colour
+  for (int64_t i = 0; i < kBandedDim; ++i) poor[static_cast<size_t>(i)] = i / (kBandedDim / 4);
   const LogDetOptions options[] = {KrylovQuadrature{.colors = poor},
                                    AdaptiveSeries{.tolerance = 1e-4, .colors = net.colors(1)}};
   for (const LogDetOptions& o : options) {
-    EXPECT_TRUE(z_test(errors_of(net, kMonotone, o).mean(1), 0.0));
-    BlockForm wrong = kMonotone;
+    EXPECT_TRUE(z_test(errors_of(net, kUnscaledMonotone, o).mean(1), 0.0));
+    BlockForm wrong = kUnscaledMonotone;
     wrong.d *= 1.05;
     EXPECT_FALSE(z_test(errors_of(net, wrong, o).mean(1), 0.0));
   }
 }
 
 double mean_square_error(const BandedNet& net, const LogDetOptions& options) {
-  return errors_of(net, kMonotone, options).square().mean().item<double>();
+  return errors_of(net, kUnscaledMonotone, options).square().mean().item<double>();
 }
 
 // Two colours of a band are what a pair of orthogonal plain probes resolves already: there is a
@@ -189,12 +189,13 @@ TEST(Coloring, HasLessVarianceThanAsManyPlainProbes) {
 TEST(Coloring, StandardErrorsAreTheSpreadOfSets) {
   const BandedNet net;
   const KrylovQuadrature one{.colors = net.colors(1)};
-  EXPECT_FALSE(net.estimate(kMonotone, one).standard_error.defined());
+  EXPECT_FALSE(net.estimate(kUnscaledMonotone, one).standard_error.defined());
   KrylovQuadrature two = one;
   two.probes = 2;
   std::vector<at::Tensor> squares;
   for (uint64_t k = 0; k < kDraws; ++k)
-    squares.push_back(net.estimate(kMonotone, two, Rng(11).fork(k)).standard_error.square());
+    squares.push_back(
+        net.estimate(kUnscaledMonotone, two, Rng(11).fork(k)).standard_error.square());
   const double claimed = at::stack(squares).mean().item<double>();
   EXPECT_NEAR(claimed / mean_square_error(net, two), 1.0, 0.3);
   EXPECT_NEAR(claimed / mean_square_error(net, one), 0.5, 0.15);
@@ -203,12 +204,12 @@ TEST(Coloring, StandardErrorsAreTheSpreadOfSets) {
 TEST(Coloring, MistakesSayWhatToDo) {
   const BandedNet net;
   const auto message = [&](const LogDetOptions& options) {
-    return error_of<ConfigError>([&] { net.estimate(kMonotone, options); });
+    return error_of<ConfigError>([&] { net.estimate(kUnscaledMonotone, options); });
   };
   EXPECT_NE(message(TruncatedSeries{.colors = {0, 1}})
                 .find("[log_det] colors: expected one colour for each of 24 features, got 2"),
             std::string::npos);
-  std::vector<int64_t> gap(kDim, 0);
+  std::vector<int64_t> gap(kBandedDim, 0);
   gap[3] = 2;
   EXPECT_NE(message(KrylovQuadrature{.colors = gap}).find("without a gap"), std::string::npos);
   gap[3] = -1;

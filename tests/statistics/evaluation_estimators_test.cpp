@@ -30,7 +30,7 @@ const FormCase kForms[] = {
 
 // Four features and four Rademacher probes are a whole Hadamard group: the trace is exact, and what
 // is left of an error is the estimator's bias.
-constexpr int64_t kDim = 4;
+constexpr int64_t kEstimatedDim = 4;
 constexpr int64_t kGroup = 4;
 // Rounding of traces and determinants of size 1 in float64.
 constexpr double kRounding = 1e-12;
@@ -38,7 +38,7 @@ constexpr double kRounding = 1e-12;
 class EvaluationEstimator : public ::testing::TestWithParam<FormCase> {
  protected:
   EvaluationEstimator() {
-    net_ = make_net(kDim, 0,
+    net_ = make_net(kEstimatedDim, 0,
                     {.kind = NetKind::kDense,
                      .depth = 2,
                      .growth = 8,
@@ -47,7 +47,7 @@ class EvaluationEstimator : public ::testing::TestWithParam<FormCase> {
                      .init_gain = 4.0},
                     Rng(5));
     net_->to(at::kDouble);
-    w_ = Rng(6).normal({40, kDim}, at::kDouble);
+    w_ = Rng(6).normal({40, kEstimatedDim}, at::kDouble);
   }
 
   LogDetEstimate estimate(const at::Tensor& w, const LogDetOptions& options, const Rng& rng,
@@ -188,7 +188,7 @@ TEST_P(EvaluationEstimator, MeansAreExactAndAPlantedErrorIsSeen) {
   ASSERT_GT(std::abs(truth), 0.05) << "too small a log-det to see 5 %";
   for (const ProbeKind probe : {ProbeKind::kRademacher, ProbeKind::kGaussian, ProbeKind::kSphere}) {
     const LogDetOptions options[] = {AdaptiveSeries{.tolerance = 1e-7, .probe = probe},
-                                     KrylovQuadrature{.steps = kDim, .probe = probe}};
+                                     KrylovQuadrature{.steps = kEstimatedDim, .probe = probe}};
     for (const LogDetOptions& o : options) {
       EXPECT_TRUE(z_test(estimate(w, o, Rng(1)).value, truth));
       EXPECT_FALSE(z_test(planted(w, o, Rng(1)).value, truth, kPlantedErrors));
@@ -198,10 +198,10 @@ TEST_P(EvaluationEstimator, MeansAreExactAndAPlantedErrorIsSeen) {
 
 TEST_P(EvaluationEstimator, StandardErrorIsThatOfTheProbes) {
   constexpr int64_t kRows = 20'000;
-  const at::Tensor w = w_.narrow(0, 0, 1).expand({kRows, kDim});
+  const at::Tensor w = w_.narrow(0, 0, 1).expand({kRows, kEstimatedDim});
   const LogDetOptions options[] = {
       AdaptiveSeries{.probes = 5, .probe = ProbeKind::kSphere},
-      KrylovQuadrature{.steps = kDim, .probes = 5, .probe = ProbeKind::kSphere},
+      KrylovQuadrature{.steps = kEstimatedDim, .probes = 5, .probe = ProbeKind::kSphere},
       TruncatedSeries{.terms = 8, .probes = 5, .probe = ProbeKind::kSphere}};
   for (const LogDetOptions& o : options) {
     const LogDetEstimate e = estimate(w, o, Rng(1));
@@ -218,7 +218,7 @@ TEST_P(EvaluationEstimator, Float32AgreesToItsRounding) {
   net_->to(at::kFloat);
   for (const LogDetOptions& o :
        {LogDetOptions(AdaptiveSeries{.tolerance = 1e-5, .probes = kGroup}),
-        LogDetOptions(KrylovQuadrature{.steps = kDim, .probes = kGroup})}) {
+        LogDetOptions(KrylovQuadrature{.steps = kEstimatedDim, .probes = kGroup})}) {
     EXPECT_TRUE(near(estimate(w_.to(at::kFloat), o, Rng(1)).value, truth, 3e-5));
   }
 }

@@ -10,13 +10,13 @@ namespace {
 constexpr double kTolerance = 1e-6;
 constexpr double kRoundTrip = 1e-12;  // forward solves, far below the error that is tested
 
-struct Case {
+struct InversionCase {
   FormKind form;
   double lipschitz;
   SolverMethod method;
 };
 
-class Inversion : public ::testing::TestWithParam<Case> {};
+class Inversion : public ::testing::TestWithParam<InversionCase> {};
 
 // x -> z to rounding, then back with an error of 1e-6 asked for: the true error is known.
 TEST_P(Inversion, BoundIsAboveTheTrueErrorOfEverySample) {
@@ -47,8 +47,8 @@ TEST_P(Inversion, BoundIsAboveTheTrueErrorOfEverySample) {
   }
 }
 
-std::vector<Case> cases() {
-  std::vector<Case> out;
+std::vector<InversionCase> cases() {
+  std::vector<InversionCase> out;
   for (const double lipschitz : {0.5, 0.9, 0.98}) {
     for (const SolverMethod method : {SolverMethod::kBanach, SolverMethod::kAnderson}) {
       out.push_back({FormKind::kResidual, lipschitz, method});

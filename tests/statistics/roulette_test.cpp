@@ -9,6 +9,7 @@
 #include "contraflow/log_det/roulette.h"
 #include "contraflow/log_det/series.h"
 #include "contraflow/networks/net_options.h"
+#include "tests/statistics/forms.h"
 
 namespace contraflow {
 namespace {
@@ -18,12 +19,11 @@ constexpr double kMostSigma = 4.0;
 constexpr double kPlantedSigma = 8.0;
 constexpr double kPlantedFactor = 1.02;
 
-const BlockForm kResidual{1, 0, 1, 1};
 const BlockForm kMonotone{std::sqrt(0.5), std::sqrt(0.5), std::sqrt(0.5), -std::sqrt(0.5)};
 
-const RussianRoulette kOptimal{.law = RouletteLaw::kOptimal};
+const RussianRoulette kOptimalLaw{.law = RouletteLaw::kOptimal};
 
-struct Case {
+struct RouletteCase {
   const char* name;
   BlockForm form;
   RussianRoulette options;
@@ -33,7 +33,7 @@ struct Case {
 
 // Nets of constant about .5, where every law below has a finite variance but Poisson, whose
 // variance is dominated by terms too rare to meet here.
-const Case kCases[] = {
+const RouletteCase kCases[] = {
     {"residual_geometric",
      kResidual,
      {.exact_terms = 1, .law = RouletteLaw::kGeometric, .geometric_p = 0.4}},
@@ -51,12 +51,12 @@ const Case kCases[] = {
     {"residual_shifted", kResidual, {.exact_terms = 1, .geometric_p = 0.3}, false, 0.15},
     {"residual_shifted_down", kResidual, {.exact_terms = 1, .geometric_p = 0.3}, false, -0.1},
     {"monotone_shifted", kMonotone, {.exact_terms = 1, .geometric_p = 0.3}, false, -0.1},
-    {"residual_optimal", kResidual, kOptimal, true},
-    {"monotone_optimal", kMonotone, kOptimal, true},
-    {"residual_optimal_waiting", kResidual, kOptimal},
+    {"residual_optimal", kResidual, kOptimalLaw, true},
+    {"monotone_optimal", kMonotone, kOptimalLaw, true},
+    {"residual_optimal_waiting", kResidual, kOptimalLaw},
 };
 
-class Roulette : public ::testing::TestWithParam<Case> {
+class Roulette : public ::testing::TestWithParam<RouletteCase> {
  protected:
   static constexpr int64_t kDim = 3;
 
@@ -78,7 +78,7 @@ class Roulette : public ::testing::TestWithParam<Case> {
   }
 
   TermLaw law() const {
-    const Case& c = GetParam();
+    const RouletteCase& c = GetParam();
     const double kappa = net_->lipschitz();
     TermLaw out = term_law(c.options, c.form, kappa);
     if (c.calibrated) {

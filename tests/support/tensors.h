@@ -10,6 +10,9 @@
 
 namespace contraflow::testing {
 
+/// Rounding of numbers of size 1 in float64 over some hundred operations.
+inline constexpr double kRounding = 1e-12;
+
 /// Same shape, and |a - b| <= tolerance * max(1, |b|) everywhere; the message says where it is
 /// worst. Infinities must be equal; NaN never passes.
 inline ::testing::AssertionResult near(const at::Tensor& a, const at::Tensor& b, double tolerance) {

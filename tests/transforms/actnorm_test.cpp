@@ -11,9 +11,8 @@ namespace {
 
 using testing::error_of;
 using ::testing::HasSubstr;
+using testing::kRounding;
 using testing::near;
-
-constexpr double kRounding = 1e-12;
 
 at::Tensor skewed(int64_t rows) {
   return Rng(1).normal({rows, 3}, at::kDouble) * at::tensor({1.0, 20.0, 0.01}, at::kDouble) +

@@ -7,9 +7,8 @@ namespace {
 
 using testing::error_of;
 using ::testing::HasSubstr;
+using testing::kRounding;
 using testing::near;
-
-constexpr double kRounding = 1e-12;
 
 at::Tensor rows(uint64_t seed, double mean, double deviation) {
   return mean + deviation * Rng(seed).normal({4000, 2}, at::kDouble);

@@ -12,10 +12,9 @@ namespace {
 
 using testing::error_of;
 using ::testing::HasSubstr;
+using testing::kRounding;
 using testing::near;
 using testing::stub;
-
-constexpr double kRounding = 1e-12;
 
 at::Tensor rows_of(double value) { return at::full({4}, value, at::kDouble); }
 at::Tensor some_x(int64_t rows = 4) { return Rng(1).normal({rows, 2}, at::kDouble); }

@@ -7,9 +7,8 @@ namespace {
 
 using testing::error_of;
 using ::testing::HasSubstr;
+using testing::kRounding;
 using testing::near;
-
-constexpr double kRounding = 1e-12;
 
 TEST(Logit, MatchesTheFormula) {
   const Logit map({.event = 2, .lower = {-1.0, 2.0}, .upper = {1.0, 6.0}, .alpha = 0.1});

@@ -15,10 +15,10 @@ namespace {
 using testing::error_of;
 using testing::near;
 
-constexpr int64_t kDim = 8;
+constexpr int64_t kOrderedDim = 8;
 
-ContractiveBlockOptions options_of(FormKind form, NormOrder order) {
-  ContractiveBlockOptions o{.event = kDim, .form = form};
+ContractiveBlockOptions ordered_options(FormKind form, NormOrder order) {
+  ContractiveBlockOptions o{.event = kOrderedDim, .form = form};
   o.net = {.kind = NetKind::kSequential,
            .hidden = {12},
            .activation = Activation::kLipSwish,
@@ -29,24 +29,24 @@ ContractiveBlockOptions options_of(FormKind form, NormOrder order) {
   return o;
 }
 
-std::shared_ptr<ContractiveBlock> block_of(const ContractiveBlockOptions& options) {
+std::shared_ptr<ContractiveBlock> ordered_block(const ContractiveBlockOptions& options) {
   auto block = std::make_shared<ContractiveBlock>(options);
   block->to(at::kDouble);
   return block;
 }
 
-const at::Tensor kPoints = Rng(1).normal({64, kDim}, at::kDouble);
+const at::Tensor kPoints = Rng(1).normal({64, kOrderedDim}, at::kDouble);
 
 class OrderedBlock : public ::testing::TestWithParam<std::tuple<FormKind, NormOrder>> {};
 
 TEST_P(OrderedBlock, SolvesAreWithinTheirEuclideanBound) {
   const auto [form, order] = GetParam();
   for (const double tolerance : {1e-2, 1e-5, 1e-9}) {
-    ContractiveBlockOptions options = options_of(form, order);
+    ContractiveBlockOptions options = ordered_options(form, order);
     options.tolerance = tolerance;
     for (const SolverMethod method : {SolverMethod::kBanach, SolverMethod::kAnderson}) {
       options.solver.method = method;
-      const auto block = block_of(options);
+      const auto block = ordered_block(options);
       const TransformOutput out = block->forward(kPoints);
       const TransformOutput back = block->inverse(out.value);
       const at::Tensor bound =
@@ -61,8 +61,8 @@ TEST_P(OrderedBlock, SolvesAreWithinTheirEuclideanBound) {
 
 TEST_P(OrderedBlock, EuclideanLipschitzConstantsAreBounds) {
   const auto [form, order] = GetParam();
-  const auto block = block_of(options_of(form, order));
-  const at::Tensor near_by = kPoints + 1e-3 * Rng(2).normal({64, kDim}, at::kDouble);
+  const auto block = ordered_block(ordered_options(form, order));
+  const at::Tensor near_by = kPoints + 1e-3 * Rng(2).normal({64, kOrderedDim}, at::kDouble);
   const at::Tensor gap = (near_by - kPoints).norm(2, at::IntArrayRef{1});
   const auto slope = [&](const at::Tensor& a, const at::Tensor& b) {
     return ((a - b).norm(2, at::IntArrayRef{1}) / gap).max().item<double>();
@@ -75,16 +75,16 @@ TEST_P(OrderedBlock, EuclideanLipschitzConstantsAreBounds) {
 
 TEST_P(OrderedBlock, SeriesAreWithinTheirBound) {
   const auto [form, order] = GetParam();
-  ContractiveBlockOptions options = options_of(form, order);
-  const at::Tensor truth = block_of(options)->forward(kPoints).log_det;
+  ContractiveBlockOptions options = ordered_options(form, order);
+  const at::Tensor truth = ordered_block(options)->forward(kPoints).log_det;
   for (const int64_t terms : {1, 2, 4, 8}) {
     // Eight Rademacher probes are a whole group: only the bias is left.
-    options.eval_log_det = TruncatedSeries{.terms = terms, .probes = kDim};
-    const TransformOutput out = block_of(options)->forward(kPoints);
+    options.eval_log_det = TruncatedSeries{.terms = terms, .probes = kOrderedDim};
+    const TransformOutput out = ordered_block(options)->forward(kPoints);
     EXPECT_TRUE((out.log_det - truth).abs().le(out.log_det_bias_bound + 1e-6).all().item<bool>());
   }
-  options.eval_log_det = AdaptiveSeries{.tolerance = 1e-7, .probes = kDim};
-  const TransformOutput out = block_of(options)->forward(kPoints);
+  options.eval_log_det = AdaptiveSeries{.tolerance = 1e-7, .probes = kOrderedDim};
+  const TransformOutput out = ordered_block(options)->forward(kPoints);
   EXPECT_TRUE(out.log_det_bias_bound.le(1e-7).all().item<bool>());
   EXPECT_TRUE(near(out.log_det, truth, 1e-5));  // the solve's own error of 1e-6 is in both
 }
@@ -103,14 +103,14 @@ INSTANTIATE_TEST_SUITE_P(Orders, OrderedBlock,
 // x -> 0.9 x_1 + c in every entry, c = (1, 0, ..., 0): a contraction in the largest entry. The
 // first residual is c, the second 0.9 (1, ..., 1), which is 2.5 times as long.
 TEST(OrderedSolve, PlainStepsMayRaiseTheEuclideanResidual) {
-  at::Tensor w = at::zeros({kDim, kDim}, at::kDouble);
+  at::Tensor w = at::zeros({kOrderedDim, kOrderedDim}, at::kDouble);
   w.select(1, 0).fill_(0.9);
-  at::Tensor offset = at::zeros({1, kDim}, at::kDouble);
+  at::Tensor offset = at::zeros({1, kOrderedDim}, at::kDouble);
   offset[0][0] = 1.0;
   const auto map = [&](const at::Tensor& x, const at::Tensor& rows) {
     return x.mm(w.t()) + (rows.defined() ? offset.index_select(0, rows) : offset);
   };
-  at::Tensor solution = at::full({1, kDim}, 9.0, at::kDouble);
+  at::Tensor solution = at::full({1, kOrderedDim}, 9.0, at::kDouble);
   solution[0][0] = 10.0;
   for (const SolverMethod method : {SolverMethod::kBanach, SolverMethod::kAnderson}) {
     const Solution s = solve_fixed_point(map, at::zeros_like(offset), {0.9, kInfinityOrder}, 1e-8,
@@ -122,15 +122,15 @@ TEST(OrderedSolve, PlainStepsMayRaiseTheEuclideanResidual) {
 }
 
 TEST(OrderedBlock, KrylovNeedsTheEuclideanNorm) {
-  ContractiveBlockOptions options = options_of(FormKind::kResidual, NormOrder::kInfinity);
+  ContractiveBlockOptions options = ordered_options(FormKind::kResidual, NormOrder::kInfinity);
   options.eval_log_det = KrylovQuadrature{};
-  const auto block = block_of(options);
+  const auto block = ordered_block(options);
   EXPECT_NE(error_of<ConfigError>([&] { block->forward(kPoints); }).find("norm_order 'two'"),
             std::string::npos);
 }
 
 TEST(OrderedBlock, LearnedOrdersMoveAndStayInTheirRange) {
-  const auto block = block_of(options_of(FormKind::kResidual, NormOrder::kLearned));
+  const auto block = ordered_block(ordered_options(FormKind::kResidual, NormOrder::kLearned));
   at::Tensor raw;
   for (const auto& item : block->named_parameters()) {
     if (item.key().find("raw_orders") != std::string::npos) raw = item.value();
