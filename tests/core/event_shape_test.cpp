@@ -25,13 +25,13 @@ void visit(Shaped& o, Field&& field) {
   field("condition", o.condition, "Shape of the condition.");
 }
 
-Shaped read(const char* text) {
+Shaped read_shaped(const char* text) {
   return options_from_json<Shaped>(nlohmann::ordered_json::parse(text), "test");
 }
 
 std::string error_of(const char* text) {
   try {
-    read(text);
+    read_shaped(text);
   } catch (const ConfigError& error) {
     return error.what();
   }
@@ -57,12 +57,12 @@ TEST(EventShape, CountsFeaturesAndPixels) {
 }
 
 TEST(EventShape, OptionsTakeANumberOrAList) {
-  EXPECT_EQ(read("{}").event, EventShape{2});
-  EXPECT_EQ(read(R"({"event": 5})").event, EventShape{5});
-  EXPECT_EQ(read(R"({"event": [5]})").event, EventShape{5});
-  EXPECT_THAT(read(R"({"event": [3, 32, 32]})").event.sizes(), ElementsAre(3, 32, 32));
-  EXPECT_TRUE(read(R"({"condition": 0})").condition.empty());
-  EXPECT_TRUE(read(R"({"condition": []})").condition.empty());
+  EXPECT_EQ(read_shaped("{}").event, EventShape{2});
+  EXPECT_EQ(read_shaped(R"({"event": 5})").event, EventShape{5});
+  EXPECT_EQ(read_shaped(R"({"event": [5]})").event, EventShape{5});
+  EXPECT_THAT(read_shaped(R"({"event": [3, 32, 32]})").event.sizes(), ElementsAre(3, 32, 32));
+  EXPECT_TRUE(read_shaped(R"({"condition": 0})").condition.empty());
+  EXPECT_TRUE(read_shaped(R"({"condition": []})").condition.empty());
 }
 
 TEST(EventShape, OptionsWriteTheShortForm) {
