@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstdio>
 #include <cstdlib>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -29,12 +28,6 @@ int64_t terminal_columns() {
   winsize size{};
   if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20) return size.ws_col;
   return 80;
-}
-
-std::string printed(const char* format, int digits, double value) {
-  char text[64];
-  std::snprintf(text, sizeof text, format, digits, value);
-  return text;
 }
 
 }  // namespace
@@ -133,19 +126,10 @@ std::string RowProgress::line(double fraction) const {
   return out;
 }
 
-std::string fixed(double value, int digits) { return printed("%.*f", digits, value); }
-
-std::string with_error(double value, double error, int digits) {
-  return std::isfinite(error) ? fixed(value, digits) + " ± " + fixed(error, digits)
-                              : fixed(value, digits);
-}
-
 std::string rows_text(int64_t rows, double effective_rows) {
   const std::string text = format_count(rows) + " rows";
   if (std::llround(effective_rows) == rows) return text;
   return text + ", weighted: as good as " + fixed(effective_rows, 1);
 }
-
-std::string scientific(double value) { return printed("%.*e", 1, value); }
 
 }  // namespace contraflow::cli

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "contraflow/core/json.h"
+#include "contraflow/core/number_text.h"
 
 namespace contraflow::cli {
 
@@ -89,12 +90,5 @@ class RowProgress {
   double printed_;
   bool on_screen_ = false;
 };
-
-/// "3.5402".
-std::string fixed(double value, int digits = 4);
-/// "3.5402 ± 0.0021"; without the error where it is not known.
-std::string with_error(double value, double error, int digits = 4);
-/// "1.2e-07".
-std::string scientific(double value);
 
 }  // namespace contraflow::cli

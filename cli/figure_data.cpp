@@ -6,15 +6,11 @@
 #include <nlohmann/json.hpp>
 
 #include "contraflow/core/error.h"
+#include "contraflow/evaluation/samples.h"
+#include "contraflow/evaluation/scores.h"
 
 namespace contraflow::cli {
 namespace {
-
-constexpr int64_t kRowsAtOnce = 4096;
-
-at::TensorOptions kind_of(const Flow& flow) {
-  return first_floating_tensor(flow).options().requires_grad(false);
-}
 
 at::Tensor tensor_of(const plot::PointList& points) {
   return at::tensor(points, at::kDouble).view({-1, 2});
@@ -43,16 +39,12 @@ void append(plot::Series& series, double step, const nlohmann::ordered_json& val
 }  // namespace
 
 plot::PointList points_of(const at::Tensor& rows) {
-  const at::Tensor flat = rows.to(at::kDouble).contiguous();
+  const at::Tensor flat = rows.to(at::kCPU, at::kDouble).contiguous();
   return {flat.const_data_ptr<double>(), flat.const_data_ptr<double>() + flat.numel()};
 }
 
 std::vector<double> column_of(const at::Tensor& rows, int64_t column) {
   return points_of(rows.select(1, column));
-}
-
-at::Tensor repeated(const at::Tensor& given, int64_t rows) {
-  return given.defined() ? given.expand({rows, given.size(1)}) : given;
 }
 
 plot::Grid energy_grid(EnergyKind kind, plot::Range x, plot::Range y, int64_t cells) {
@@ -66,28 +58,11 @@ plot::Grid energy_grid(EnergyKind kind, plot::Range x, plot::Range y, int64_t ce
 
 plot::Grid density_grid(const Flow& flow, plot::Range x, plot::Range y, int64_t cells,
                         const at::Tensor& given) {
-  const at::NoGradGuard no_grad;
-  const at::Tensor points = grid_points(x, y, cells).to(kind_of(flow));
-  plot::Grid grid{.rows = cells, .cols = cells, .x = x, .y = y};
-  for (int64_t begin = 0; begin < points.size(0); begin += kRowsAtOnce) {
-    const int64_t count = std::min(kRowsAtOnce, points.size(0) - begin);
-    const Context context{.condition = repeated(given, count),
-                          .rng = Rng(0).fork("grid").rows_from(begin)};
-    const auto values = points_of(flow.log_prob(points.narrow(0, begin, count), context));
-    grid.values.insert(grid.values.end(), values.begin(), values.end());
-  }
-  return grid;
-}
-
-at::Tensor draw_samples(const Flow& flow, int64_t count, const Rng& rng, const at::Tensor& given) {
-  std::vector<at::Tensor> parts;
-  for (int64_t begin = 0; begin < count; begin += kRowsAtOnce) {
-    const int64_t rows = std::min(kRowsAtOnce, count - begin);
-    const SampleArguments arguments{.rng = rng.rows_from(begin),
-                                    .condition = repeated(given, rows)};
-    parts.push_back(flow.sample(rows, arguments).to(at::kDouble));
-  }
-  return at::cat(parts);
+  return {.rows = cells,
+          .cols = cells,
+          .x = x,
+          .y = y,
+          .values = points_of(log_prob_at(flow, grid_points(x, y, cells), given))};
 }
 
 std::vector<plot::WarpLine> warp_lines(const Flow& flow, const std::vector<plot::PointList>& lines,
@@ -96,7 +71,7 @@ std::vector<plot::WarpLine> warp_lines(const Flow& flow, const std::vector<plot:
   plot::PointList all;
   for (const plot::PointList& line : lines) all.insert(all.end(), line.begin(), line.end());
   const at::Tensor z = tensor_of(all).to(kind_of(flow));
-  const Context context{.condition = repeated(given, z.size(0))};
+  const Context context{.condition = condition_for(flow, given, z.size(0))};
   const plot::PointList images = points_of(flow.transform()->inverse(z, context).value);
   std::vector<plot::WarpLine> out;
   auto at = images.begin();

@@ -20,18 +20,12 @@ plot::PointList points_of(const at::Tensor& rows);
 /// One column of a tensor [N, D].
 std::vector<double> column_of(const at::Tensor& rows, int64_t column);
 
-/// The condition for `rows` rows; undefined stays undefined.
-at::Tensor repeated(const at::Tensor& given, int64_t rows);
-
 /// Log-density of an energy's exp(-U)/Z at the centres of `cells` x `cells` cells.
 plot::Grid energy_grid(EnergyKind kind, plot::Range x, plot::Range y, int64_t cells);
 
 /// Log-density of a flow there.
 plot::Grid density_grid(const Flow& flow, plot::Range x, plot::Range y, int64_t cells,
                         const at::Tensor& given);
-
-/// Samples [N, D] in float64, drawn in chunks.
-at::Tensor draw_samples(const Flow& flow, int64_t count, const Rng& rng, const at::Tensor& given);
 
 /// The lines of base space and their images under the inverse.
 std::vector<plot::WarpLine> warp_lines(const Flow& flow, const std::vector<plot::PointList>& lines,

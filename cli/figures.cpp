@@ -12,6 +12,7 @@
 #include "cli/plot/marginals.h"
 #include "contraflow/core/text.h"
 #include "contraflow/data/weights.h"
+#include "contraflow/evaluation/samples.h"
 
 namespace contraflow::cli {
 namespace {
@@ -67,11 +68,11 @@ Box box_of(const FigureInput& input, const plot::PointList& data) {
   return box;
 }
 
-std::string column_name(const DataColumns& columns, size_t k) {
-  return k < columns.columns.size() ? columns.columns[k] : "x" + std::to_string(k);
+std::string column_name(const data::Columns& columns, size_t k) {
+  return k < columns.names.size() ? columns.names[k] : "x" + std::to_string(k);
 }
 
-int64_t image_side(const DataColumns& columns) {
+int64_t image_side(const data::Columns& columns) {
   const auto side = std::llround(std::sqrt(static_cast<double>(columns.dim())));
   return side * side == columns.dim() ? side : 0;
 }
@@ -82,7 +83,7 @@ std::vector<double> pixels_of(const at::Tensor& rows, int64_t levels) {
 
 }  // namespace
 
-std::optional<LeastLoss> least_loss(const RunConfig& config, const DataColumns& columns) {
+std::optional<LeastLoss> least_loss(const RunConfig& config, const data::Columns& columns) {
   if (config.training.objective == ObjectiveKind::kReverseKl) {
     return LeastLoss{-log_normaliser(energy_of(config).value()), "-log Z"};
   }
@@ -94,13 +95,13 @@ std::string title_of(const data::Dataset& dataset) {
   return std::filesystem::path(dataset.name).filename().string();
 }
 
-bool has_density_map(const DataColumns& columns) {
+bool has_density_map(const data::Columns& columns) {
   return columns.dim() == 2 && columns.levels == 0;
 }
 
-bool is_image(const DataColumns& columns) {
+bool is_image(const data::Columns& columns) {
   const bool pixels =
-      std::all_of(columns.columns.begin(), columns.columns.end(),
+      std::all_of(columns.names.begin(), columns.names.end(),
                   [](const std::string& name) { return name.starts_with("pixel"); });
   return columns.levels > 1 && pixels && image_side(columns) > 1;
 }

@@ -5,14 +5,14 @@
 #include <string>
 #include <vector>
 
-#include "cli/run_config.h"
+#include "contraflow/runs/run_config.h"
 
 namespace contraflow::cli {
 
 /// What a picture of a trained flow is made from.
 struct FigureInput {
   const Flow& flow;
-  const DataColumns& columns;
+  const data::Columns& columns;
   const data::Dataset& dataset;
   std::string title;  ///< Of every picture, such as the name of the data.
   at::Tensor given;   ///< Condition [1, C] of conditional flows.
@@ -25,15 +25,15 @@ struct LeastLoss {
   std::string name;  ///< "entropy", or "-log Z" for reverse KL.
 };
 /// None where it is not known.
-std::optional<LeastLoss> least_loss(const RunConfig& config, const DataColumns& columns);
+std::optional<LeastLoss> least_loss(const RunConfig& config, const data::Columns& columns);
 
 /// A title for pictures of these data: a name, or that of the file.
 std::string title_of(const data::Dataset& dataset);
 
 /// Two continuous columns, so that the density can be drawn as a map.
-bool has_density_map(const DataColumns& columns);
+bool has_density_map(const data::Columns& columns);
 /// The columns are pixels of a square grey image.
-bool is_image(const DataColumns& columns);
+bool is_image(const data::Columns& columns);
 
 /// Data, or the density of data that has an energy, model density and model samples side by side.
 void draw_density(const FigureInput& input, const std::filesystem::path& path);

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "cli/console.h"
-#include "cli/run_config.h"
+#include "contraflow/runs/run_config.h"
 #include "contraflow/training/run_folder.h"
 #include "contraflow/training/trainer.h"
 

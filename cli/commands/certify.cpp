@@ -2,10 +2,11 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "cli/certificate.h"
 #include "cli/commands/common.h"
-#include "cli/model_file.h"
 #include "contraflow/core/text.h"
+#include "contraflow/evaluation/certificate.h"
+#include "contraflow/evaluation/row_feed.h"
+#include "contraflow/runs/model.h"
 
 namespace contraflow::cli {
 namespace {
@@ -22,7 +23,7 @@ constexpr const char* kCertifyExamples =
     "or in that of order p where one is named; solves and round trips are Euclidean), the largest "
     "slope\n"
     "found at the rows (a bound from below), and the worst round trip data -> latent -> data with\n"
-    "the worst certified bound on it, in float64. Verdicts:\n"
+    "the worst certified bound on it, in float64 on the CPU. Verdicts:\n"
     "  CERTIFIED   every bound is proven and below 1, every row came back within its bound\n"
     "  NOT PROVEN  the same, but a norm is an estimate (model.net.norm = \"estimated\", or learned "
     "orders\n"
@@ -79,7 +80,7 @@ Json block_json(const BlockCertificate& block) {
            {"proven", block.proven},
            {"worst_round_trip_error", json_number(block.worst_error)},
            {"worst_error_bound", json_number(block.worst_bound)},
-           {"verdict", verdict_text(block.verdict())},
+           {"verdict", enum_name(block.verdict())},
            {"layers", Json::array()}};
   for (const LayerBound& layer : block.layers) {
     out["layers"].push_back({{"name", layer.name},
@@ -92,12 +93,12 @@ Json block_json(const BlockCertificate& block) {
   return out;
 }
 
-Json result_json(const CertifyArguments& a, const ModelFile& model, const Certificate& c) {
+Json result_json(const CertifyArguments& a, const Model& model, const Certificate& c) {
   Json out{{"command", "certify"},
            {"checkpoint", model.checkpoint_path.string()},
            {"split", a.split},
            {"rows", c.rows},
-           {"verdict", verdict_text(c.verdict())},
+           {"verdict", enum_name(c.verdict())},
            {"worst_round_trip_error", json_number(c.worst_error)},
            {"worst_error_bound", json_number(c.worst_bound)},
            {"blocks", Json::array()}};
@@ -113,7 +114,7 @@ std::string block_table(const Certificate& c) {
   for (const BlockCertificate& block : c.blocks) {
     table.add_row({block.name, block.form, fixed(block.upper), fixed(block.lower),
                    bound_text(block), scientific(block.worst_error), scientific(block.worst_bound),
-                   verdict_text(block.verdict())});
+                   enum_name(block.verdict())});
   }
   return table.str();
 }
@@ -139,7 +140,7 @@ std::string result_text(const CertifyArguments& a, const Certificate& c, const C
                               (std::isfinite(c.worst_bound)
                                    ? ", certified " + scientific(c.worst_bound)
                                    : ", no certified bound: a member has no Lipschitz constant"));
-  const std::string word = verdict_text(c.verdict());
+  const std::string word = enum_name(c.verdict());
   facts.add("verdict",
             (c.verdict() == Verdict::kCertified ? console.good(word) : console.bad(word)) + ": " +
                 verdict_remark(c.verdict()));
@@ -147,8 +148,8 @@ std::string result_text(const CertifyArguments& a, const Certificate& c, const C
 }
 
 int run_certify(const CertifyArguments& a, const Console& console) {
-  const ModelFile model = load_model(a.run);
-  const data::Dataset dataset = open_model_data(model);
+  const Model model = load(a.run);
+  const data::Dataset dataset = open_data(model);
   const data::Source& source = split_of(dataset, a.split);
   const int64_t rows = std::min(a.rows, source.size().value_or(a.rows));
   const Certificate certificate = certify(*model.flow, source, rows, Rng(0).fork("certify"));

@@ -1,19 +1,11 @@
-#include "contraflow/distributions/compare.h"
-
-#include <ATen/ATen.h>
-
 #include <algorithm>
-#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "cli/commands/common.h"
-#include "cli/model_file.h"
-#include "cli/row_feed.h"
-#include "cli/row_scores.h"
-#include "contraflow/core/error.h"
+#include "cli/commands/feed.h"
 #include "contraflow/core/text.h"
-#include "contraflow/data/weights.h"
-#include "contraflow/training/evaluation.h"
+#include "contraflow/evaluation/comparison.h"
+#include "contraflow/runs/model.h"
 
 namespace contraflow::cli {
 namespace {
@@ -47,37 +39,11 @@ struct CompareArguments {
   FloatType dtype = FloatType::kFloat64;
 };
 
-/// What the rows gave; nats per row.
-struct ComparisonReport {
-  std::string data;
-  int64_t rows = 0;
-  double effective_rows = 0.0;  ///< Of the rows' weights; see data::effective_rows().
-  int64_t replicates = 1;
-  MeanWithError nll_a, nll_b;
-  MeanWithError difference;  ///< Of log p_A - log p_B.
-  double noise_error = 0.0;  ///< The part of difference's error that random draws make.
-  double bias_bound = 0.0;
-  double won = 0.0;  ///< Share of the rows (by weight) at which A is higher.
+// -------------------------------------------------------------------------- what to compare
 
-  Interval interval() const {
-    const Interval own =
-        Estimate{difference.mean, difference.standard_error, difference.rows}.interval();
-    return {own.lower - bias_bound, own.upper + bias_bound};
-  }
-  const char* better() const {
-    if (interval().lower > 0.0) return "A";
-    return interval().upper < 0.0 ? "B" : nullptr;
-  }
-  /// What the error would be if the models had been evaluated apart.
-  double unpaired_error() const { return std::hypot(nll_a.standard_error, nll_b.standard_error); }
-};
-
-// ----------------------------------------------------------------------------------- what to
-// compare
-
-void check_columns(const ModelFile& a, const ModelFile& b) {
-  const auto shape = [](const DataColumns& c) {
-    return Json{{"columns", c.columns}, {"condition", c.condition}, {"label", c.label},
+void check_columns(const Model& a, const Model& b) {
+  const auto shape = [](const data::Columns& c) {
+    return Json{{"columns", c.names},   {"condition", c.condition}, {"label", c.label},
                 {"classes", c.classes}, {"levels", c.levels},       {"event_shape", c.event_shape}};
   };
   check_same_config(shape(a.columns), shape(b.columns), "compare B",
@@ -86,13 +52,13 @@ void check_columns(const ModelFile& a, const ModelFile& b) {
 }
 
 // Else the test rows of one may be training rows of the other.
-void check_data(const ModelFile& a, const ModelFile& b) {
-  check_same_config(options_to_json(a.config.data), options_to_json(b.config.data),
+void check_data(const Model& a, const Model& b) {
+  check_same_config(options_to_json(a.config().data), options_to_json(b.config().data),
                     "compare B data",
                     "Give rows that neither model was trained on with --data FILE.");
 }
 
-RowFeed feed_of(const CompareArguments& arguments, const ModelFile& a, const ModelFile& b) {
+RowFeed feed_of(const CompareArguments& arguments, const Model& a, const Model& b) {
   check_columns(a, b);
   FeedArguments feed{.command = "compare"};
   feed.columns = arguments.columns;
@@ -106,65 +72,16 @@ RowFeed feed_of(const CompareArguments& arguments, const ModelFile& a, const Mod
   return open_feed(feed, a);
 }
 
-// -------------------------------------------------------------------------------------------
-// running
+// ---------------------------------------------------------------------------------- results
 
-ComparisonReport compare(const CompareArguments& arguments, const ModelFile& a, const ModelFile& b,
-                         const RowFeed& feed, RowProgress& progress) {
-  const bool is_random = a.is_random() || b.is_random();
-  const int64_t replicates = is_random ? arguments.replicates : 1;
-  const Rng rng = Rng(static_cast<uint64_t>(arguments.seed)).fork("compare");
-  const int64_t chunk = rows_per_chunk(a.columns.dim());
-  std::vector<at::Tensor> of_a, of_b, gaps, errors, biases, weights;
-  int64_t rows = 0;
-  while (arguments.rows == 0 || rows < arguments.rows) {
-    const int64_t most = arguments.rows == 0 ? chunk : std::min(chunk, arguments.rows - rows);
-    const data::Batch raw = feed.next(rows, most);
-    if (raw.x.size(0) == 0) break;
-    check_domain(raw.x, a.columns, feed.name, rows);
-    const data::Batch batch = batch_to(raw, at::TensorOptions(scalar_type(arguments.dtype)));
-    const Context context{.condition = batch.condition, .rng = rng.rows_from(rows)};
-    const PairedLogProb pair =
-        paired_log_prob(*a.flow, *b.flow, batch.x, context, replicates, is_random);
-    of_a.push_back(-pair.a);
-    of_b.push_back(-pair.b);
-    gaps.push_back(pair.difference);
-    errors.push_back(pair.standard_error);
-    biases.push_back(pair.bias_bound);
-    weights.push_back(raw.weight.defined() ? raw.weight.to(at::kDouble)
-                                           : at::ones({raw.x.size(0)}, at::kDouble));
-    rows += raw.x.size(0);
-    progress.done(rows, feed.fraction(rows));
-  }
-  if (rows == 0)
-    fail<ConfigError>("compare", feed.name, "at least one row", "none", "Check the file.");
-  const at::Tensor weight = at::cat(weights), gap = at::cat(gaps);
-  const double sum = weight.sum().item<double>();
-  ComparisonReport out;
-  out.data = feed.name;
-  out.rows = rows;
-  out.effective_rows = data::effective_rows(weight);
-  out.replicates = replicates;
-  out.nll_a = weighted_mean(at::cat(of_a), weight);
-  out.nll_b = weighted_mean(at::cat(of_b), weight);
-  out.difference = weighted_mean(gap, weight);
-  out.noise_error = (weight * at::cat(errors)).norm().item<double>() / sum;
-  out.bias_bound = (weight * at::cat(biases)).sum().item<double>() / sum;
-  out.won = (weight * gap.gt(0)).sum().item<double>() / sum;
-  return out;
-}
-
-// -------------------------------------------------------------------------------------------
-// results
-
-Json model_json(const ModelFile& model, const MeanWithError& nll) {
+Json model_json(const Model& model, const MeanWithError& nll) {
   return {{"checkpoint", model.checkpoint_path.string()},
           {"weights", enum_name(model.weights)},
           {"step", model.counters.step},
           {"nll_nats", estimate_json(nll)}};
 }
 
-Json result_json(const ModelFile& a, const ModelFile& b, const ComparisonReport& r) {
+Json result_json(const Model& a, const Model& b, const ComparisonReport& r) {
   const Interval interval = r.interval();
   const char* better = r.better();
   Json out{{"command", "compare"},
@@ -196,7 +113,7 @@ std::string verdict(const ComparisonReport& r, const Console& console) {
   return console.good(std::string(better) + " is better");
 }
 
-std::string result_text(const ModelFile& a, const ModelFile& b, const ComparisonReport& r,
+std::string result_text(const Model& a, const Model& b, const ComparisonReport& r,
                         const Console& console) {
   const auto left = Align::kLeft, right = Align::kRight;
   TextTable table({"", "model", "step", "-log p(x), nats per row"}, {left, left, right, right});
@@ -232,10 +149,15 @@ std::string result_text(const ModelFile& a, const ModelFile& b, const Comparison
 
 int run_compare(const CompareArguments& arguments, const Console& console) {
   const LoadOptions options{.dtype = arguments.dtype, .set = arguments.set};
-  const ModelFile a = load_model(arguments.a, options), b = load_model(arguments.b, options);
+  const Model a = load(arguments.a, options), b = load(arguments.b, options);
   const RowFeed feed = feed_of(arguments, a, b);
   RowProgress progress(console, "comparing", 0);
-  const ComparisonReport report = compare(arguments, a, b, feed, progress);
+  const ComparisonReport report = compare(
+      *a.flow, *b.flow, a.columns, feed,
+      {.rows = arguments.rows,
+       .replicates = arguments.replicates,
+       .rng = Rng(static_cast<uint64_t>(arguments.seed)).fork("compare"),
+       .done = [&progress](int64_t rows, double fraction) { progress.done(rows, fraction); }});
   console.result(result_json(a, b, report), result_text(a, b, report, console));
   return 0;
 }

@@ -2,10 +2,11 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands/common.h"
-#include "cli/model_file.h"
-#include "cli/row_scores.h"
 #include "contraflow/core/text.h"
 #include "contraflow/distributions/estimate.h"
+#include "contraflow/evaluation/likelihood.h"
+#include "contraflow/evaluation/row_feed.h"
+#include "contraflow/runs/model.h"
 #include "contraflow/training/reverse_kl.h"
 
 namespace contraflow::cli {
@@ -58,7 +59,7 @@ struct EnergyFit {
 
 struct Evaluation {
   const EvaluateArguments& arguments;
-  const ModelFile& model;
+  const Model& model;
   LikelihoodReport report;
   int64_t rows;
   double rows_per_second;
@@ -79,7 +80,7 @@ Json energy_json(const EnergyFit& fit) {
 
 Json result_json(const Evaluation& e) {
   const LikelihoodReport& r = e.report;
-  const DataColumns& columns = e.model.columns;
+  const data::Columns& columns = e.model.columns;
   Json out{{"command", "evaluate"},
            {"checkpoint", e.model.checkpoint_path.string()},
            {"weights", enum_name(e.model.weights)},
@@ -123,11 +124,11 @@ void add_energy(const EnergyFit& fit, Facts& facts) {
 
 std::string result_text(const Evaluation& e, const Console& console) {
   const LikelihoodReport& r = e.report;
-  const DataColumns& columns = e.model.columns;
+  const data::Columns& columns = e.model.columns;
   Facts facts;
   facts.add("model", e.model.checkpoint_path.string() + ", " + enum_name(e.model.weights) +
                          " weights, step " + format_count(e.model.counters.step));
-  facts.add("data", e.model.config.data.name + ", " + e.arguments.split + ", " +
+  facts.add("data", e.model.config().data.name + ", " + e.arguments.split + ", " +
                         rows_text(e.rows, r.effective_rows));
   facts.add("-log p(x)",
             console.bold(with_error(r.nll.mean, r.nll.standard_error)) + " nats per row");
@@ -153,26 +154,26 @@ std::string result_text(const Evaluation& e, const Console& console) {
   return facts.str();
 }
 
-std::optional<EnergyFit> fit_to_energy(const ModelFile& model, int64_t samples, const Rng& rng) {
-  const auto kind = energy_of(model.config);
+std::optional<EnergyFit> fit_to_energy(const Model& model, int64_t samples, const Rng& rng) {
+  const auto kind = energy_of(model.config());
   if (!kind) return std::nullopt;
   const Energy target = [kind](const at::Tensor& x) { return energy(*kind, x); };
   return EnergyFit{log_normaliser(*kind), measure_reverse_kl(*model.flow, target, samples, rng),
-                   !model.is_random()};
+                   model.flow->randomness(Phase::kEvaluate) == Randomness::kNone};
 }
 
 int run_evaluate(const EvaluateArguments& a, const Console& console) {
-  const ModelFile model = load_model(a.run, {.dtype = a.dtype, .weights = a.weights, .set = a.set});
-  const data::Dataset dataset = open_model_data(model);
+  const Model model = load(a.run, {.dtype = a.dtype, .weights = a.weights, .set = a.set});
+  const data::Dataset dataset = open_data(model);
   const data::Source& source = split_of(dataset, a.split);
   constexpr int64_t kStreamRows = 100'000;  // of an endless split
   const int64_t all = source.size().value_or(a.rows > 0 ? a.rows : kStreamRows);
   const int64_t rows = a.rows > 0 ? std::min(a.rows, all) : all;
   RowProgress progress(console, "evaluating", rows);
-  const ScoreOptions options{.is_random = model.is_random(),
-                             .replicates = a.replicates,
+  const ScoreOptions options{.replicates = a.replicates,
                              .rng = Rng(static_cast<uint64_t>(a.seed)).fork("evaluate")};
-  Evaluation e{a,    model, measure_likelihood(*model.flow, source, rows, options, progress),
+  const RowsDone counted = [&progress](int64_t done) { progress.done(done); };
+  Evaluation e{a,    model, measure_likelihood(*model.flow, source, rows, options, counted),
                rows, 0,     std::nullopt};
   e.rows_per_second = progress.rows_per_second();
   constexpr int64_t kMostSamples = 20'000;  // an inverse costs more than a row

@@ -52,8 +52,7 @@ void add_given_option(CLI::App& app, std::vector<std::string>& given) {
       ->allow_extra_args(false);
 }
 
-at::Tensor given_condition(const std::vector<std::string>& given, const DataColumns& columns,
-                           at::ScalarType dtype) {
+at::Tensor given_condition(const std::vector<std::string>& given, const data::Columns& columns) {
   std::vector<std::string> names = columns.condition;
   if (!columns.label.empty()) names.push_back(columns.label);
   const std::map<std::string, double> values = read(given, names);
@@ -63,7 +62,7 @@ at::Tensor given_condition(const std::vector<std::string>& given, const DataColu
   std::vector<double> row;
   for (const std::string& name : names) row.push_back(values.at(name));
   const at::Tensor rows = at::tensor(row, at::kDouble).unsqueeze(0);
-  return layout.to_batch(rows, dtype, kWhere, 0, /*with_weight=*/false).condition;
+  return layout.to_batch(rows, at::kDouble, kWhere, 0, /*with_weight=*/false).condition;
 }
 
 }  // namespace contraflow::cli

@@ -1,11 +1,10 @@
 #include <nlohmann/json.hpp>
 
-#include "cli/block_forms.h"
-#include "cli/block_laws.h"
+#include "cli/block_tables.h"
 #include "cli/commands/common.h"
-#include "cli/estimator_cost.h"
-#include "cli/model_file.h"
 #include "contraflow/core/text.h"
+#include "contraflow/evaluation/estimator_facts.h"
+#include "contraflow/runs/model.h"
 #include "contraflow/transforms/contractive_map.h"
 
 namespace contraflow::cli {
@@ -32,13 +31,13 @@ struct Stretch {
 
 std::string type_of(const Transform& leaf) {
   const ContractiveMap* map = leaf.contractive();
-  if (map == nullptr) return leaf.spec().value("type", "");
+  if (map == nullptr) return leaf.spec().at("type").get<std::string>();
   return (map->learns_form() ? "learned " : "") + map->form_name() + " block";
 }
 
-std::vector<Stretch> stretches_of(const ModelFile& model) {
+std::vector<Stretch> stretches_of(const Flow& flow) {
   std::vector<Stretch> out;
-  for (const Member& leaf : leaves_of(model.flow->transform())) {
+  for (const Member& leaf : leaves_of(flow.transform())) {
     const std::string type = type_of(*leaf.transform);
     if (out.empty() || out.back().type != type) out.push_back({type, 0, 0});
     ++out.back().count;
@@ -56,17 +55,16 @@ struct Estimators {
 
 std::optional<Estimators> estimators_of(const Flow& flow) {
   std::optional<Estimators> out;
-  for (const Member& leaf : leaves_of(flow.transform())) {
-    const ContractiveMap* block = leaf.transform->contractive();
-    if (block == nullptr) continue;
-    const double kappa = block->net()->lipschitz();
-    const bool proven = block->net()->proven() && (!out || out->proven);
+  for (const ContractiveBlockRef& block : contractive_blocks(flow)) {
+    const ContractiveMap& map = *block.map;
+    const double kappa = map.net()->lipschitz();
+    const bool proven = map.net()->proven() && (!out || out->proven);
     if (out && kappa <= out->kappa) {
       out->proven = proven;
       continue;
     }
-    out = {kappa, proven, estimator_facts(block->log_det(Phase::kTrain), block->form(), kappa),
-           estimator_facts(block->log_det(Phase::kEvaluate), block->form(), kappa)};
+    out = {kappa, proven, estimator_facts(map.log_det(Phase::kTrain), map.form(), kappa),
+           estimator_facts(map.log_det(Phase::kEvaluate), map.form(), kappa)};
   }
   return out;
 }
@@ -79,17 +77,17 @@ Json estimator_json(const EstimatorFacts& facts) {
           {"remark", facts.remark}};
 }
 
-Json result_json(const ModelFile& model) {
+Json result_json(const Model& model) {
   Json out{{"command", "info"},
            {"checkpoint", model.checkpoint_path.string()},
            {"bytes", model.bytes},
-           {"preset", model.config.model.preset},
+           {"preset", model.run ? Json(model.run->model.preset) : Json()},
            {"dim", model.columns.dim()},
            {"condition", model.columns.condition_size()},
            {"parameters", parameter_count(*model.flow)},
            {"transforms", Json::array()},
            {"base", model.spec.base}};
-  for (const Stretch& s : stretches_of(model)) {
+  for (const Stretch& s : stretches_of(*model.flow)) {
     out["transforms"].push_back(
         {{"type", s.type}, {"count", s.count}, {"parameters", s.parameters}});
   }
@@ -98,11 +96,11 @@ Json result_json(const ModelFile& model) {
     out["kappa_proven"] = estimators->proven;
     out["train_log_det"] = estimator_json(estimators->train);
     out["eval_log_det"] = estimator_json(estimators->evaluate);
-    out["forms"] = block_forms_json(*model.flow);
+    out["forms"] = block_matrices_json(block_matrices(*model.flow));
     out["roulette"] = block_laws_json(block_laws(*model.flow));
   }
   out["data"] = options_to_json(model.columns);
-  out["data_name"] = model.config.data.name;
+  out["data_name"] = model.run ? Json(model.run->data.name) : Json();
   out["step"] = model.counters.step;
   out["weights"] = enum_name(model.weights);
   if (const auto& best = model.counters.best) {
@@ -110,18 +108,18 @@ Json result_json(const ModelFile& model) {
                    {"validation_loss", json_number(best->loss.mean)},
                    {"standard_error", json_number(best->loss.standard_error)}};
   }
-  out["config"] = options_to_json(model.config);
+  out["config"] = model.run ? options_to_json(*model.run) : Json();
   return out;
 }
 
-std::string columns_text(const DataColumns& columns) {
+std::string columns_text(const data::Columns& columns) {
   std::string out = std::to_string(columns.dim()) + " columns";
   if (columns.levels > 0) out += " of integers 0 .. " + std::to_string(columns.levels - 1);
   if (columns.bounds.size() == 2) {
     out += " within [" + fixed(columns.bounds[0], 2) + ", " + fixed(columns.bounds[1], 2) + "]";
   }
   constexpr size_t kMostNames = 8;
-  const std::vector<std::string>& names = columns.columns;
+  const std::vector<std::string>& names = columns.names;
   const std::vector<std::string> shown(
       names.begin(),
       names.begin() + static_cast<std::ptrdiff_t>(std::min(names.size(), kMostNames)));
@@ -129,11 +127,11 @@ std::string columns_text(const DataColumns& columns) {
   return out;
 }
 
-void add_model(const ModelFile& model, Facts& facts) {
+void add_model(const Model& model, Facts& facts) {
   facts.add("checkpoint", model.checkpoint_path.string() + " (" + format_bytes(model.bytes) + ")");
-  facts.add("model", "preset " + model.config.model.preset + ", " +
+  facts.add("model", (model.run ? "preset " + model.run->model.preset + ", " : std::string()) +
                          format_count(parameter_count(*model.flow)) + " parameters");
-  for (const Stretch& s : stretches_of(model)) {
+  for (const Stretch& s : stretches_of(*model.flow)) {
     facts.add("", std::to_string(s.count) + " x " + s.type +
                       (s.parameters > 0 ? ", " + format_count(s.parameters) + " parameters" : ""));
   }
@@ -146,34 +144,37 @@ void add_model(const ModelFile& model, Facts& facts) {
   facts.add("log-det, evaluation", estimators->evaluate.remark);
 }
 
-std::string result_text(const ModelFile& model) {
-  Facts facts;
-  add_model(model, facts);
-  facts.add("data", model.config.data.name);
-  facts.add("", columns_text(model.columns));
-  if (model.columns.condition_size() > 0) {
-    facts.add("condition", std::to_string(model.columns.condition_size()) + " numbers: " +
-                               join(model.columns.condition, ", ") + model.columns.label);
-  }
-  const TrainingOptions& training = model.config.training;
+void add_training(const Model& model, const TrainingOptions& training, Facts& facts) {
   facts.add("objective", enum_name(training.objective));
   facts.add("training", format_count(model.counters.step) + " of " + format_count(training.steps) +
                             " steps, batch " + format_count(training.batch_size) + ", Adam at " +
                             scientific(training.adam.learning_rate) + ", " +
                             enum_name(training.dtype));
+}
+
+std::string result_text(const Model& model) {
+  Facts facts;
+  add_model(model, facts);
+  facts.add("data", model.run ? model.run->data.name : "not named by the checkpoint");
+  facts.add("", columns_text(model.columns));
+  if (model.columns.condition_size() > 0) {
+    facts.add("condition", std::to_string(model.columns.condition_size()) + " numbers: " +
+                               join(model.columns.condition, ", ") + model.columns.label);
+  }
+  if (model.run) add_training(model, model.run->training, facts);
   if (const auto& best = model.counters.best) {
     facts.add("validation", with_error(best->loss.mean, best->loss.standard_error) +
                                 " nats at step " + format_count(best->step));
   }
   facts.add("weights in use", enum_name(model.weights));
   const std::string laws = block_laws_text(block_laws(*model.flow));
-  const std::string forms = block_forms_text(*model.flow);
+  const std::string forms = block_matrices_text(block_matrices(*model.flow));
   return facts.str() + (forms.empty() ? "" : "\n" + forms) + (laws.empty() ? "" : "\n" + laws);
 }
 
 int run_info(const std::string& run, const Console& console) {
   const FloatType any = FloatType::kFloat32;
-  const ModelFile model = load_model(run, {.dtype = any});
+  const Model model = load(run, {.dtype = any});
   console.result(result_json(model), result_text(model));
   return 0;
 }

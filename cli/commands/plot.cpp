@@ -4,8 +4,8 @@
 #include "cli/commands/common.h"
 #include "cli/commands/given.h"
 #include "cli/figures.h"
-#include "cli/model_file.h"
 #include "contraflow/core/error.h"
+#include "contraflow/runs/model.h"
 
 namespace contraflow::cli {
 
@@ -53,18 +53,18 @@ struct PlotArguments {
 /// Draws what was asked for; "all" leaves out what the model cannot show.
 class Plotter {
  public:
-  Plotter(const PlotArguments& a, const ModelFile& model)
+  Plotter(const PlotArguments& a, const Model& model)
       : arguments_(a),
         model_(model),
         folder_(a.out.empty() ? model.folder() : fs::path(a.out)),
-        dataset_(open_model_data(model)),
+        dataset_(open_data(model)),
         input_{*model.flow, model.columns, dataset_, title_of(dataset_), {}, a.samples} {}
 
   std::vector<fs::path> draw() {
     if (wants(PlotKind::kCurves)) draw_curves();
     const bool needs_flow = arguments_.kind != PlotKind::kCurves;
     if (!needs_flow) return drawn_;
-    input_.given = given_condition(arguments_.given, model_.columns, scalar_type(arguments_.dtype));
+    input_.given = given_condition(arguments_.given, model_.columns);
     if (wants(PlotKind::kDensity) && allowed("density")) add("density.png", draw_density);
     if (wants(PlotKind::kWarp) && allowed("warp")) add("warp.png", draw_base_warp);
     if (!wants(PlotKind::kSamples)) return drawn_;
@@ -81,7 +81,7 @@ class Plotter {
   void draw_curves() {
     const fs::path metrics = model_.folder() / "metrics.jsonl";
     if (arguments_.kind == PlotKind::kAll && !fs::exists(metrics)) return;
-    draw_run_curves(metrics, least_loss(model_.config, model_.columns), title_of(dataset_),
+    draw_run_curves(metrics, least_loss(model_.config(), model_.columns), title_of(dataset_),
                     folder_ / "curves.png");
     drawn_.push_back(folder_ / "curves.png");
   }
@@ -101,7 +101,7 @@ class Plotter {
   }
 
   const PlotArguments& arguments_;
-  const ModelFile& model_;
+  const Model& model_;
   fs::path folder_;
   data::Dataset dataset_;
   FigureInput input_;
@@ -109,7 +109,7 @@ class Plotter {
 };
 
 int run_plot(const PlotArguments& a, const Console& console) {
-  const ModelFile model = load_model(a.run, {.dtype = a.dtype});
+  const Model model = load(a.run, {.dtype = a.dtype});
   std::error_code error;
   if (!a.out.empty()) fs::create_directories(a.out, error);
   if (!a.out.empty() && !fs::is_directory(a.out)) {

@@ -6,12 +6,11 @@
 
 #include "cli/commands/common.h"
 #include "cli/commands/given.h"
-#include "cli/figure_data.h"
-#include "cli/model_file.h"
-#include "cli/row_scores.h"
 #include "contraflow/core/error.h"
 #include "contraflow/core/text.h"
 #include "contraflow/data/rows.h"
+#include "contraflow/evaluation/samples.h"
+#include "contraflow/runs/model.h"
 
 namespace contraflow::cli {
 namespace {
@@ -44,42 +43,32 @@ struct SampleTotals {
   Estimate log_prob;
 };
 
-std::vector<std::string> output_columns(const DataColumns& columns, bool log_prob) {
-  std::vector<std::string> names = columns.columns;
+std::vector<std::string> output_columns(const data::Columns& columns, bool log_prob) {
+  std::vector<std::string> names = columns.names;
   while (std::ssize(names) < columns.dim()) names.push_back("x" + std::to_string(names.size()));
   if (log_prob) names.emplace_back("log_prob");
   return names;
 }
 
 // Whole numbers stay whole in the file only if no other column needs a fraction.
-at::ScalarType output_type(const ModelFile& model, bool log_prob) {
+at::ScalarType output_type(const Model& model, bool log_prob) {
   return model.columns.levels > 0 && !log_prob ? at::kLong : at::kDouble;
 }
 
-at::Tensor inside_bounds(const at::Tensor& x, const DataColumns& columns) {
-  return columns.bounds.size() == 2 ? x.clamp(columns.bounds[0], columns.bounds[1]) : x;
-}
-
-SampleTotals write_samples(const SampleCommandArguments& a, const ModelFile& model,
+SampleTotals write_samples(const SampleCommandArguments& a, const Model& model,
                            data::RowWriter& writer, RowProgress& progress) {
-  const Rng rng = Rng(static_cast<uint64_t>(a.seed)).fork("sample");
-  const at::Tensor given = given_condition(a.given, model.columns, scalar_type(a.dtype));
-  const int64_t chunk = rows_per_chunk(model.columns.dim());
+  const at::Tensor given = given_condition(a.given, model.columns);
+  const DrawOptions options{
+      .count = a.count, .rng = sample_rng(a.seed), .temperature = a.temperature, .given = given};
   SampleTotals totals;
-  for (int64_t begin = 0; begin < a.count; begin += chunk) {
-    const int64_t rows = std::min(chunk, a.count - begin);
-    const SampleArguments arguments{.rng = rng.rows_from(begin),
-                                    .temperature = a.temperature,
-                                    .condition = repeated(given, rows)};
-    const SampleWithLogProb drawn = model.flow->sample_and_log_prob(rows, arguments);
-    at::Tensor out = inside_bounds(drawn.sample.to(at::kDouble), model.columns);
-    const at::Tensor log_prob = drawn.log_prob.to(at::kDouble);
-    if (a.log_prob) out = at::cat({out, log_prob.unsqueeze(1)}, 1);
+  draw_in_chunks(*model.flow, options, [&](const SampleWithLogProb& drawn, int64_t first) {
+    at::Tensor out = inside_bounds(drawn.sample, model.columns);
+    if (a.log_prob) out = at::cat({out, drawn.log_prob.unsqueeze(1)}, 1);
     writer.append(out.to(output_type(model, a.log_prob)));
     totals.worst_bound = std::max(totals.worst_bound, drawn.error_bound.max().item<double>());
-    totals.log_prob = combined(totals.log_prob, mean_and_error(log_prob));
-    progress.done(begin + rows);
-  }
+    totals.log_prob = combined(totals.log_prob, mean_and_error(drawn.log_prob));
+    progress.done(first + out.size(0));
+  });
   return totals;
 }
 
@@ -92,7 +81,7 @@ std::string bound_text(const SampleTotals& totals) {
 }
 
 int run_sample(const SampleCommandArguments& a, const Console& console) {
-  const ModelFile model = load_model(a.run, {.dtype = a.dtype});
+  const Model model = load(a.run, {.dtype = a.dtype});
   const auto writer = data::create_rows(a.output, output_columns(model.columns, a.log_prob),
                                         output_type(model, a.log_prob));
   RowProgress progress(console, "sampling", a.count);

@@ -1,21 +1,21 @@
 #include <ATen/ATen.h>
 
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "cli/commands/common.h"
+#include "cli/commands/feed.h"
 #include "cli/commands/given.h"
-#include "cli/model_file.h"
-#include "cli/row_feed.h"
-#include "cli/row_scores.h"
 #include "contraflow/core/error.h"
 #include "contraflow/core/text.h"
+#include "contraflow/data/domain.h"
 #include "contraflow/data/rows.h"
+#include "contraflow/distributions/estimate.h"
+#include "contraflow/evaluation/scores.h"
+#include "contraflow/runs/model.h"
 
 namespace contraflow::cli {
 namespace {
 
-namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 constexpr const char* kScoreExamples =
@@ -47,6 +47,10 @@ struct ScoreTotals {
   double worst_error = 0.0;
 };
 
+bool is_biased(const Model& model) {
+  return model.flow->randomness(Phase::kEvaluate) == Randomness::kBiased;
+}
+
 // Scores one chunk; a solve that fails names the rows of the file it was among.
 LogProbWithError score_chunk(const Flow& flow, const data::Batch& batch,
                              const ScoreOptions& options, const std::string& input) {
@@ -60,20 +64,18 @@ LogProbWithError score_chunk(const Flow& flow, const data::Batch& batch,
   }
 }
 
-ScoreTotals score_all(const ScoreArguments& a, const ModelFile& model, const RowFeed& feed,
+ScoreTotals score_all(const ScoreArguments& a, const Model& model, const RowFeed& feed,
                       data::RowWriter& writer, RowProgress& progress) {
-  const ScoreOptions options{.is_random = model.is_random(),
-                             .replicates = a.replicates,
-                             .rng = Rng(static_cast<uint64_t>(a.seed)).fork("score")};
+  const ScoreOptions options{.replicates = a.replicates, .rng = score_rng(a.seed)};
   const int64_t chunk = rows_per_chunk(model.columns.dim());
   ScoreTotals totals;
   while (true) {
     const data::Batch batch = feed.next(totals.rows, chunk);
     if (batch.x.size(0) == 0) break;
-    check_domain(batch.x, model.columns, feed.name, totals.rows);
+    data::check_domain(batch.x, model.columns, feed.name, totals.rows);
     const LogProbWithError scores = score_chunk(*model.flow, batch, options, feed.name);
     std::vector<at::Tensor> columns{scores.log_prob, scores.standard_error};
-    if (model.is_biased()) columns.push_back(scores.bias_bound);
+    if (is_biased(model)) columns.push_back(scores.bias_bound);
     writer.append(at::stack(columns, 1));
     totals.rows += batch.x.size(0);
     totals.log_prob = combined(totals.log_prob, mean_and_error(scores.log_prob));
@@ -86,7 +88,7 @@ ScoreTotals score_all(const ScoreArguments& a, const ModelFile& model, const Row
   return totals;
 }
 
-void report(const ScoreArguments& a, const ModelFile& model, const std::string& input,
+void report(const ScoreArguments& a, const Model& model, const std::string& input,
             const ScoreTotals& totals, double seconds, const Console& console) {
   const double rate = seconds > 0.0 ? static_cast<double>(totals.rows) / seconds : 0.0;
   const Json json{{"command", "score"},
@@ -113,12 +115,12 @@ void report(const ScoreArguments& a, const ModelFile& model, const std::string& 
 }
 
 int run_score(const ScoreArguments& a, const Console& console) {
-  const ModelFile model = load_model(a.run, {.dtype = a.dtype});
+  const Model model = load(a.run, {.dtype = a.dtype});
   FeedArguments rows = a.feed;
-  if (!a.given.empty()) rows.given = given_condition(a.given, model.columns, at::kDouble);
+  if (!a.given.empty()) rows.given = given_condition(a.given, model.columns);
   const RowFeed feed = open_feed(rows, model);
   std::vector<std::string> names{"log_prob", "standard_error"};
-  if (model.is_biased()) names.emplace_back("bias_bound");
+  if (is_biased(model)) names.emplace_back("bias_bound");
   const auto writer = data::create_rows(a.output, names, at::kDouble);
   RowProgress progress(console, "scoring", 0);
   const ScoreTotals totals = score_all(a, model, feed, *writer, progress);

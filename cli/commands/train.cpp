@@ -9,6 +9,7 @@
 #include "contraflow/core/text.h"
 #include "contraflow/core/toml.h"
 #include "contraflow/distributions/estimate.h"
+#include "contraflow/models/presets.h"
 #include "contraflow/training/run_folder.h"
 
 namespace contraflow::cli {
@@ -38,6 +39,21 @@ struct TrainArguments {
 };
 
 // ------------------------------------------------------------------------------- configuration
+
+/// Every key a config may hold, with default, type, range and meaning.
+std::string run_config_help() {
+  RunConfig defaults;
+  defaults.model = models::preset(defaults.model.preset);
+  std::string out;
+  for (const OptionInfo& row : describe_options(defaults)) {
+    out += "  " + row.path + " = " + row.default_value + "  (" + row.type;
+    if (!row.range.empty()) out += ", " + row.range;
+    out += ")\n      " + row.help;
+    if (!row.condition.empty()) out += " Only for " + row.condition + ".";
+    out += "\n";
+  }
+  return out;
+}
 
 fs::path folder_of(const TrainArguments& a) {
   if (!a.out.empty()) return a.out;
@@ -167,7 +183,7 @@ Json report_json(const TrainReport& report, const PreparedRun& run, const RunFol
   return out;
 }
 
-std::string bits(const MeanWithError& loss, const DataColumns& columns) {
+std::string bits(const MeanWithError& loss, const data::Columns& columns) {
   if (columns.levels == 0) return "";
   return "  (" + fixed(bits_per_dim(loss.mean, columns.dim()), 3) + " bits/dim)";
 }

@@ -6,6 +6,7 @@
 
 #include "cli/reproduce/density_run.h"
 #include "contraflow/core/error.h"
+#include "contraflow/evaluation/row_feed.h"
 #include "contraflow/training/evaluation.h"
 
 namespace contraflow::cli {

@@ -1,9 +1,10 @@
 #include "cli/reproduce/density_run.h"
 
 #include "cli/figures.h"
-#include "cli/row_scores.h"
 #include "cli/training_run.h"
 #include "contraflow/core/error.h"
+#include "contraflow/evaluation/likelihood.h"
+#include "contraflow/evaluation/row_feed.h"
 
 namespace contraflow::cli {
 namespace {
@@ -18,10 +19,9 @@ LikelihoodReport measure_test(const RowJob& job, const DensityModel& model,
                               const data::Source& test) {
   const int64_t rows = test.size().value_or(0);
   RowProgress progress(job.console, job.row.name + ": evaluating", rows);
-  const ScoreOptions options{.is_random = model.file.is_random(),
-                             .replicates = kReplicates,
-                             .rng = Rng(0).fork("evaluate")};
-  return measure_likelihood(*model.file.flow, test, rows, options, progress);
+  const ScoreOptions options{.replicates = kReplicates, .rng = Rng(0).fork("evaluate")};
+  return measure_likelihood(*model.file.flow, test, rows, options,
+                            [&progress](int64_t done) { progress.done(done); });
 }
 
 Json certify_test(const RowJob& job, const DensityModel& model, const data::Source& test) {
@@ -56,15 +56,15 @@ std::optional<DensityRun> train_density(const RowJob& job) {
 }
 
 DensityModel open_density(const RowJob& job, WeightChoice weights) {
-  DensityModel model{load_model(job.run_folder, {.weights = weights}), {}};
-  model.dataset = open_model_data(model.file);
+  DensityModel model{load(job.run_folder, {.weights = weights}), {}};
+  model.dataset = open_data(model.file);
   return model;
 }
 
 Json measure_density(const RowJob& job, const DensityRun& run, const DensityModel& model) {
   const data::Source& test = split_of(model.dataset, "test");
   const LikelihoodReport likelihood = measure_test(job, model, test);
-  const DataColumns& columns = model.file.columns;
+  const data::Columns& columns = model.file.columns;
   Json out = row_head(job, title_of(model.dataset));
   out["nll"] = json_number(likelihood.nll.mean);
   out["standard_error"] = json_number(likelihood.nll.standard_error);
@@ -77,7 +77,7 @@ Json measure_density(const RowJob& job, const DensityRun& run, const DensityMode
   add_row_tail(out, job,
                {.steps = run.report.step,
                 .seconds = run.report.seconds,
-                .seed = model.file.config.training.seed,
+                .seed = model.file.config().training.seed,
                 .parameters = parameter_count(*model.file.flow)});
   return out;
 }

@@ -3,8 +3,8 @@
 #include <memory>
 #include <optional>
 
-#include "cli/model_file.h"
 #include "cli/reproduce/row.h"
+#include "contraflow/runs/model.h"
 
 namespace contraflow::cli {
 
@@ -19,7 +19,7 @@ std::optional<DensityRun> train_density(const RowJob& job);
 
 /// A trained row in float64 with its data.
 struct DensityModel {
-  ModelFile file;
+  Model file;
   data::Dataset dataset;
 };
 DensityModel open_density(const RowJob& job, WeightChoice weights);

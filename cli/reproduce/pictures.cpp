@@ -4,11 +4,11 @@
 #include <cmath>
 
 #include "cli/figure_data.h"
-#include "cli/model_file.h"
 #include "cli/plot/color.h"
 #include "cli/plot/curves.h"
 #include "cli/plot/density_sheet.h"
-#include "cli/run_config.h"
+#include "contraflow/runs/model.h"
+#include "contraflow/runs/run_config.h"
 
 namespace contraflow::cli {
 namespace {
@@ -46,15 +46,15 @@ std::vector<double> numbers(const Json& list) {
 
 // ------------------------------------------------------------------------------- density sheet
 
-plot::Range box_of(const DataColumns& columns) {
+plot::Range box_of(const data::Columns& columns) {
   constexpr double kDefault = 4.0;
   const double side = columns.plot_box.value_or(kDefault);
   return {-side, side};
 }
 
-plot::SheetCell data_cell(const ModelFile& model) {
+plot::SheetCell data_cell(const Model& model) {
   constexpr int64_t kPoints = 100'000;
-  const data::Dataset dataset = open_model_data(model);
+  const data::Dataset dataset = open_data(model);
   const data::Source& test = split_of(dataset, "test");
   const int64_t rows = std::min(kPoints, test.size().value_or(kPoints));
   const plot::Range box = box_of(model.columns);
@@ -63,7 +63,7 @@ plot::SheetCell data_cell(const ModelFile& model) {
           .smooth = false};
 }
 
-plot::SheetCell model_cell(const ModelFile& model, const Json& row) {
+plot::SheetCell model_cell(const Model& model, const Json& row) {
   constexpr int64_t kCells = 120;
   const plot::Range box = box_of(model.columns);
   return {.log_density = density_grid(*model.flow, box, box, kCells, {}),
@@ -90,9 +90,9 @@ plot::SheetRow sheet_row(const std::string& data, const std::vector<std::string>
   out.cells.resize(models.size() + 1);
   for (const Json& row : rows) {
     if (text_of(row, "data") != data) continue;
-    const ModelFile model =
-        load_model(runs / text_of(row, "row"),
-                   {.dtype = FloatType::kFloat32, .weights = weights_of(text_of(row, "weights"))});
+    const Model model =
+        load(runs / text_of(row, "row"),
+             {.dtype = FloatType::kFloat32, .weights = weights_of(text_of(row, "weights"))});
     if (!out.cells[0].log_density) out.cells[0] = data_cell(model);
     const auto place = std::find(models.begin(), models.end(), text_of(row, "model"));
     out.cells[static_cast<size_t>(place - models.begin()) + 1] = model_cell(model, row);

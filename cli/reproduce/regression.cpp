@@ -6,8 +6,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "cli/run_config.h"
 #include "contraflow/core/error.h"
+#include "contraflow/runs/run_config.h"
 #include "contraflow/training/checkpoint.h"
 #include "contraflow/training/ema.h"
 #include "contraflow/training/evaluation.h"

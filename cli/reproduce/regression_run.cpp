@@ -6,9 +6,9 @@
 
 #include "cli/reproduce/regression.h"
 #include "cli/reproduce/row.h"
-#include "cli/run_config.h"
 #include "cli/training_run.h"
 #include "contraflow/data/sources.h"
+#include "contraflow/runs/run_config.h"
 #include "contraflow/training/evaluation.h"
 #include "contraflow/training/progress.h"
 

@@ -4,8 +4,8 @@
 
 #include "cli/reproduce/machine.h"
 #include "cli/reproduce/regression.h"
-#include "cli/run_config.h"
 #include "contraflow/core/toml.h"
+#include "contraflow/runs/run_config.h"
 
 namespace contraflow::cli {
 namespace {
@@ -101,7 +101,7 @@ Json certificate_summary(const Certificate& certificate) {
   const bool holds = certificate.verdict() == Verdict::kCertified && upper < 1.0 &&
                      certificate.worst_error <= kMostRoundTripError;
   return {{"holds", holds},
-          {"verdict", verdict_text(certificate.verdict())},
+          {"verdict", enum_name(certificate.verdict())},
           {"blocks", certificate.blocks.size()},
           {"worst_lipschitz_upper", json_number(upper)},
           {"worst_lipschitz_lower", json_number(lower)},

@@ -5,9 +5,9 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "cli/certificate.h"
 #include "cli/console.h"
 #include "cli/reproduce/table_file.h"
+#include "contraflow/evaluation/certificate.h"
 #include "contraflow/training/trainer.h"
 
 namespace contraflow::cli {

@@ -1,4 +1,4 @@
-#include "cli/run_config.h"
+#include "contraflow/runs/run_config.h"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -7,7 +7,7 @@
 #include "contraflow/core/toml.h"
 #include "contraflow/models/presets.h"
 
-namespace contraflow::cli {
+namespace contraflow {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -53,35 +53,6 @@ RunConfig run_config_from_json(const Json& json, std::string_view where) {
   return config;
 }
 
-std::string run_config_help() {
-  RunConfig defaults;
-  defaults.model = models::preset(defaults.model.preset);
-  std::string out;
-  for (const OptionInfo& row : describe_options(defaults)) {
-    out += "  " + row.path + " = " + row.default_value + "  (" + row.type;
-    if (!row.range.empty()) out += ", " + row.range;
-    out += ")\n      " + row.help;
-    if (!row.condition.empty()) out += " Only for " + row.condition + ".";
-    out += "\n";
-  }
-  return out;
-}
-
-DataColumns columns_of(const data::Dataset& dataset) {
-  DataColumns out;
-  out.event_shape = dataset.event_shape;
-  out.columns = dataset.layout.columns;
-  out.condition = dataset.layout.condition;
-  out.label = dataset.layout.label;
-  out.classes = dataset.layout.classes;
-  out.weight = dataset.layout.weight;
-  out.levels = dataset.levels.value_or(0);
-  if (dataset.low && dataset.high) out.bounds = {*dataset.low, *dataset.high};
-  out.entropy = dataset.entropy;
-  out.plot_box = dataset.plot_box;
-  return out;
-}
-
 std::string PreparedRun::config_toml() const { return to_toml(options_to_json(config)); }
 
 Json PreparedRun::metadata() const {
@@ -114,7 +85,7 @@ PreparedRun prepare_run(RunConfig config) {
   PreparedRun run;
   run.dataset = data::open_data(config.data, scalar_type(config.training.dtype));
   check_dataset(run.dataset, config.training);
-  run.columns = columns_of(run.dataset);
+  run.columns = data::columns_of(run.dataset);
   const ColumnKind kind{.levels = run.columns.levels, .bounds = run.columns.bounds};
   run.spec = resolve_flow_spec(
       model_spec(config.model, run.columns.dim(), run.columns.condition_size(), kind), "model");
@@ -127,4 +98,4 @@ at::ScalarType scalar_type(FloatType type) {
   return type == FloatType::kFloat64 ? at::kDouble : at::kFloat;
 }
 
-}  // namespace contraflow::cli
+}  // namespace contraflow

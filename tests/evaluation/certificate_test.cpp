@@ -1,4 +1,4 @@
-#include "cli/certificate.h"
+#include "contraflow/evaluation/certificate.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
@@ -6,7 +6,7 @@
 #include "contraflow/data/sources.h"
 #include "contraflow/models/presets.h"
 
-namespace contraflow::cli {
+namespace contraflow {
 namespace {
 
 BlockCertificate good_block() {
@@ -70,4 +70,4 @@ INSTANTIATE_TEST_SUITE_P(All, CliCertificate,
                          ::testing::Values("monotone", "residual", "idensenet", "implicit"));
 
 }  // namespace
-}  // namespace contraflow::cli
+}  // namespace contraflow

@@ -1,13 +1,10 @@
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
-#include <functional>
 #include <string>
 #include <vector>
 
-#include "cli/model_file.h"
-#include "contraflow/data/rows.h"
+#include "contraflow/evaluation/row_feed.h"
+#include "contraflow/runs/model.h"
 
 namespace contraflow::cli {
 
@@ -23,15 +20,8 @@ struct FeedArguments {
   data::FileOptions file = {};
 };
 
-/// Where batches come from: a file, or a part of the training's data.
-struct RowFeed {
-  std::string name;
-  std::function<data::Batch(int64_t first_row, int64_t most)> next;  ///< No rows at the end.
-  std::function<double(int64_t rows)> fraction;                      ///< Of the work behind.
-};
-
 /// ConfigError: neither or both of input and split, columns that do not fit, an endless split. A
 /// split brings the weights of the training's data.
-RowFeed open_feed(const FeedArguments& a, const ModelFile& model);
+RowFeed open_feed(const FeedArguments& a, const Model& model);
 
 }  // namespace contraflow::cli

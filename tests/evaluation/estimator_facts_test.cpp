@@ -1,10 +1,10 @@
-#include "cli/estimator_cost.h"
+#include "contraflow/evaluation/estimator_facts.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 
-namespace contraflow::cli {
+namespace contraflow {
 namespace {
 
 constexpr double kHalf = 0.70710678118654752;
@@ -41,4 +41,4 @@ TEST(CliEstimator, TruncationIsBiasedAndExactIsNot) {
 }
 
 }  // namespace
-}  // namespace contraflow::cli
+}  // namespace contraflow

@@ -1,10 +1,11 @@
-#include "cli/block_laws.h"
+#include "cli/block_tables.h"
 
-#include <numeric>
+#include <algorithm>
+#include <nlohmann/json.hpp>
 
-#include "cli/console.h"
+#include "contraflow/core/json.h"
+#include "contraflow/core/number_text.h"
 #include "contraflow/core/text.h"
-#include "contraflow/transforms/contractive_map.h"
 
 namespace contraflow::cli {
 namespace {
@@ -15,23 +16,7 @@ using Json = nlohmann::ordered_json;
 constexpr double kLeastShown = 1e-3;
 constexpr size_t kMostShown = 8;
 
-BlockLaw law_of(const ContractiveMap& block, Phase phase, const RussianRoulette& options) {
-  const bool training = phase == Phase::kTrain;
-  BlockLaw out;
-  out.phase = training ? "training" : "evaluation";
-  out.law = options.law;
-  out.terms = *block.term_law(phase);
-  const std::vector<double>& survival = out.terms.survival;
-  out.expected_terms = std::accumulate(survival.begin(), survival.end(), 0.0);
-  out.expected_passes =
-      expected_passes(block.form(), out.terms,
-                      training ? RouletteGoal::kGradient : RouletteGoal::kValue, options.probes);
-  if (const auto found = block.calibration(phase)) {
-    out.calibrated = true;
-    out.gain = found->gain;
-  }
-  return out;
-}
+const char* phase_text(Phase phase) { return phase == Phase::kTrain ? "training" : "evaluation"; }
 
 std::string survival_text(const std::vector<double>& survival) {
   std::string out;
@@ -50,21 +35,29 @@ std::string law_text(const BlockLaw& law) {
 
 }  // namespace
 
-std::vector<BlockLaw> block_laws(const Flow& flow) {
-  std::vector<BlockLaw> out;
-  for (const Phase phase : {Phase::kTrain, Phase::kEvaluate}) {
-    int64_t number = 0;
-    for (const Member& leaf : leaves_of(flow.transform())) {
-      const ContractiveMap* block = leaf.transform->contractive();
-      if (block == nullptr) continue;
-      ++number;
-      const auto* options = std::get_if<RussianRoulette>(&block->log_det(phase));
-      if (options == nullptr) continue;
-      out.push_back(law_of(*block, phase, *options));
-      out.back().block = "block " + std::to_string(number);
-    }
+Json block_matrices_json(const std::vector<BlockMatrix>& blocks) {
+  Json out = Json::array();
+  for (const BlockMatrix& block : blocks) {
+    const BlockForm& m = block.matrix;
+    out.push_back({{"block", block.block},
+                   {"form", block.form},
+                   {"learned", block.learned},
+                   {"matrix", {m.a, m.b, m.c, m.d}}});
   }
   return out;
+}
+
+std::string block_matrices_text(const std::vector<BlockMatrix>& blocks) {
+  if (std::none_of(blocks.begin(), blocks.end(), [](const auto& b) { return b.learned; }))
+    return "";
+  const auto left = Align::kLeft, right = Align::kRight;
+  TextTable table({"block", "form", "A", "B", "C", "D"}, {left, left, right, right, right, right});
+  for (const BlockMatrix& block : blocks) {
+    const BlockForm& m = block.matrix;
+    table.add_row({block.block, block.learned ? "learned from " + block.form : block.form,
+                   fixed(m.a, 4), fixed(m.b, 4), fixed(m.c, 4), fixed(m.d, 4)});
+  }
+  return table.str() + "x = A w + B G(w), y = C w + D G(w)\n";
 }
 
 Json block_laws_json(const std::vector<BlockLaw>& laws) {
@@ -75,7 +68,7 @@ Json block_laws_json(const std::vector<BlockLaw>& laws) {
     while (shown < all.size() && all[shown] >= kLeastShown) ++shown;
     out.push_back(
         {{"block", law.block},
-         {"phase", law.phase},
+         {"phase", phase_text(law.phase)},
          {"law", enum_name(law.law)},
          {"calibrated", law.calibrated},
          {"shift", law.terms.shift},
@@ -94,7 +87,7 @@ std::string block_laws_text(const std::vector<BlockLaw>& laws) {
   TextTable table({"block", "phase", "law", "terms", "passes", "shift", "gain", "P_1, P_2, ..."},
                   {left, left, left, right, right, right, right, left});
   for (const BlockLaw& law : laws) {
-    table.add_row({law.block, law.phase, law_text(law), fixed(law.expected_terms, 2),
+    table.add_row({law.block, phase_text(law.phase), law_text(law), fixed(law.expected_terms, 2),
                    fixed(law.expected_passes, 2), fixed(law.terms.shift, 3),
                    law.calibrated ? fixed(law.gain, 2) : "-", survival_text(law.terms.survival)});
   }

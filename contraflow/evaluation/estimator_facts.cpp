@@ -1,11 +1,11 @@
-#include "cli/estimator_cost.h"
+#include "contraflow/evaluation/estimator_facts.h"
 
 #include <numeric>
 
-#include "cli/console.h"
+#include "contraflow/core/number_text.h"
 #include "contraflow/log_det/roulette.h"
 
-namespace contraflow::cli {
+namespace contraflow {
 namespace {
 
 struct Describe {
@@ -63,4 +63,4 @@ EstimatorFacts estimator_facts(const LogDetOptions& options, const BlockForm& fo
   return std::visit(Describe{form, kappa}, options);
 }
 
-}  // namespace contraflow::cli
+}  // namespace contraflow

@@ -1,13 +1,16 @@
 #pragma once
 
+#include <array>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "contraflow/core/options_constraint.h"
 #include "contraflow/data/source.h"
 #include "contraflow/distributions/flow.h"
 #include "contraflow/networks/contractive_net.h"
 
-namespace contraflow::cli {
+namespace contraflow {
 
 enum class Verdict {
   kCertified,  ///< Every bound is proven below 1 and every row came back within its bound.
@@ -15,13 +18,17 @@ enum class Verdict {
   kFailed,     ///< A bound of 1 or more, or a row that did not come back within its bound.
 };
 
-/// "CERTIFIED", "NOT PROVEN" or "FAILED".
-const char* verdict_text(Verdict verdict);
+template <>
+struct EnumNames<Verdict> {
+  static constexpr std::array values{std::pair{"CERTIFIED", Verdict::kCertified},
+                                     std::pair{"NOT PROVEN", Verdict::kNotProven},
+                                     std::pair{"FAILED", Verdict::kFailed}};
+};
 
 /// One contractive block: what is proven about it, and what real rows did in it.
 struct BlockCertificate {
   std::string name;
-  std::string form = {};
+  std::string form;
   double norm_order = 2.0;  ///< p of the norm in which the next two hold.
   double upper = 0.0;       ///< Bound in force on Lip(G).
   double lower = 0.0;       ///< Largest |J v|_p / |v|_p found at the rows: Lip(G) is at least this.
@@ -36,15 +43,23 @@ struct BlockCertificate {
 struct Certificate {
   std::vector<BlockCertificate> blocks;
   int64_t rows = 0;
-  /// The whole chain behind a dequantization: data to latent and back.
+  /// The whole flow after a dequantization: data to latent and back.
   double worst_error = 0.0;
   double worst_bound = 0.0;  ///< Infinite where a member has no Lipschitz bound.
   bool within_bounds = true;
   Verdict verdict() const;
 };
 
-/// Proves every block anew from the weights that the flow holds, then sends `rows` rows of `source`
-/// through it and back. The flow is in float64.
+/// Proves every contractive block anew from the weights that the flow holds, wherever it is nested,
+/// then sends `rows` rows of `source` through the flow and back, block by block and as a whole.
+///
+/// Types      the flow is in float64; on any device.
+/// Random     `rng` draws dequantizations and the directions of slopes; row r as sample r.
+/// State      refreshes the norms of the networks: exclusive access to the flow.
+/// Cost       a proof of each weight; per row and block one inverse and some 20 network passes.
+/// Throws     as Flow::log_prob and Flow::sample; a failed proof is a verdict, not an error.
+/// Source     docs/numerics.md.
+/// Example    const Certificate c = certify(*flow, *splits.test, 1000, Rng(1));
 Certificate certify(Flow& flow, const data::Source& source, int64_t rows, const Rng& rng);
 
-}  // namespace contraflow::cli
+}  // namespace contraflow

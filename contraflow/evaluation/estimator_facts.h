@@ -5,7 +5,7 @@
 #include "contraflow/log_det/block_form.h"
 #include "contraflow/log_det/options.h"
 
-namespace contraflow::cli {
+namespace contraflow {
 
 /// What a log-determinant estimator costs and whether its variance is finite, for a block with
 /// Lip(G) <= kappa.
@@ -20,4 +20,4 @@ struct EstimatorFacts {
 
 EstimatorFacts estimator_facts(const LogDetOptions& options, const BlockForm& form, double kappa);
 
-}  // namespace contraflow::cli
+}  // namespace contraflow

@@ -1,0 +1,36 @@
+#include "cli/commands/feed.h"
+
+#include "contraflow/core/error.h"
+
+namespace contraflow::cli {
+namespace {
+
+void check_words(const FeedArguments& a) {
+  if (a.input.empty() == a.split.empty()) {
+    fail<ConfigError>(a.command, "INPUT", "a file of rows, or --split",
+                      a.input.empty() ? "neither" : "both", "Name one of the two.");
+  }
+  for (const char* option : {"--columns", "--weight"}) {
+    const bool given = option == std::string("--weight") ? !a.weight.empty() : !a.columns.empty();
+    if (!a.input.empty() || !given) continue;
+    fail<ConfigError>(a.command, option, "a file to choose columns of", "--split",
+                      std::string("Drop ") + option + ".");
+  }
+}
+
+}  // namespace
+
+RowFeed open_feed(const FeedArguments& a, const Model& model) {
+  check_words(a);
+  RowFeed feed = a.input.empty() ? split_feed(a.command, open_data(model), a.split)
+                                 : file_feed({.where = a.command,
+                                              .file = a.input,
+                                              .columns = a.columns,
+                                              .weight = a.weight,
+                                              .without_condition = a.given.defined(),
+                                              .format = a.file},
+                                             model.columns);
+  return a.given.defined() ? given_to_all(std::move(feed), a.given) : feed;
+}
+
+}  // namespace contraflow::cli

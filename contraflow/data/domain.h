@@ -1,0 +1,16 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <string>
+
+#include "contraflow/data/columns.h"
+
+namespace contraflow::data {
+
+/// Throws DomainError naming row and place of the first value that a model of these columns has no
+/// density for: not an integer level, or outside of the bounds. x: [B, event...].
+void check_domain(const at::Tensor& x, const Columns& columns, const std::string& source,
+                  int64_t first_row);
+
+}  // namespace contraflow::data

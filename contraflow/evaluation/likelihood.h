@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include "contraflow/data/source.h"
+#include "contraflow/distributions/flow.h"
+#include "contraflow/evaluation/scores.h"
+#include "contraflow/training/metrics.h"
+
+namespace contraflow {
+
+/// A negative log-likelihood and where it comes from; nats per event.
+struct LikelihoodReport {
+  MeanWithError nll;            ///< By the weights of the rows.
+  double effective_rows = 0.0;  ///< Of those weights; see data::effective_rows().
+  double noise_error = 0.0;     ///< The part of nll's error that probes and dequantization make.
+  double bias_bound = 0.0;      ///< Certified bound on the bias of nll; 0 = none.
+  MeanWithError latent;  ///< Of -log p(z) under the base alone: the base's entropy if z fits.
+  MeanWithError base_entropy;
+  int64_t replicates = 1;
+};
+
+/// Called after each chunk with the rows that are done.
+using RowsDone = std::function<void(int64_t rows)>;
+
+/// Likelihood of the first `rows` rows of `source`.
+///
+/// Types      any floating dtype of the flow; means in float64.
+/// Random     options.rng; row r draws as sample r.
+/// Cost       one forward of every row, `options.replicates` of them where something is random.
+/// Throws     as Flow::log_prob.
+/// Example    const LikelihoodReport report = measure_likelihood(*flow, *splits.test, 1000, {});
+LikelihoodReport measure_likelihood(const Flow& flow, const data::Source& source, int64_t rows,
+                                    const ScoreOptions& options, const RowsDone& done = {});
+
+}  // namespace contraflow

@@ -1,0 +1,114 @@
+#include "contraflow/evaluation/row_feed.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+
+#include "contraflow/core/error.h"
+
+namespace contraflow {
+namespace {
+
+bool has_generated_names(const std::vector<std::string>& names) {
+  for (size_t c = 0; c < names.size(); ++c) {
+    if (names[c] != "column_" + std::to_string(c)) return false;
+  }
+  return true;
+}
+
+[[noreturn]] void fail_width(const FileFeedOptions& a, size_t wanted, size_t got) {
+  fail<ConfigError>(a.where, a.file,
+                    std::to_string(wanted) + " columns (those of the training, in its order)",
+                    std::to_string(got), "Choose them with --columns, by name or number from 0.");
+}
+
+/// Columns of the file that are not the weight, in its order.
+std::vector<std::string> all_but_weight(const FileFeedOptions& a,
+                                        const std::vector<std::string>& names) {
+  std::vector<std::string> out = names;
+  if (!a.weight.empty()) {
+    out.erase(out.begin() + data::find_columns(names, {a.weight}, a.file).front());
+  }
+  return out;
+}
+
+/// What the rows of the input must have: no condition where one is given for all of them.
+data::RowLayout input_layout(const FileFeedOptions& a, const data::Columns& columns) {
+  data::RowLayout layout = columns.layout();
+  layout.weight = a.weight;
+  if (a.without_condition) {
+    layout.condition.clear();
+    layout.label.clear();
+    layout.classes = 0;
+  }
+  return layout;
+}
+
+/// Columns of the input that are those of `layout`, in its order.
+std::vector<std::string> model_columns(const FileFeedOptions& a, const data::RowLayout& layout) {
+  const std::vector<std::string> wanted = layout.to_read(/*with_weight=*/false);
+  std::vector<std::string> found = a.columns;
+  if (found.empty()) {
+    const auto reader = data::open_rows(a.file, a.format);
+    const std::vector<std::string>& names = reader->columns();
+    if (names.empty()) {
+      fail<ConfigError>(a.where, a.file, "a table",
+                        c10::str("events of shape ", at::IntArrayRef(reader->event_shape())),
+                        "Give one row per event.");
+    }
+    found = has_generated_names(names) ? all_but_weight(a, names) : wanted;
+  }
+  if (found.size() != wanted.size()) fail_width(a, wanted.size(), found.size());
+  return found;
+}
+
+}  // namespace
+
+RowFeed file_feed(const FileFeedOptions& a, const data::Columns& columns) {
+  const data::RowLayout layout = input_layout(a, columns);
+  data::FileOptions options = a.format;
+  options.columns = model_columns(a, layout);
+  if (!a.weight.empty()) options.columns.push_back(a.weight);
+  const std::shared_ptr<data::RowReader> reader = data::open_rows(a.file, options);
+  const auto next = [reader, layout, name = a.file](int64_t first_row, int64_t most) {
+    return layout.to_batch(reader->next(most), at::kDouble, name, first_row);
+  };
+  return {a.file, next, [reader](int64_t) { return reader->fraction_read(); }};
+}
+
+RowFeed split_feed(const std::string& where, data::Dataset dataset, const std::string& split) {
+  const auto held = std::make_shared<data::Dataset>(std::move(dataset));
+  const data::Source& source = split_of(*held, split);
+  const int64_t all = source.size().value_or(0);
+  if (all == 0) {
+    fail<ConfigError>(where, "--split " + split, "a split with an end", "an endless stream",
+                      "Choose test or validation.");
+  }
+  const auto next = [held, &source, all](int64_t first_row, int64_t most) {
+    return source.rows(first_row, std::min(all, first_row + most));
+  };
+  const auto fraction = [all](int64_t rows) {
+    return static_cast<double>(rows) / static_cast<double>(all);
+  };
+  return {held->name + " (" + split + ")", next, fraction};
+}
+
+RowFeed given_to_all(RowFeed feed, const at::Tensor& given) {
+  feed.next = [own = std::move(feed.next), given](int64_t first_row, int64_t most) {
+    data::Batch batch = own(first_row, most);
+    batch.condition = given.expand({batch.x.size(0), -1});
+    return batch;
+  };
+  return feed;
+}
+
+const data::Source& split_of(const data::Dataset& dataset, const std::string& split) {
+  const data::SourcePtr& source = split == "train"        ? dataset.splits.train
+                                  : split == "validation" ? dataset.splits.validation
+                                                          : dataset.splits.test;
+  if (source != nullptr) return *source;
+  fail<ConfigError>("data", "--split " + split, "a split with rows", "none in " + dataset.name,
+                    "Choose another of train, validation and test.");
+}
+
+}  // namespace contraflow

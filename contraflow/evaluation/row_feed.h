@@ -1,0 +1,45 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "contraflow/data/columns.h"
+#include "contraflow/data/dataset.h"
+#include "contraflow/data/rows.h"
+
+namespace contraflow {
+
+/// Rows of a file, in the columns of a model.
+struct FileFeedOptions {
+  std::string where = "feed";             ///< For messages.
+  std::string file = {};                  ///< .csv, .tsv, .txt or .npy.
+  std::vector<std::string> columns = {};  ///< In the model's order; empty = found by their names.
+  std::string weight = {};                ///< Column of row weights; empty = none.
+  /// The rows have no columns of the condition: see given_to_all().
+  bool without_condition = false;
+  data::FileOptions format = {};
+};
+
+/// Where batches come from: a file, or a part of the training's data. Float64, on the CPU.
+struct RowFeed {
+  std::string name;
+  std::function<data::Batch(int64_t first_row, int64_t most)> next;  ///< No rows at the end.
+  std::function<double(int64_t rows)> fraction;  ///< Of the work, after so many rows.
+};
+
+/// Streams a file in bounded memory. ConfigError: columns that do not fit.
+RowFeed file_feed(const FileFeedOptions& options, const data::Columns& columns);
+
+/// One part of a data set, with its weights; ConfigError for a part without rows or without end.
+RowFeed split_feed(const std::string& where, data::Dataset dataset, const std::string& split);
+
+/// The same rows, all with the condition `given` [1, C].
+RowFeed given_to_all(RowFeed feed, const at::Tensor& given);
+
+/// "train", "validation" or "test" of a data set; ConfigError where it has no rows.
+const data::Source& split_of(const data::Dataset& dataset, const std::string& split);
+
+}  // namespace contraflow

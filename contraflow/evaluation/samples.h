@@ -1,0 +1,37 @@
+#pragma once
+
+#include <functional>
+
+#include "contraflow/distributions/flow.h"
+
+namespace contraflow {
+
+/// What to draw from a flow.
+struct DrawOptions {
+  int64_t count = 0;
+  Rng rng{0};                ///< Sample r depends on it and on r alone.
+  double temperature = 1.0;  ///< Factor on the spread of the base.
+  at::Tensor given = {};     ///< Condition [1, condition] of all samples.
+};
+
+/// The condition [1, ...] for `rows` rows, in the dtype and on the device of the flow; undefined
+/// stays undefined.
+at::Tensor condition_for(const Flow& flow, const at::Tensor& given, int64_t rows);
+
+/// Draws in chunks, so that memory does not depend on the count: `use` gets the samples from number
+/// `first` on, with their log-densities and certified error bounds, in float64 on the CPU.
+///
+/// Random     options.rng; sample r is the same, up to rounding, whatever the count and the chunks.
+/// Throws     as Flow::sample_and_log_prob, and what `use` throws.
+/// Example    draw_in_chunks(*flow, {.count = 1'000'000}, [&](const auto& part, int64_t) {...});
+void draw_in_chunks(const Flow& flow, const DrawOptions& options,
+                    const std::function<void(const SampleWithLogProb& part, int64_t first)>& use);
+
+/// Samples [N, event...] in float64, drawn in chunks.
+at::Tensor draw_samples(const Flow& flow, int64_t count, const Rng& rng, const at::Tensor& given);
+
+/// log p at points [N, event...] of any dtype, in chunks; float64, without autograd. Point r draws
+/// as sample r of a fixed seed.
+at::Tensor log_prob_at(const Flow& flow, const at::Tensor& points, const at::Tensor& given);
+
+}  // namespace contraflow

@@ -1,0 +1,44 @@
+#include "contraflow/evaluation/scores.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+
+#include "contraflow/core/event_shape.h"
+#include "contraflow/training/evaluation.h"
+
+namespace contraflow {
+
+at::TensorOptions kind_of(const Flow& flow) {
+  const at::Tensor own = first_floating_tensor(flow);
+  return own.defined() ? own.options().requires_grad(false) : at::TensorOptions(at::kDouble);
+}
+
+int64_t event_size(const Flow& flow) { return EventShape(flow.event_shape()).size(); }
+
+LogProbWithError score_batch(const Flow& flow, const data::Batch& batch,
+                             const ScoreOptions& options) {
+  const auto result = at::TensorOptions(at::kDouble).device(at::kCPU);
+  const data::Batch own = batch_to(batch, kind_of(flow));
+  const Context context{.condition = own.condition, .rng = options.rng.rows_from(own.first_row)};
+  const at::NoGradGuard no_grad;
+  if (flow.randomness(Phase::kEvaluate) == Randomness::kNone) {
+    const at::Tensor value = flow.log_prob(own.x, context).to(result);
+    return {value, at::zeros_like(value), at::zeros_like(value), 1};
+  }
+  const LogProbWithError out = flow.log_prob_with_error(own.x, context, options.replicates);
+  return {out.log_prob.to(result), out.standard_error.to(result), out.bias_bound.to(result),
+          out.replicates};
+}
+
+int64_t rows_per_chunk(int64_t dim) {
+  constexpr int64_t kMostRows = 16384;
+  constexpr int64_t kUsualRows = 256;
+  constexpr int64_t kUsualNumbers = int64_t{1} << 20;
+  constexpr int64_t kMostNumbers = int64_t{1} << 28;
+  const int64_t numbers = std::max<int64_t>(1, dim * dim);
+  const int64_t usual = std::clamp(kUsualNumbers / numbers, kUsualRows, kMostRows);
+  return std::clamp<int64_t>(kMostNumbers / numbers, 1, usual);
+}
+
+}  // namespace contraflow

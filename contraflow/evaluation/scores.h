@@ -1,0 +1,40 @@
+#pragma once
+
+#include <ATen/core/TensorOptions.h>
+
+#include <cstdint>
+
+#include "contraflow/core/rng.h"
+#include "contraflow/data/source.h"
+#include "contraflow/distributions/flow.h"
+
+namespace contraflow {
+
+/// How log-densities are computed.
+struct ScoreOptions {
+  int64_t replicates = 8;          ///< Draws per row where something is random; >= 2.
+  Rng rng = Rng(0).fork("score");  ///< Row r draws as sample r.
+};
+
+/// Dtype and device of the flow's numbers: those of its batches.
+at::TensorOptions kind_of(const Flow& flow);
+/// Numbers in one event.
+int64_t event_size(const Flow& flow);
+
+/// Log-densities of a batch with their Monte Carlo error.
+///
+/// Shapes     batch.x: [B] + flow.event_shape(); the batch is converted to the flow's dtype and
+///            device. Results: [B], nats.
+/// Types      results in float64 on the CPU, whatever the flow has. The errors are 0 where nothing
+///            is random.
+/// Random     options.rng.rows_from(batch.first_row): how rows are batched does not matter.
+/// Throws     as Flow::log_prob.
+/// Example    const LogProbWithError scores = score_batch(*flow, {.x = x});
+LogProbWithError score_batch(const Flow& flow, const data::Batch& batch,
+                             const ScoreOptions& options = {});
+
+/// Rows at a time for events of `dim` numbers, so that memory does not depend on the data: whole
+/// Jacobians of a chunk, dim^2 numbers a row, take at most 2 GiB.
+int64_t rows_per_chunk(int64_t dim);
+
+}  // namespace contraflow

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "contraflow/data/columns.h"
+#include "contraflow/data/dataset.h"
+#include "contraflow/distributions/energies.h"
+#include "contraflow/distributions/flow.h"
+#include "contraflow/models/model_options.h"
+#include "contraflow/training/training_options.h"
+
+namespace contraflow {
+
+/// What a config file holds, and the run folder after every default is filled in.
+struct RunConfig {
+  data::DataOptions data = {};
+  ModelOptions model = {};  ///< The defaults are those of model.preset.
+  TrainingOptions training = {};
+};
+
+template <class Field>
+void visit(RunConfig& o, Field&& field) {
+  field("data", o.data, "What to fit a density to.");
+  field("model", o.model, "The flow.");
+  field("training", o.training, "How it is trained.");
+}
+
+/// Reads a config; absent keys are those of the preset. ConfigError names the dotted path.
+RunConfig run_config_from_json(const nlohmann::ordered_json& json, std::string_view where);
+
+/// Paths of files (rows, weights) from the root: other commands run elsewhere, and must find the
+/// data too.
+void make_path_absolute(data::DataOptions& data);
+
+/// The energy that a run or its model is fitted to or can be measured against, if its data has one.
+std::optional<EnergyKind> energy_of(const RunConfig& config);
+
+/// Everything that a run needs, made from a config before anything is written.
+struct PreparedRun {
+  RunConfig config;
+  data::Dataset dataset;
+  data::Columns columns;
+  FlowSpec spec;
+  FlowPtr flow;
+
+  std::string config_toml() const;
+  /// For the checkpoint: the config, the columns and the flow as data.
+  nlohmann::ordered_json metadata() const;
+};
+
+PreparedRun prepare_run(RunConfig config);
+
+at::ScalarType scalar_type(FloatType type);
+
+}  // namespace contraflow
