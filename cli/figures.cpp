@@ -72,11 +72,6 @@ std::string column_name(const data::Columns& columns, size_t k) {
   return k < columns.names.size() ? columns.names[k] : "x" + std::to_string(k);
 }
 
-int64_t image_side(const data::Columns& columns) {
-  const auto side = std::llround(std::sqrt(static_cast<double>(columns.dim())));
-  return side * side == columns.dim() ? side : 0;
-}
-
 std::vector<double> pixels_of(const at::Tensor& rows, int64_t levels) {
   return points_of(rows / static_cast<double>(levels - 1));
 }
@@ -100,10 +95,8 @@ bool has_density_map(const data::Columns& columns) {
 }
 
 bool is_image(const data::Columns& columns) {
-  const bool pixels =
-      std::all_of(columns.names.begin(), columns.names.end(),
-                  [](const std::string& name) { return name.starts_with("pixel"); });
-  return columns.levels > 1 && pixels && image_side(columns) > 1;
+  return columns.levels > 1 && columns.image.size() == 3 &&
+         (columns.image[0] == 1 || columns.image[0] == 3);
 }
 
 void draw_density(const FigureInput& input, const std::filesystem::path& path) {
@@ -150,11 +143,12 @@ void draw_images(const FigureInput& input, const std::filesystem::path& path) {
   constexpr int64_t kImages = 64;
   const at::Tensor data = data_rows(input, kImages);
   const at::Tensor samples = draw_samples(input.flow, kImages, figure_rng(), input.given);
-  const int64_t side = image_side(input.columns);
+  const std::vector<int64_t>& image = input.columns.image;
   plot::draw_image_grid(
       {.title = input.title,
-       .rows = side,
-       .cols = side,
+       .rows = image[1],
+       .cols = image[2],
+       .channels = image[0],
        .grey = plot::GreyScale::kOneIsInk,
        .sets = {{.caption = "data", .pixels = pixels_of(data, input.columns.levels)},
                 {.caption = "model samples", .pixels = pixels_of(samples, input.columns.levels)}}},

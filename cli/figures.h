@@ -32,7 +32,7 @@ std::string title_of(const data::Dataset& dataset);
 
 /// Two continuous columns, so that the density can be drawn as a map.
 bool has_density_map(const data::Columns& columns);
-/// The columns are pixels of a square grey image.
+/// The columns are pixels of an image.
 bool is_image(const data::Columns& columns);
 
 /// Data, or the density of data that has an energy, model density and model samples side by side.

@@ -57,12 +57,12 @@ at::Tensor given_condition(const std::vector<std::string>& given, const data::Co
   if (!columns.label.empty()) names.push_back(columns.label);
   const std::map<std::string, double> values = read(given, names);
   if (names.empty()) return {};
-  data::RowLayout layout = columns.layout();
-  layout.columns.clear();
+  data::Columns given_only = columns;
+  given_only.names.clear();
   std::vector<double> row;
   for (const std::string& name : names) row.push_back(values.at(name));
   const at::Tensor rows = at::tensor(row, at::kDouble).unsqueeze(0);
-  return layout.to_batch(rows, at::kDouble, kWhere, 0, /*with_weight=*/false).condition;
+  return given_only.to_batch(rows, at::kDouble, kWhere, 0, /*with_weight=*/false).condition;
 }
 
 }  // namespace contraflow::cli

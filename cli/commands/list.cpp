@@ -1,11 +1,9 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands/common.h"
-#include "contraflow/core/text.h"
-#include "contraflow/data/dataset.h"
-#include "contraflow/data/digits.h"
-#include "contraflow/data/toy.h"
 #include "contraflow/bases/base_registry.h"
+#include "contraflow/core/text.h"
+#include "contraflow/data/data_registry.h"
 #include "contraflow/kernels/activations.h"
 #include "contraflow/models/presets.h"
 #include "contraflow/transforms/registry.h"
@@ -47,22 +45,15 @@ std::vector<Item> entries(const std::vector<Entry>& registry) {
   return out;
 }
 
-std::vector<Item> data_sets() {
-  std::vector<Item> out;
-  for (const data::ToyDensity& toy : data::toy_densities()) {
-    std::string summary = toy.entropy
-                              ? "two columns, endless; entropy " + fixed(*toy.entropy, 3) + " nats"
-                              : "two columns, endless; on a curve, so without an entropy";
-    if (toy.entropy_given_label) {
-      summary += ", " + fixed(*toy.entropy_given_label, 3) + " given its label (" +
-                 std::to_string(toy.labels) + ")";
-    }
-    out.push_back({std::string(toy.name), summary});
+// Of data with a name, or of files.
+std::vector<Item> data_sets(bool builtin) {
+  std::vector<data::DataEntry> chosen;
+  for (data::DataEntry entry : data::data_registry()) {
+    if (entry.is_builtin() != builtin) continue;
+    if (!builtin) entry.name = entry.path;
+    chosen.push_back(std::move(entry));
   }
-  out.push_back({"digits", format_count(data::Digits::kRows) +
-                               " handwritten digits of 8 x 8 pixels, integers 0 .. 16, and their "
-                               "label (UCI)"});
-  return out;
+  return entries(chosen);
 }
 
 std::vector<Item> activations() {
@@ -79,7 +70,8 @@ std::vector<Item> activations() {
 
 std::vector<Section> all_sections() {
   return {{"presets", "Presets, for --model and model.preset", presets()},
-          {"data", "Built-in data, for --data and data.name", data_sets()},
+          {"data", "Built-in data, for --data and data.name", data_sets(true)},
+          {"files", "Files, for --data and data.name", data_sets(false)},
           {"transforms", "Transforms", entries(transform_registry())},
           {"bases", "Base densities, for model.base = {type = \"...\"}", entries(base_registry())},
           {"activations", "Activations, for model.net.activation", activations()}};

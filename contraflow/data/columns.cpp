@@ -1,26 +1,83 @@
 #include "contraflow/data/columns.h"
 
+#include <ATen/ATen.h>
+
+#include "contraflow/core/error.h"
+
 namespace contraflow::data {
+namespace {
+
+// Throws for the first entry of `bad` [n].
+void require_none(const at::Tensor& values, const at::Tensor& bad, const std::string& place,
+                  int64_t first_row, const std::string& expected, const char* remedy) {
+  if (!bad.any().item<bool>()) return;
+  const int64_t row = bad.nonzero()[0].item<int64_t>();
+  fail<DomainError>("columns", place + ", row " + std::to_string(first_row + row), expected,
+                    c10::str(values[row].item<double>()), remedy);
+}
+
+at::Tensor not_in_classes(const at::Tensor& labels, int64_t classes) {
+  return (labels != labels.round()).logical_or(labels < 0).logical_or(labels >= classes);
+}
+
+}  // namespace
 
 int64_t Columns::dim() const {
   int64_t size = event_shape.empty() ? 0 : 1;
-  for (const int64_t length : event_shape) size *= length;
+  for (const int64_t axis : event_shape) size *= axis;
   return size;
 }
 
-Columns columns_of(const Dataset& dataset) {
-  Columns out;
-  out.event_shape = dataset.event_shape;
-  out.names = dataset.layout.columns;
-  out.condition = dataset.layout.condition;
-  out.label = dataset.layout.label;
-  out.classes = dataset.layout.classes;
-  out.weight = dataset.layout.weight;
-  out.levels = dataset.levels.value_or(0);
-  if (dataset.low && dataset.high) out.bounds = {*dataset.low, *dataset.high};
-  out.entropy = dataset.entropy;
-  out.plot_box = dataset.plot_box;
+std::vector<std::string> Columns::to_read(bool with_weight) const {
+  std::vector<std::string> out = names;
+  out.insert(out.end(), condition.begin(), condition.end());
+  if (!label.empty()) out.push_back(label);
+  if (with_weight && !weight.empty()) out.push_back(weight);
   return out;
+}
+
+int64_t Columns::condition_size() const { return static_cast<int64_t>(condition.size()) + classes; }
+
+Batch Columns::to_batch(const at::Tensor& rows, at::ScalarType dtype, const std::string& source,
+                        int64_t first_row, bool with_weight) const {
+  Batch out = given(rows, dtype, source, first_row, with_weight);
+  out.x = rows.narrow(1, 0, static_cast<int64_t>(names.size())).to(dtype).contiguous();
+  return out;
+}
+
+Batch Columns::given(const at::Tensor& rows, at::ScalarType dtype, const std::string& source,
+                     int64_t first_row, bool with_weight) const {
+  const auto width = static_cast<int64_t>(names.size());
+  const auto numbers = static_cast<int64_t>(condition.size());
+  Batch out;
+  out.first_row = first_row;
+  int64_t next = width + numbers;
+  std::vector<at::Tensor> parts;
+  if (numbers > 0) parts.push_back(rows.narrow(1, width, numbers).to(dtype));
+  if (!label.empty()) {
+    const at::Tensor labels = rows.select(1, next++).to(at::kDouble);
+    require_none(labels, not_in_classes(labels, classes), source + ", label '" + label + "'",
+                 first_row, "a class from 0 to " + std::to_string(classes - 1),
+                 "Use the classes that the model was trained with.");
+    parts.push_back(at::one_hot(labels.to(at::kLong), classes).to(dtype));
+  }
+  if (!parts.empty()) out.condition = at::cat(parts, 1);
+  if (with_weight && !weight.empty()) {
+    const at::Tensor weights = rows.select(1, next).to(at::kDouble);
+    require_none(weights, weights < 0, source + ", weight '" + weight + "'", first_row,
+                 "a weight >= 0", "Remove such rows, or train without weights.");
+    out.weight = weights.to(dtype).contiguous();
+  }
+  return out;
+}
+
+int64_t count_classes(const at::Tensor& values, const std::string& source) {
+  const at::Tensor labels = values.to(at::kDouble);
+  constexpr int64_t kMostClasses = 10000;  // one-hot columns of a condition
+  require_none(labels, not_in_classes(labels, kMostClasses), source, 0,
+               "a class number from 0 to " + std::to_string(kMostClasses - 1),
+               "Number the classes 0, 1, ...; use condition for other values.");
+  return labels.max().item<int64_t>() + 1;
 }
 
 }  // namespace contraflow::data

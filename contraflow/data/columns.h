@@ -8,27 +8,47 @@
 #include <vector>
 
 #include "contraflow/core/options.h"
-#include "contraflow/data/dataset.h"
+#include "contraflow/data/source.h"
 
 namespace contraflow::data {
 
-/// What a trained model knows about the columns of its data.
+/// What the columns of data mean, and what is known about the events made of them. A trained model
+/// keeps it, to read other files alike.
 struct Columns {
+  /// Shape of one event; [names.size()] for rows of columns.
   std::vector<int64_t> event_shape = {};
+  /// What the density is over; empty for events of several dimensions.
   std::vector<std::string> names = {};
-  std::vector<std::string> condition = {};
-  std::string label = {};
-  int64_t classes = 0;
-  std::string weight = {};
-  int64_t levels = 0;                             ///< Integers 0 .. levels - 1; 0 = continuous.
-  std::vector<double> bounds = {};                ///< [low, high]; empty = unbounded.
-  std::optional<double> entropy = std::nullopt;   ///< Of the data, in nats, where known.
-  std::optional<double> plot_box = std::nullopt;  ///< Half the side of the square to plot.
+  std::vector<std::string> condition = {};  ///< Given numbers, taken as they are.
+  std::string label = "";           ///< Given class 0 .. classes - 1, one-hot; empty = none.
+  int64_t classes = 0;              ///< Number of classes; 0 = without a label.
+  std::string weight = "";          ///< Importance of the row, >= 0; empty = none.
+  int64_t levels = 0;               ///< Values are integers 0 .. levels - 1; 0 = continuous.
+  std::vector<double> bounds = {};  ///< [low, high] that values cannot leave; empty = unbounded.
+  /// [channels, height, width] of the image whose pixels the event holds in this order; empty = the
+  /// event is no image.
+  std::vector<int64_t> image = {};
+  /// True entropy in nats (given the condition, if any), where it is known: no model's negative
+  /// log-likelihood can be below.
+  std::optional<double> entropy = std::nullopt;
+  /// Half the side of the square to plot a 2-D density on, where it is known.
+  std::optional<double> plot_box = std::nullopt;
 
   /// Numbers in one event.
   int64_t dim() const;
-  int64_t condition_size() const { return static_cast<int64_t>(condition.size()) + classes; }
-  RowLayout layout() const { return {names, condition, label, weight, classes}; }
+  /// Numbers that a model is conditioned on: those of `condition`, then the classes.
+  int64_t condition_size() const;
+  /// The columns to read, in the order that to_batch() takes them in.
+  std::vector<std::string> to_read(bool with_weight = true) const;
+
+  /// Cuts rows [n, to_read().size()] into x, condition and weight of type `dtype`.
+  /// DomainError: a label that is not a known class, a negative weight; `first_row` is the number
+  /// of the first row, for messages and Batch::first_row.
+  Batch to_batch(const at::Tensor& rows, at::ScalarType dtype, const std::string& source,
+                 int64_t first_row = 0, bool with_weight = true) const;
+  /// The same without x.
+  Batch given(const at::Tensor& rows, at::ScalarType dtype, const std::string& source,
+              int64_t first_row = 0, bool with_weight = true) const;
 };
 
 template <class Field>
@@ -41,10 +61,13 @@ void visit(Columns& o, Field&& field) {
   field("weight", o.weight, "Column of row weights.");
   field("levels", o.levels, non_negative(), "Integer levels; 0 = continuous.");
   field("bounds", o.bounds, "[low, high]; empty = unbounded.");
+  field("image", o.image, positive(), "[channels, height, width] of an image; empty = none.");
   field("entropy", o.entropy, "Entropy of the data in nats.");
   field("plot_box", o.plot_box, "Half the side of the square to plot.");
 }
 
-Columns columns_of(const Dataset& dataset);
+/// Number of classes among labels [n]: the largest one plus 1. DomainError unless all are integers
+/// from 0 to 9,999.
+int64_t count_classes(const at::Tensor& labels, const std::string& source);
 
 }  // namespace contraflow::data

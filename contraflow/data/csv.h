@@ -33,7 +33,6 @@ class CsvReader final : public RowReader {
   at::Tensor next(int64_t max_rows) override;
   std::vector<int64_t> event_shape() const override;
   const std::vector<std::string>& columns() const override { return columns_; }
-  int64_t rows_read() const override { return rows_read_; }
   double fraction_read() const override { return scanner_.fraction_read(); }
 
  private:

@@ -38,7 +38,7 @@ std::string_view trim(std::string_view text) {
 
 enum class Parsed { kNumber, kNotANumber, kOverflow };
 
-// Reads a number at the front of [at, end) and moves `at` behind it.
+// Reads a number at the front of [at, end) and moves `at` past it.
 Parsed parse_number(const char*& at, const char* end, double& value) {
   const char* start = at;
   if (end - start > 1 && *start == '+' && start[1] != '-') ++start;  // from_chars takes no plus

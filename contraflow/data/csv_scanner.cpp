@@ -51,8 +51,8 @@ void CsvScanner::skip_byte_order_mark() {
 
 double CsvScanner::fraction_read() const {
   if (total_bytes_ == 0) return 0.0;
-  const uintmax_t behind = consumed_bytes_ - (end_ - after_);
-  return std::min(1.0, static_cast<double>(behind) / static_cast<double>(total_bytes_));
+  const uintmax_t read = consumed_bytes_ - (end_ - after_);
+  return std::min(1.0, static_cast<double>(read) / static_cast<double>(total_bytes_));
 }
 
 bool CsvScanner::next() {
@@ -102,7 +102,7 @@ bool CsvScanner::find_record_end(size_t& scanned) {
   return false;
 }
 
-// Reads more bytes behind the current record; false at the end of the file.
+// Reads more bytes after those of the current record; false at the end of the file.
 bool CsvScanner::fill() {
   if (end_of_file_) return false;
   const size_t kept = end_ - begin_;
@@ -157,7 +157,7 @@ std::vector<std::string> CsvScanner::fields() const {
   }
 }
 
-// Reads one field from `at` on; returns the position of the delimiter behind it, or the end.
+// Reads one field from `at` on; returns the position of the delimiter after it, or the end.
 size_t CsvScanner::read_field(std::string_view text, size_t at, std::string& field) const {
   if (at >= text.size() || text[at] != '"') {
     const size_t stop = std::min(text.find(delimiter_, at), text.size());

@@ -2,112 +2,40 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "contraflow/core/options.h"
-#include "contraflow/data/row_layout.h"
-#include "contraflow/data/rows.h"
+#include "contraflow/data/columns.h"
+#include "contraflow/data/data_options.h"
 #include "contraflow/data/source.h"
 
 namespace contraflow::data {
-
-/// What to fit a density to.
-struct DataOptions {
-  /// A toy density (toy.h), "digits", or the path of a .csv, .tsv, .txt or .npy file.
-  std::string name = "checkerboard";
-  /// Columns that the density is over; empty = all that the next three do not name. Toys have the
-  /// columns x0, x1 and, where they are made of parts, label; the digits pixel_R_C and label. These
-  /// labels can be given, not modelled.
-  std::vector<std::string> columns = {};
-  std::vector<std::string> condition = {};
-  std::string label = "";
-  /// A column of the file, or, with the ending of a file of rows, another file of one column with
-  /// one weight for each row. Finite, >= 0, not all zero (weights.h); empty = every row counts
-  /// alike.
-  std::string weight = "";
-  CsvHeader header = CsvHeader::kAuto;
-  CsvDelimiter delimiter = CsvDelimiter::kAuto;
-  /// Values are integers 0 .. levels - 1, to be dequantized; 0 = continuous. Digits have 17.
-  int64_t levels = 0;
-  /// [low, high] that values cannot leave; empty = unbounded.
-  std::vector<double> bounds = {};
-  /// Sizes in rows take precedence over fractions.
-  double validation_fraction = 0.1;
-  double test_fraction = 0.1;
-  std::optional<int64_t> validation_rows = {};
-  std::optional<int64_t> test_rows = {};
-  /// Split, order of the batches, and toy samples.
-  int64_t seed = 0;
-};
-
-template <class Field>
-void visit(DataOptions& o, Field&& field) {
-  field("name", o.name, non_empty(),
-        "A toy density, 'digits', or a .csv, .tsv, .txt or .npy file.");
-  field("columns", o.columns, "Columns to model, by name or number from 0; empty = all others.");
-  field("condition", o.condition, "Columns of numbers to condition on.");
-  field("label", o.label,
-        "Column of class numbers 0, 1, ... to condition on (one-hot); 'label' of digits and toys.");
-  field("weight", o.weight,
-        "Column of row weights, or a file (.csv, .tsv, .txt, .npy) of one column of them.");
-  field("header", o.header, "Whether a CSV file's first line names the columns.");
-  field("delimiter", o.delimiter, "What separates CSV fields; auto = tab in .tsv, else comma.");
-  field("levels", o.levels, closed_interval(0, 65536),
-        "Values are integers 0 .. levels - 1, dequantized; 0 = continuous.");
-  field("bounds", o.bounds, "[low, high] of bounded values, mapped by a logit; empty = none.");
-  field("validation_fraction", o.validation_fraction, half_open_interval(0, 1),
-        "Part of the rows for validation.");
-  field("test_fraction", o.test_fraction, half_open_interval(0, 1),
-        "Part of the rows for the test.");
-  field("validation_rows", o.validation_rows, non_negative(),
-        "Rows for validation; unset: the fraction (toys 10,000; digits 144).");
-  field("test_rows", o.test_rows, non_negative(),
-        "Rows for the test; unset: the fraction (toys 100,000; digits 360).");
-  field("seed", o.seed, "Seed of the split, of the order of batches and of toy samples.");
-}
-
-/// ConfigError: bounds that are not two numbers in order; levels together with bounds.
-void validate(const DataOptions& options);
 
 /// Data ready to train on.
 struct Dataset {
   std::string name;
   /// Disjoint parts; validation or test is null where its size is 0.
   Splits splits;
-  std::vector<int64_t> event_shape;
-  /// Names of columns and their meaning; columns is empty for events of several dimensions, weight
-  /// where the weights come from a file of their own.
-  RowLayout layout;
-  /// Integer levels; nullopt = continuous.
-  std::optional<int64_t> levels;
-  /// Lower and upper bound of the values; nullopt = unbounded.
-  std::optional<double> low, high;
-  /// True entropy in nats (given the condition, if any), where it is known: no model's negative
-  /// log-likelihood can be below.
-  std::optional<double> entropy;
-  /// Half the side of the square to plot a 2-D density on, where it is known.
-  std::optional<double> plot_box;
+  /// What the columns mean; `weight` is empty where the weights come from a file of their own.
+  Columns columns;
 };
 
 /// Opens what `options` name. Files are read whole; score large files with open_rows().
 ///
-/// Shapes     batches: x [B] + event_shape, condition [B, layout.condition_size()], weight [B].
+/// Shapes     batches: x [B] + columns.event_shape, condition [B, columns.condition_size()],
+///            weight [B].
 /// Types      `dtype` (float32 or float64), CPU.
 /// Splits     toys: an endless training stream, and fixed validation and test sets, from three
 ///            independent streams. Tables: a permutation by seed, cut in three.
 /// Random     a pure function of options.seed.
-/// Throws     ConfigError (unknown name, with the nearest one; options that contradict each other
-/// or
+/// Throws     ConfigError (unknown name, with the nearest one; options that contradict each other or
 ///            the data), IoError, DomainError (missing, infinite or out-of-range values, constant
 ///            columns; weights that are negative, or all zero in a part), ShapeError (fewer than
 ///            two rows; a file of weights that is not one column of as many).
 /// Example    const Dataset data = open_data({.name = "digits", .label = "label"});
 Dataset open_data(const DataOptions& options, at::ScalarType dtype = at::kFloat);
 
-/// Every name that is not a file: the toy densities and "digits".
+/// Every name that is not a path: the toy densities and "digits".
 std::vector<std::string> builtin_data_names();
 
 }  // namespace contraflow::data

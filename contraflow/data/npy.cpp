@@ -25,7 +25,8 @@ std::string_view bytes_of(const at::Tensor& t) {
 
 }  // namespace
 
-NpyReader::NpyReader(const std::filesystem::path& path, const FileOptions& options) : file_(path) {
+NpyReader::NpyReader(const std::filesystem::path& path, const FileOptions& options)
+    : file_(path), type_(options.keep_type ? file_.kept_type() : at::kDouble) {
   if (file_.header().shape.empty()) {
     fail<IoError>("read_npy", file_.name(), "rows, that is shape [N, ...]", "a single value",
                   "Save an array with one row per sample.");
@@ -66,7 +67,7 @@ at::Tensor NpyReader::next(int64_t max_rows) {
                      "Ask for some rows.");
   }
   const int64_t count = std::min(max_rows, file_.rows() - rows_read_);
-  at::Tensor out = file_.read(rows_read_, count);
+  at::Tensor out = file_.read(rows_read_, count, type_);
   if (out.dim() == 1) out = out.unsqueeze(1);
   if (!selected_.empty()) out = out.index_select(1, at::tensor(selected_, at::kLong));
   const at::Tensor bad = at::isfinite(out).logical_not().flatten(1);
@@ -85,11 +86,6 @@ at::Tensor NpyReader::next(int64_t max_rows) {
   return out;
 }
 
-at::Tensor read_npy(const std::filesystem::path& path) {
-  NpyFile file(path);
-  return file.read(0, file.rows());
-}
-
 NpyWriter::NpyWriter(const std::filesystem::path& path, int64_t columns, at::ScalarType dtype)
     : file_(path), columns_(columns), dtype_(dtype) {
   // The number of rows is not known yet: finish() writes the true header over this one.
@@ -106,15 +102,6 @@ void NpyWriter::finish() {
   file_.overwrite_start(
       make_npy_header(descr_of("write_npy", dtype_), {rows_, columns_}, kStreamedHeaderBytes));
   file_.commit();
-}
-
-void write_npy(const std::filesystem::path& path, const at::Tensor& values) {
-  const std::string header =
-      make_npy_header(descr_of("write_npy", values.scalar_type()), values.sizes().vec());
-  AtomicFile file(path);
-  file.write(header);
-  file.write(bytes_of(values.detach().cpu().contiguous()));
-  file.commit();
 }
 
 }  // namespace contraflow::data

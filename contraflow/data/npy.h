@@ -16,11 +16,11 @@ namespace contraflow::data {
 
 /// Rows (first axis) of an array in NumPy's .npy format.
 ///
-/// Shapes     next(): [n] + event_shape(). An array [N] is N rows of one column, [N, C] a table
-/// whose
+/// Shapes     next(): [n] + event_shape(). An array [N] is N rows of one column, [N, C] a table whose
 ///            columns are named column_0, column_1, ...; others are N events of several dimensions.
 /// Types      reads f2 f4 f8, i1 i2 i4 i8, u1 u2 u4 u8 and bool of either byte order, C or Fortran
-///            order, format versions 1.0 to 3.0; gives float64.
+///            order, format versions 1.0 to 3.0; gives float64, or with keep_type what kept_type()
+///            says.
 /// Cost       C order: one read per call. Fortran order: one read per column and call.
 /// Random     none.
 /// Threads    one thread at a time.
@@ -35,18 +35,15 @@ class NpyReader final : public RowReader {
   at::Tensor next(int64_t max_rows) override;
   std::vector<int64_t> event_shape() const override;
   const std::vector<std::string>& columns() const override { return columns_; }
-  int64_t rows_read() const override { return rows_read_; }
   double fraction_read() const override;
 
  private:
   NpyFile file_;
+  at::ScalarType type_;
   std::vector<std::string> columns_;
   std::vector<int64_t> selected_;  // empty = all
   int64_t rows_read_ = 0;
 };
-
-/// A whole .npy file as float64, in the shape it has; values are not checked for being finite.
-at::Tensor read_npy(const std::filesystem::path& path);
 
 /// Writes an .npy file [rows, columns] of f4, f8 or i8, converting rows to `dtype`.
 class NpyWriter final : public RowWriter {
@@ -62,8 +59,5 @@ class NpyWriter final : public RowWriter {
   at::ScalarType dtype_;
   int64_t rows_ = 0;
 };
-
-/// Writes one tensor of float32, float64 or int64, atomically.
-void write_npy(const std::filesystem::path& path, const at::Tensor& values);
 
 }  // namespace contraflow::data

@@ -20,17 +20,19 @@ static_assert(std::endian::native == std::endian::little, "byte swapping below a
 constexpr const char* kReadNpy = "read_npy";
 constexpr const char* kRewrite = "Write the file again with numpy.save().";
 
-// Converts `count` values; returns the position of the first that float64 cannot hold, or -1.
-template <class T>
-int64_t convert(const char* bytes, int64_t count, bool swap, double* out) {
+// Converts `count` values of type T to type Out; returns the position of the first that float64 cannot
+// hold, or -1.
+template <class T, class Out>
+int64_t convert(const char* bytes, int64_t count, bool swap, void* to) {
   constexpr double kExact = 0x1p53;
+  auto* out = static_cast<Out*>(to);
   for (int64_t i = 0; i < count; ++i) {
     std::array<char, sizeof(T)> raw;
     std::memcpy(raw.data(), bytes + i * static_cast<int64_t>(sizeof(T)), sizeof(T));
     if (swap) std::reverse(raw.begin(), raw.end());
     T value;
     std::memcpy(&value, raw.data(), sizeof(T));
-    out[i] = static_cast<double>(value);
+    out[i] = static_cast<Out>(value);
     if constexpr (std::is_integral_v<T> && sizeof(T) == 8) {
       if (out[i] > kExact || out[i] < -kExact) return i;
     }
@@ -38,24 +40,37 @@ int64_t convert(const char* bytes, int64_t count, bool swap, double* out) {
   return -1;
 }
 
-using Converter = int64_t (*)(const char*, int64_t, bool, double*);
+using Converter = int64_t (*)(const char*, int64_t, bool, void*);
 
-Converter converter_for(const NpyHeader& header) {
+// How values of one type are read: as float64, and as a smaller type that holds them.
+struct Reading {
+  Converter wide;
+  Converter kept;
+  at::ScalarType kept_type;
+};
+
+template <class T, class Kept>
+Reading reading() {
+  return {convert<T, double>, convert<T, Kept>, c10::CppTypeToScalarType<Kept>::value};
+}
+
+Reading reading_of(const NpyHeader& header) {
+  const int64_t bytes = header.item_bytes;
   switch (header.kind == 'b' ? 'u' : header.kind) {
     case 'f':
-      return header.item_bytes == 2   ? convert<at::Half>
-             : header.item_bytes == 4 ? convert<float>
-                                      : convert<double>;
+      return bytes == 2   ? reading<at::Half, float>()
+             : bytes == 4 ? reading<float, float>()
+                          : reading<double, double>();
     case 'i':
-      return header.item_bytes == 1   ? convert<int8_t>
-             : header.item_bytes == 2 ? convert<int16_t>
-             : header.item_bytes == 4 ? convert<int32_t>
-                                      : convert<int64_t>;
+      return bytes == 1   ? reading<int8_t, int8_t>()
+             : bytes == 2 ? reading<int16_t, int16_t>()
+             : bytes == 4 ? reading<int32_t, int32_t>()
+                          : reading<int64_t, double>();
     default:
-      return header.item_bytes == 1   ? convert<uint8_t>
-             : header.item_bytes == 2 ? convert<uint16_t>
-             : header.item_bytes == 4 ? convert<uint32_t>
-                                      : convert<uint64_t>;
+      return bytes == 1   ? reading<uint8_t, uint8_t>()
+             : bytes == 2 ? reading<uint16_t, int32_t>()
+             : bytes == 4 ? reading<uint32_t, double>()
+                          : reading<uint64_t, double>();
   }
 }
 
@@ -116,15 +131,21 @@ std::vector<int64_t> NpyFile::event_shape() const {
   return {header_.shape.begin() + 1, header_.shape.end()};
 }
 
-void NpyFile::read_values(int64_t first_value, int64_t count, double* out) const {
+at::ScalarType NpyFile::kept_type() const { return reading_of(header_).kept_type; }
+
+void NpyFile::read_values(int64_t first_value, int64_t count, at::ScalarType type,
+                          void* out) const {
   constexpr int64_t kBlock = int64_t{1} << 17;  // values per read: memory stays within 1 MiB
-  const Converter convert_block = converter_for(header_);
+  const Reading how = reading_of(header_);
+  const Converter convert_block = type == at::kDouble ? how.wide : how.kept;
+  const auto out_bytes = static_cast<int64_t>(c10::elementSize(type));
   std::vector<char> buffer(static_cast<size_t>(std::min(kBlock, count) * header_.item_bytes));
   for (int64_t done = 0; done < count; done += kBlock) {
     const int64_t now = std::min(kBlock, count - done);
     const std::span<char> bytes(buffer.data(), static_cast<size_t>(now * header_.item_bytes));
     file_.read_at(data_offset_ + (first_value + done) * header_.item_bytes, bytes);
-    const int64_t bad = convert_block(bytes.data(), now, header_.big_endian, out + done);
+    const int64_t bad = convert_block(bytes.data(), now, header_.big_endian,
+                                      static_cast<char*>(out) + done * out_bytes);
     if (bad < 0) continue;
     fail<DomainError>(kReadNpy, name_, "integers within 2^53, which float64 holds exactly",
                       "a larger one as value " + std::to_string(first_value + done + bad),
@@ -132,15 +153,15 @@ void NpyFile::read_values(int64_t first_value, int64_t count, double* out) const
   }
 }
 
-at::Tensor NpyFile::read(int64_t first, int64_t count) const {
-  const auto options = at::TensorOptions().dtype(at::kDouble);
+at::Tensor NpyFile::read(int64_t first, int64_t count, at::ScalarType type) const {
+  const auto options = at::TensorOptions().dtype(type);
   std::vector<int64_t> shape{count};
   const std::vector<int64_t> event = event_shape();
   if (!header_.fortran_order || header_.shape.size() < 2) {
     shape.insert(shape.end(), event.begin(), event.end());
     if (header_.shape.empty()) shape.clear();
     at::Tensor out = at::empty(shape, options);
-    read_values(first * event_values_, out.numel(), out.data_ptr<double>());
+    read_values(first * event_values_, out.numel(), type, out.data_ptr());
     return out;
   }
   // Fortran order: the first axis is the fastest, so rows lie in one strip per value of an event,
@@ -148,7 +169,8 @@ at::Tensor NpyFile::read(int64_t first, int64_t count) const {
   shape.insert(shape.begin(), event.rbegin(), event.rend());
   at::Tensor strips = at::empty(shape, options);
   for (int64_t k = 0; k < event_values_; ++k) {
-    read_values(k * rows() + first, count, strips.data_ptr<double>() + k * count);
+    read_values(k * rows() + first, count, type,
+                static_cast<char*>(strips.data_ptr()) + k * count * strips.element_size());
   }
   std::vector<int64_t> reversed(shape.size());
   std::iota(reversed.rbegin(), reversed.rend(), 0);

@@ -15,8 +15,7 @@ namespace contraflow::data {
 /// An open .npy file whose header has been checked against the file's size.
 ///
 /// Threads    const members may run concurrently.
-/// Throws     IoError (cannot be read, not an .npy file, truncated, trailing bytes); DomainError
-/// (an
+/// Throws     IoError (cannot be read, not an .npy file, truncated, trailing bytes); DomainError (an
 ///            integer beyond 2^53).
 /// Example    NpyFile file("a.npy");  const at::Tensor x = file.read(0, file.rows());
 class NpyFile {
@@ -27,16 +26,21 @@ class NpyFile {
   const std::string& name() const { return name_; }
   /// Size of the first axis; 1 for an array without axes.
   int64_t rows() const { return header_.shape.empty() ? 1 : header_.shape[0]; }
-  /// Shape behind the first axis.
+  /// Shape after the first axis.
   std::vector<int64_t> event_shape() const;
 
-  /// Rows first .. first + count - 1 as float64, [count] + event_shape(), contiguous.
-  at::Tensor read(int64_t first, int64_t count) const;
+  /// The smallest type of uint8, int8, int16, int32, float32 and float64 that holds every value of the
+  /// array's type; float64 for integers of 64 bits, and for those of 32 without a sign.
+  at::ScalarType kept_type() const;
+
+  /// Rows first .. first + count - 1, [count] + event_shape(), contiguous, as `type`: float64 or
+  /// kept_type().
+  at::Tensor read(int64_t first, int64_t count, at::ScalarType type = at::kDouble) const;
 
  private:
   std::string read_header();
   void check_size() const;
-  void read_values(int64_t first_value, int64_t count, double* out) const;
+  void read_values(int64_t first_value, int64_t count, at::ScalarType type, void* out) const;
 
   InputFile file_;
   std::string name_;

@@ -37,7 +37,7 @@ class Parser {
     if (!have_descr_ || !have_order_ || !have_shape_) {
       malformed("the keys descr, fortran_order and shape");
     }
-    if (peek() != '\0') malformed("nothing behind the dictionary");
+    if (peek() != '\0') malformed("nothing after the dictionary");
     return header_;
   }
 

@@ -46,11 +46,6 @@ int64_t find_column(const std::vector<std::string>& names, const std::string& wa
                     extension.empty() ? "none of these" : in_quotes(extension), remedy);
 }
 
-bool is_text(const std::filesystem::path& path) {
-  const auto extension = path.extension();
-  return extension == ".csv" || extension == ".tsv" || extension == ".txt";
-}
-
 }  // namespace
 
 std::vector<int64_t> find_columns(const std::vector<std::string>& names,
@@ -72,14 +67,23 @@ std::vector<int64_t> find_columns(const std::vector<std::string>& names,
   return out;
 }
 
+bool is_text_file(const std::filesystem::path& path) {
+  const auto extension = path.extension();
+  return extension == ".csv" || extension == ".tsv" || extension == ".txt";
+}
+
 bool is_row_file(const std::filesystem::path& path) {
-  return path.extension() == ".npy" || is_text(path);
+  return path.extension() == ".npy" || is_text_file(path);
+}
+
+void check_row_file(const std::filesystem::path& path) {
+  if (!is_row_file(path)) fail_extension(path);
 }
 
 std::unique_ptr<RowReader> open_rows(const std::filesystem::path& path,
                                      const FileOptions& options) {
   if (path.extension() == ".npy") return std::make_unique<NpyReader>(path, options);
-  if (is_text(path)) return std::make_unique<CsvReader>(path, options);
+  if (is_text_file(path)) return std::make_unique<CsvReader>(path, options);
   fail_extension(path);
 }
 
@@ -89,7 +93,7 @@ std::unique_ptr<RowWriter> create_rows(const std::filesystem::path& path,
   if (path.extension() == ".npy") {
     return std::make_unique<NpyWriter>(path, static_cast<int64_t>(columns.size()), dtype);
   }
-  if (is_text(path)) return std::make_unique<CsvWriter>(path, columns);
+  if (is_text_file(path)) return std::make_unique<CsvWriter>(path, columns);
   fail_extension(path);
 }
 

@@ -26,6 +26,9 @@ struct FileOptions {
   CsvHeader header = CsvHeader::kAuto;
   /// CSV only. kAuto: a tab in files named *.tsv, else a comma.
   CsvDelimiter delimiter = CsvDelimiter::kAuto;
+  /// Arrays only. Rows come in the array's own type where float64 would hold nothing more: uint8, int8,
+  /// int16, int32 or float32 (narrower ones in the next wider of these). Else all is float64.
+  bool keep_type = false;
   /// CSV only. Longest accepted record; keeps memory bounded on files that are not CSV.
   int64_t max_record_bytes = int64_t{16} << 20;
 };
@@ -33,7 +36,7 @@ struct FileOptions {
 /// Rows of a file from first to last, in memory that does not grow with the file.
 ///
 /// Shapes     next(): [n] + event_shape(); a table has event_shape() = [columns().size()].
-/// Types      float64 on the CPU.
+/// Types      float64, or the type of the file (FileOptions::keep_type), on the CPU.
 /// Threads    one thread at a time.
 /// Throws     IoError (cannot be read, malformed, truncated, no rows); DomainError (a value that is
 ///            missing, not a number or not finite); both name file, line, row and column. Rows and
@@ -48,8 +51,7 @@ class RowReader {
   virtual std::vector<int64_t> event_shape() const = 0;
   /// Names of the columns read; empty for arrays of more than two dimensions.
   virtual const std::vector<std::string>& columns() const = 0;
-  virtual int64_t rows_read() const = 0;
-  /// How much of the file is behind, in [0, 1]; 0 where its size is unknown (a pipe).
+  /// How much of the file has been read, in [0, 1]; 0 where its size is unknown (a pipe).
   virtual double fraction_read() const = 0;
 };
 
@@ -70,6 +72,10 @@ class RowWriter {
 
 /// The name ends like those of files that open_rows() reads.
 bool is_row_file(const std::filesystem::path& path);
+/// Of these, the ones of text: .csv, .tsv, .txt.
+bool is_text_file(const std::filesystem::path& path);
+/// ConfigError unless is_row_file().
+void check_row_file(const std::filesystem::path& path);
 
 /// A reader or a writer chosen by the file's extension: .npy; .csv, .tsv, .txt. ConfigError for
 /// any other. `dtype` is that of an .npy file; text keeps the precision of the rows appended.

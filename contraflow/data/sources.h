@@ -11,16 +11,16 @@
 #include <vector>
 
 #include "contraflow/core/rng.h"
-#include "contraflow/data/row_layout.h"
+#include "contraflow/data/columns.h"
 #include "contraflow/data/source.h"
 #include "contraflow/data/toy.h"
 
 namespace contraflow::data {
 
-/// An endless stream of samples of a toy density: step k of batch size n gives rows kn .. kn + n
-/// - 1. `layout` says which of its columns (toy_columns()) are modelled and which are given.
+/// An endless stream of samples of a toy density: step k of batch size n gives rows kn to
+/// kn + n - 1. `columns` says which of its columns (toy_columns()) are modelled and which are given.
 ///
-/// Shapes     x: [B, layout.columns.size()]; condition: [B, layout.condition_size()] or undefined;
+/// Shapes     x: [B, columns.names.size()]; condition: [B, columns.condition_size()] or undefined;
 ///            no weight.
 /// Types      float32, float64.
 /// Size       endless.
@@ -33,29 +33,32 @@ namespace contraflow::data {
 class ToySource final : public Source {
  public:
   ToySource(std::string_view name, const Rng& rng, at::ScalarType dtype,
-            RowLayout layout = {.columns = {"x0", "x1"}});
+            Columns columns = {.names = {"x0", "x1"}});
 
-  Batch batch(int64_t step, int64_t batch_size) const override;
   std::optional<int64_t> size() const override { return std::nullopt; }
   std::vector<int64_t> event_shape() const override {
-    return {static_cast<int64_t>(layout_.columns.size())};
+    return {static_cast<int64_t>(columns_.names.size())};
   }
-  Batch rows(int64_t begin, int64_t end) const override;
   std::string name() const override { return std::string(density_.name); }
 
  private:
+  Batch do_batch(int64_t step, int64_t batch_size, int64_t begin, int64_t end) const override;
+  Batch do_rows(int64_t begin, int64_t end) const override;
+
   const ToyDensity& density_;
   Rng rng_;
   at::ScalarType dtype_;
-  RowLayout layout_;
-  at::Tensor order_;  // of the columns that the layout reads; undefined = x0 and x1 as they come
+  Columns columns_;
+  at::Tensor order_;  // of the columns that are read; undefined = x0 and x1 as they come
 };
 
 /// Rows in memory.
 ///
 /// Shapes     x: [N, event...], N >= 1.  condition: [N, C] or undefined.  weight: [N] or undefined,
 ///            finite, >= 0 and not all zero.
-/// Types      float32, float64, the same for all.
+/// Types      x stays what it is, uint8, int8, int16, int32, float32 or float64, and each batch is
+///            converted to `dtype`: float32, float64, or unset for that of x (float32 where x holds
+///            integers). condition and weight have `dtype`.
 /// Size       N.
 /// Random     epoch e goes through the rows in the order of a permutation keyed by (rng, e). Steps
 ///            run on over epochs: each epoch has N / batch_size steps, and the rows left over,
@@ -69,16 +72,17 @@ class ToySource final : public Source {
 class TensorSource final : public Source {
  public:
   TensorSource(std::string name, at::Tensor x, at::Tensor condition, at::Tensor weight,
-               const Rng& rng);
+               const Rng& rng, std::optional<at::ScalarType> dtype = std::nullopt);
 
-  Batch batch(int64_t step, int64_t batch_size) const override;
   std::optional<int64_t> size() const override { return x_.size(0); }
   std::vector<int64_t> event_shape() const override { return x_.sizes().slice(1).vec(); }
-  /// Views of the rows, not copies: do not write to them.
-  Batch rows(int64_t begin, int64_t end) const override;
   std::string name() const override { return name_; }
 
  private:
+  Batch do_batch(int64_t step, int64_t batch_size, int64_t begin, int64_t end) const override;
+  // Views of the rows, not copies, where nothing is converted.
+  Batch do_rows(int64_t begin, int64_t end) const override;
+  void check_tensors() const;
   at::Tensor order(int64_t epoch) const;
 
   std::string name_;
@@ -86,6 +90,7 @@ class TensorSource final : public Source {
   at::Tensor condition_;
   at::Tensor weight_;
   Rng rng_;
+  at::ScalarType dtype_;
   // A permutation costs more than a step on large sets, so that of the last epoch asked for stays.
   mutable std::mutex mutex_;
   mutable int64_t cached_epoch_ = -1;

@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <cmath>
+#include <functional>
 
 #include "contraflow/core/error.h"
 #include "contraflow/core/text.h"
@@ -14,22 +14,39 @@ namespace {
 
 constexpr const char* kCheckTable = "check_table";
 
-// Throws for the first value of `bad`, a mask of the table's shape.
-void require_none(const Table& table, const at::Tensor& bad, const std::string& expected,
-                  const char* remedy) {
-  if (!bad.any().item<bool>()) return;
-  const at::Tensor first = bad.nonzero()[0];
-  const int64_t row = first[0].item<int64_t>();
-  const int64_t column = first[1].item<int64_t>();
-  fail<DomainError>(kCheckTable,
-                    table.source + ", row " + std::to_string(row) + ", column " +
-                        std::to_string(column) + " " +
-                        in_quotes(table.columns[static_cast<size_t>(column)]),
-                    expected, c10::str(table.rows[row][column].item<double>()), remedy);
+// Calls `body(rows, first_row)` on the rows in order, as float64, a few thousand at a time.
+void for_chunks(const Table& table, const std::function<void(const at::Tensor&, int64_t)>& body) {
+  constexpr int64_t kValues = int64_t{1} << 18;
+  const int64_t most = std::max<int64_t>(1, kValues / std::max<int64_t>(1, table.rows.size(1)));
+  for (int64_t first = 0; first < table.rows.size(0); first += most) {
+    const int64_t count = std::min(most, table.rows.size(0) - first);
+    body(table.rows.narrow(0, first, count).to(at::kDouble), first);
+  }
+}
+
+// Throws for the first value that `is_bad` marks.
+void require_none(const Table& table, const std::function<at::Tensor(const at::Tensor&)>& is_bad,
+                  const std::string& expected, const char* remedy) {
+  for_chunks(table, [&](const at::Tensor& rows, int64_t first_row) {
+    const at::Tensor bad = is_bad(rows);
+    if (!bad.any().item<bool>()) return;
+    const at::Tensor first = bad.nonzero()[0];
+    const int64_t row = first[0].item<int64_t>();
+    const int64_t column = first[1].item<int64_t>();
+    fail<DomainError>(kCheckTable,
+                      table.source + ", row " + std::to_string(first_row + row) + ", column " +
+                          std::to_string(column) + " " +
+                          in_quotes(table.columns[static_cast<size_t>(column)]),
+                      expected, c10::str(rows[row][column].item<double>()), remedy);
+  });
 }
 
 void check_constant_columns(const Table& table) {
-  const at::Tensor constant = std::get<0>(table.rows.min(0)) == std::get<0>(table.rows.max(0));
+  at::Tensor constant = at::ones({table.rows.size(1)}, at::kBool);
+  const at::Tensor first = table.rows[0].to(at::kDouble);
+  for_chunks(table, [&](const at::Tensor& rows, int64_t /*first_row*/) {
+    constant = constant.logical_and(rows.eq(first).all(0));
+  });
   if (!constant.any().item<bool>()) return;
   std::vector<std::string> names;
   for (int64_t c = 0; c < constant.size(0); ++c) {
@@ -39,20 +56,6 @@ void check_constant_columns(const Table& table) {
       kCheckTable, table.source, "columns that vary, since a constant has no density",
       "one value only in " + shorten(join(names, ", "), 200),
       "Leave them out with columns = [...]; for integers to be dequantized set levels.");
-}
-
-int64_t part_size(const char* name, int64_t count, double fraction, std::optional<int64_t> rows) {
-  if (rows) {
-    if (*rows >= 0) return *rows;
-    fail<ConfigError>("split", std::string(name) + "_rows", ">= 0", std::to_string(*rows),
-                      "Give a number of rows, or leave it out.");
-  }
-  if (!(fraction >= 0.0 && fraction < 1.0)) {
-    fail<ConfigError>("split", std::string(name) + "_fraction", "in [0, 1)",
-                      std::to_string(fraction), "Give the part of the rows, for example 0.1.");
-  }
-  if (fraction == 0.0) return 0;
-  return std::max<int64_t>(1, std::llround(fraction * static_cast<double>(count)));
 }
 
 }  // namespace
@@ -79,36 +82,27 @@ void check_table(const Table& table, const TableRules& rules) {
     fail<ShapeError>(kCheckTable, table.source, "two rows or more", std::to_string(x.size(0)),
                      "A density cannot be fitted to fewer; check that the file is complete.");
   }
-  require_none(table, at::isfinite(x).logical_not(), "a finite value",
-               "Remove or impute such rows; rows and columns count from 0.");
+  require_none(
+      table, [](const at::Tensor& v) { return at::isfinite(v).logical_not(); }, "a finite value",
+      "Remove or impute such rows; rows and columns count from 0.");
   if (rules.levels > 0) {
     const int64_t top = rules.levels - 1;
-    require_none(table, (x != x.round()).logical_or(x < 0).logical_or(x > top),
-                 "an integer from 0 to " + std::to_string(top) +
-                     ", as levels = " + std::to_string(rules.levels) + " says",
-                 "Correct levels, or set it to 0 for continuous values.");
+    require_none(
+        table,
+        [top](const at::Tensor& v) {
+          return (v != v.round()).logical_or(v < 0).logical_or(v > top);
+        },
+        "an integer from 0 to " + std::to_string(top) +
+            ", as levels = " + std::to_string(rules.levels) + " says",
+        "Correct levels, or set it to 0 for continuous values.");
   }
   if (rules.low && rules.high) {
-    require_none(table, (x < *rules.low).logical_or(x > *rules.high),
-                 c10::str("a value within the bounds [", *rules.low, ", ", *rules.high, "]"),
-                 "Widen bounds, or remove such rows.");
+    require_none(
+        table, [&](const at::Tensor& v) { return (v < *rules.low).logical_or(v > *rules.high); },
+        c10::str("a value within the bounds [", *rules.low, ", ", *rules.high, "]"),
+        "Widen bounds, or remove such rows.");
   }
   if (!rules.allow_constant_columns) check_constant_columns(table);
-}
-
-SplitRows split_rows(int64_t count, const SplitSizes& sizes, const Rng& rng) {
-  const int64_t test = part_size("test", count, sizes.test_fraction, sizes.test_rows);
-  const int64_t validation =
-      part_size("validation", count, sizes.validation_fraction, sizes.validation_rows);
-  if (test >= count || validation >= count - test) {
-    fail<ConfigError>("split", "rows",
-                      "more than the " + std::to_string(validation) + " for validation and the " +
-                          std::to_string(test) + " for the test",
-                      std::to_string(count), "Ask for fewer of them, or bring more rows.");
-  }
-  const at::Tensor order = rng.permutation(count);
-  return {order.narrow(0, test + validation, count - test - validation),
-          order.narrow(0, test, validation), order.narrow(0, 0, test)};
 }
 
 }  // namespace contraflow::data

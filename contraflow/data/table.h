@@ -8,7 +8,6 @@
 #include <string>
 #include <vector>
 
-#include "contraflow/core/rng.h"
 #include "contraflow/data/rows.h"
 
 namespace contraflow::data {
@@ -16,7 +15,7 @@ namespace contraflow::data {
 /// Named columns of numbers.
 struct Table {
   std::vector<std::string> columns;
-  at::Tensor rows;     ///< [N, D] float64.
+  at::Tensor rows;     ///< [N, D], of the type that the file has where float64 is not needed.
   std::string source;  ///< The file's name, for messages.
 };
 
@@ -37,25 +36,8 @@ struct TableRules {
 
 /// At least two rows, one column, finite values, and the rules: ShapeError (too small), DomainError
 /// naming the first bad row and column, or all constant columns.
+///
+/// Cost       one pass for each rule, in float64, in chunks: the memory of a few thousand rows.
 void check_table(const Table& table, const TableRules& rules = {});
-
-/// How many rows go where. Rows, where given, take precedence over the fraction. A fraction above 0
-/// is at least one row.
-struct SplitSizes {
-  double validation_fraction = 0.1;
-  double test_fraction = 0.1;
-  std::optional<int64_t> validation_rows = {};
-  std::optional<int64_t> test_rows = {};
-};
-
-/// Row numbers of each part (int64): a random permutation cut in three. Together they are
-/// 0 .. count - 1, each once.
-struct SplitRows {
-  at::Tensor train, validation, test;
-};
-
-/// ConfigError when nothing is left for training. Same rng and sizes give the same parts; the test
-/// rows depend on rng and their own number only.
-SplitRows split_rows(int64_t count, const SplitSizes& sizes, const Rng& rng);
 
 }  // namespace contraflow::data

@@ -271,8 +271,6 @@ const ToyDensity& toy_density(std::string_view name) {
                     did_you_mean(near, "Choose a name of the list."));
 }
 
-std::optional<double> toy_entropy(std::string_view name) { return toy_density(name).entropy; }
-
 std::vector<std::string> toy_columns(const ToyDensity& density) {
   if (density.labels > 1) return {"x0", "x1", "label"};
   return {"x0", "x1"};

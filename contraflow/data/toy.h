@@ -50,8 +50,6 @@ std::span<const ToyDensity> toy_densities();
 const ToyDensity* find_toy(std::string_view name);
 /// The density called `name`; ConfigError with the nearest name when there is none.
 const ToyDensity& toy_density(std::string_view name);
-/// Entropy in nats of the density called `name`; ConfigError as above.
-std::optional<double> toy_entropy(std::string_view name);
 
 /// Rows rng.first_row() .. + count - 1 of the density's stream.
 ///

@@ -33,20 +33,20 @@ std::vector<std::string> all_but_weight(const FileFeedOptions& a,
 }
 
 /// What the rows of the input must have: no condition where one is given for all of them.
-data::RowLayout input_layout(const FileFeedOptions& a, const data::Columns& columns) {
-  data::RowLayout layout = columns.layout();
-  layout.weight = a.weight;
+data::Columns input_columns(const FileFeedOptions& a, const data::Columns& columns) {
+  data::Columns out = columns;
+  out.weight = a.weight;
   if (a.without_condition) {
-    layout.condition.clear();
-    layout.label.clear();
-    layout.classes = 0;
+    out.condition.clear();
+    out.label.clear();
+    out.classes = 0;
   }
-  return layout;
+  return out;
 }
 
-/// Columns of the input that are those of `layout`, in its order.
-std::vector<std::string> model_columns(const FileFeedOptions& a, const data::RowLayout& layout) {
-  const std::vector<std::string> wanted = layout.to_read(/*with_weight=*/false);
+/// Columns of the input that are those of `columns`, in its order.
+std::vector<std::string> model_columns(const FileFeedOptions& a, const data::Columns& columns) {
+  const std::vector<std::string> wanted = columns.to_read(/*with_weight=*/false);
   std::vector<std::string> found = a.columns;
   if (found.empty()) {
     const auto reader = data::open_rows(a.file, a.format);
@@ -65,13 +65,13 @@ std::vector<std::string> model_columns(const FileFeedOptions& a, const data::Row
 }  // namespace
 
 RowFeed file_feed(const FileFeedOptions& a, const data::Columns& columns) {
-  const data::RowLayout layout = input_layout(a, columns);
+  const data::Columns own = input_columns(a, columns);
   data::FileOptions options = a.format;
-  options.columns = model_columns(a, layout);
+  options.columns = model_columns(a, own);
   if (!a.weight.empty()) options.columns.push_back(a.weight);
   const std::shared_ptr<data::RowReader> reader = data::open_rows(a.file, options);
-  const auto next = [reader, layout, name = a.file](int64_t first_row, int64_t most) {
-    return layout.to_batch(reader->next(most), at::kDouble, name, first_row);
+  const auto next = [reader, own, name = a.file](int64_t first_row, int64_t most) {
+    return own.to_batch(reader->next(most), at::kDouble, name, first_row);
   };
   return {a.file, next, [reader](int64_t) { return reader->fraction_read(); }};
 }

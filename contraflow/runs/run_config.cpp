@@ -27,9 +27,9 @@ void check_objective(const RunConfig& config) {
 }
 
 void check_dataset(const data::Dataset& dataset, const TrainingOptions& training) {
-  if (dataset.event_shape.size() != 1) {
+  if (dataset.columns.event_shape.size() != 1) {
     fail<ConfigError>("train", dataset.name, "rows of columns",
-                      c10::str("events of shape ", at::IntArrayRef(dataset.event_shape)),
+                      c10::str("events of shape ", at::IntArrayRef(dataset.columns.event_shape)),
                       "Flatten each event to one row.");
   }
   const bool needs_rows = training.objective == ObjectiveKind::kMaxLikelihood;
@@ -85,7 +85,7 @@ PreparedRun prepare_run(RunConfig config) {
   PreparedRun run;
   run.dataset = data::open_data(config.data, scalar_type(config.training.dtype));
   check_dataset(run.dataset, config.training);
-  run.columns = data::columns_of(run.dataset);
+  run.columns = run.dataset.columns;
   const ColumnKind kind{.levels = run.columns.levels, .bounds = run.columns.bounds};
   run.spec = resolve_flow_spec(
       model_spec(config.model, run.columns.dim(), run.columns.condition_size(), kind), "model");

@@ -41,7 +41,6 @@ TEST_F(Csv, HeaderIsRecognised) {
   CsvReader reader = open("a,b\n1,2\n3,4\n");
   EXPECT_THAT(reader.columns(), ElementsAre("a", "b"));
   EXPECT_TRUE(read_all(reader).equal(matrix({1, 2, 3, 4}, 2)));
-  EXPECT_EQ(reader.rows_read(), 2);
 }
 
 TEST_F(Csv, RowsWithoutAHeaderAreData) {

@@ -13,6 +13,7 @@
 #include "contraflow/data/npy.h"
 #include "contraflow/data/toy.h"
 #include "tests/data/expect_error.h"
+#include "tests/support/npy.h"
 #include "tests/support/temp_folder.h"
 
 namespace contraflow::data {
@@ -21,6 +22,7 @@ namespace {
 using contraflow::testing::expect_error;
 using contraflow::testing::TempFolder;
 using contraflow::testing::write_bytes;
+using contraflow::testing::write_npy;
 using ::testing::ElementsAre;
 using ::testing::SizeIs;
 
@@ -56,11 +58,11 @@ TEST(Dataset, ToysAreAStreamAndTwoFixedSets) {
   EXPECT_EQ(data.splits.train->size(), std::nullopt);
   EXPECT_EQ(data.splits.validation->size(), 10'000);
   EXPECT_EQ(data.splits.test->size(), 100'000);
-  EXPECT_THAT(data.event_shape, ElementsAre(2));
-  EXPECT_THAT(data.layout.columns, SizeIs(2));
-  EXPECT_DOUBLE_EQ(data.entropy.value(), std::log(32.0));
-  EXPECT_EQ(data.plot_box, 4.0);
-  EXPECT_EQ(data.levels, std::nullopt);
+  EXPECT_THAT(data.columns.event_shape, ElementsAre(2));
+  EXPECT_THAT(data.columns.names, SizeIs(2));
+  EXPECT_DOUBLE_EQ(data.columns.entropy.value(), std::log(32.0));
+  EXPECT_EQ(data.columns.plot_box, 4.0);
+  EXPECT_EQ(data.columns.levels, 0);
   EXPECT_EQ(data.splits.train->batch(0, 5).x.scalar_type(), at::kFloat);
   EXPECT_EQ(open_data({.name = "moons"}, at::kDouble).splits.test->rows(0, 1).x.scalar_type(),
             at::kDouble);
@@ -68,9 +70,9 @@ TEST(Dataset, ToysAreAStreamAndTwoFixedSets) {
 
 TEST(Dataset, ToysMayBeConditionedOnTheirLabel) {
   const Dataset data = open_data({.name = "8gaussians", .label = "label", .test_rows = 300});
-  EXPECT_THAT(data.layout.columns, ElementsAre("x0", "x1"));
-  EXPECT_EQ(data.layout.condition_size(), 8);
-  EXPECT_EQ(data.entropy, toy_density("8gaussians").entropy_given_label);
+  EXPECT_THAT(data.columns.names, ElementsAre("x0", "x1"));
+  EXPECT_EQ(data.columns.condition_size(), 8);
+  EXPECT_EQ(data.columns.entropy, toy_density("8gaussians").entropy_given_label);
   const Dataset plain = open_data({.name = "8gaussians", .test_rows = 300});
   for (const SourcePtr& source : {data.splits.train, data.splits.validation, data.splits.test}) {
     const Batch batch = source->rows(0, 300);
@@ -84,13 +86,13 @@ TEST(Dataset, ToysMayBeConditionedOnTheirLabel) {
 
 TEST(Dataset, ToysMayBeConditionedOnAColumn) {
   const Dataset data = open_data({.name = "checkerboard", .condition = {"x0"}});
-  EXPECT_THAT(data.event_shape, ElementsAre(1));
-  EXPECT_THAT(data.layout.columns, ElementsAre("x1"));
-  EXPECT_EQ(data.entropy, std::nullopt);
+  EXPECT_THAT(data.columns.event_shape, ElementsAre(1));
+  EXPECT_THAT(data.columns.names, ElementsAre("x1"));
+  EXPECT_EQ(data.columns.entropy, std::nullopt);
   const Batch batch = data.splits.train->batch(3, 50);
   const at::Tensor both = open_data({.name = "checkerboard"}).splits.train->batch(3, 50).x;
   EXPECT_TRUE(at::cat({batch.condition, batch.x}, 1).equal(both));
-  EXPECT_THAT(open_data({.name = "moons", .columns = {"x1"}}).event_shape, ElementsAre(1));
+  EXPECT_THAT(open_data({.name = "moons", .columns = {"x1"}}).columns.event_shape, ElementsAre(1));
 }
 
 TEST(Dataset, ToyPartsComeFromDifferentStreams) {
@@ -118,8 +120,8 @@ TEST(Dataset, DigitsAreSplitAndKnowTheirLevels) {
   EXPECT_EQ(data.splits.train->size(), 1293);
   EXPECT_EQ(data.splits.validation->size(), 144);
   EXPECT_EQ(data.splits.test->size(), 360);
-  EXPECT_EQ(data.levels, 17);
-  EXPECT_THAT(data.event_shape, ElementsAre(64));
+  EXPECT_EQ(data.columns.levels, 17);
+  EXPECT_THAT(data.columns.event_shape, ElementsAre(64));
   EXPECT_FALSE(data.splits.train->batch(0, 2).condition.defined());
   // Complete and disjoint: the images are distinct, and each is in one part.
   const auto key = [](const at::Tensor& x) {
@@ -130,7 +132,7 @@ TEST(Dataset, DigitsAreSplitAndKnowTheirLevels) {
 
 TEST(Dataset, DigitsMayBeConditionedOnTheirLabel) {
   const Dataset data = open_data({.name = "digits", .label = "label"});
-  EXPECT_EQ(data.layout.classes, 10);
+  EXPECT_EQ(data.columns.classes, 10);
   const Batch batch = data.splits.train->batch(0, 100);
   EXPECT_EQ(batch.condition.sizes(), at::IntArrayRef({100, 10}));
   EXPECT_TRUE(batch.condition.sum(1).equal(at::ones({100})));
@@ -142,9 +144,9 @@ TEST_F(DatasetFile, ColumnsGetTheirMeaning) {
   o.label = "k";
   o.weight = "-1";
   const Dataset data = open_data(o, at::kDouble);
-  EXPECT_THAT(data.layout.columns, ElementsAre("x", "y"));
-  EXPECT_THAT(data.layout.to_read(), ElementsAre("x", "y", "id", "k", "w"));
-  EXPECT_EQ(data.layout.classes, 3);
+  EXPECT_THAT(data.columns.names, ElementsAre("x", "y"));
+  EXPECT_THAT(data.columns.to_read(), ElementsAre("x", "y", "id", "k", "w"));
+  EXPECT_EQ(data.columns.classes, 3);
   EXPECT_EQ(data.splits.train->size(), 80);
   const Batch batch = data.splits.train->rows(0, 80);
   const at::Tensor id = batch.condition.select(1, 0);
@@ -170,23 +172,69 @@ TEST_F(DatasetFile, PartsAreDisjointAndComplete) {
 TEST_F(DatasetFile, ArraysAreRead) {
   write_npy(folder_ / "images.npy", at::arange(480, at::kDouble).reshape({20, 1, 4, 6}));
   const Dataset images = open_data({.name = (folder_ / "images.npy").string()});
-  EXPECT_THAT(images.event_shape, ElementsAre(1, 4, 6));
+  EXPECT_THAT(images.columns.event_shape, ElementsAre(1, 4, 6));
   EXPECT_EQ(images.splits.train->batch(0, 3).x.sizes(), at::IntArrayRef({3, 1, 4, 6}));
   write_npy(folder_ / "table.npy", at::arange(60, at::kDouble).reshape({20, 3}));
   const Dataset table =
       open_data({.name = (folder_ / "table.npy").string(), .columns = {"2", "0"}});
-  EXPECT_THAT(table.layout.columns, ElementsAre("column_2", "column_0"));
+  EXPECT_THAT(table.columns.names, ElementsAre("column_2", "column_0"));
+}
+
+TEST_F(DatasetFile, PixelsOfAnArrayAreThoseOfItsWideForm) {
+  const at::Tensor pixels = at::arange(480).remainder(7).reshape({20, 1, 4, 6});
+  write_npy(folder_ / "bytes.npy", pixels.to(at::kByte));
+  write_npy(folder_ / "doubles.npy", pixels.to(at::kDouble));
+  for (const auto dtype : {at::kFloat, at::kDouble}) {
+    const Dataset bytes = open_data({.name = (folder_ / "bytes.npy").string(), .levels = 7}, dtype);
+    const Dataset wide =
+        open_data({.name = (folder_ / "doubles.npy").string(), .levels = 7}, dtype);
+    EXPECT_TRUE(together(bytes.splits).equal(together(wide.splits)));
+    EXPECT_TRUE(bytes.splits.train->batch(2, 5).x.equal(wide.splits.train->batch(2, 5).x));
+    EXPECT_EQ(bytes.splits.train->batch(2, 5).x.scalar_type(), dtype);
+    EXPECT_THAT(bytes.columns.image, ElementsAre(1, 4, 6));
+  }
+  // Labels and conditions of a small type must not wrap around.
+  at::Tensor table = at::arange(80).reshape({20, 4}).remainder(5);
+  table.select(1, 2).copy_(at::arange(20) * 10);
+  write_npy(folder_ / "small.npy", table.to(at::kByte));
+  write_npy(folder_ / "large.npy", table.to(at::kDouble));
+  const auto open = [&](const char* name) {
+    return open_data({.name = (folder_ / name).string(), .condition = {"0"}, .label = "2"});
+  };
+  const Batch small = open("small.npy").splits.train->batch(0, 9);
+  const Batch large = open("large.npy").splits.train->batch(0, 9);
+  EXPECT_EQ(small.condition.size(1), 1 + 191);
+  EXPECT_TRUE(small.condition.equal(large.condition));
+  EXPECT_TRUE(small.x.equal(large.x));
+}
+
+TEST_F(DatasetFile, RowsMayBeImages) {
+  std::string text;
+  for (int i = 0; i < 20; ++i) text += std::to_string(i) + ",1,2," + std::to_string(-i) + "\n";
+  DataOptions o = options(text);
+  o.levels = 0;
+  o.columns = {"0", "3"};
+  EXPECT_THAT(open_data(o).columns.image, SizeIs(0));
+  o.image = {2, 1};
+  EXPECT_THAT(open_data(o).columns.image, ElementsAre(1, 2, 1));
+  o.image = {2, 2};
+  expect_error<ConfigError>([&] { open_data(o); }, {"image", "2 pixels", "[2, 2]"});
+  o.image = {4};
+  expect_error<ConfigError>([&] { open_data(o); }, {"[height, width]", "[4]"});
+  EXPECT_THAT(open_data({.name = "digits"}).columns.image, ElementsAre(1, 8, 8));
+  EXPECT_THAT(open_data({.name = "digits", .columns = {"pixel_1_1", "pixel_2_2"}}).columns.image,
+              SizeIs(0));
 }
 
 TEST_F(DatasetFile, LevelsAndBoundsAreCheckedAndKept) {
   DataOptions o = options("0,1\n3,2\n1,1\n2,0\n");
   o.levels = 4;
-  EXPECT_EQ(open_data(o).levels, 4);
+  EXPECT_EQ(open_data(o).columns.levels, 4);
   o.levels = 3;
   expect_error<DomainError>([&] { open_data(o); }, {"row 1, column 0", "0 to 2"});
   o.levels = 0;
   o.bounds = {0.0, 3.0};
-  EXPECT_EQ(open_data(o).high, 3.0);
+  EXPECT_THAT(open_data(o).columns.bounds, ElementsAre(0.0, 3.0));
   o.bounds = {0.0, 2.5};
   expect_error<DomainError>([&] { open_data(o); }, {"row 1, column 0", "[0, 2.5]"});
 }

@@ -8,6 +8,7 @@
 #include "contraflow/data/npy.h"
 #include "tests/data/expect_error.h"
 #include "tests/data/golden_npy.h"
+#include "tests/support/npy.h"
 #include "tests/support/temp_folder.h"
 
 namespace contraflow::data {
@@ -15,8 +16,10 @@ namespace {
 
 using contraflow::testing::expect_error;
 using contraflow::testing::read_bytes;
+using contraflow::testing::read_npy;
 using contraflow::testing::TempFolder;
 using contraflow::testing::write_bytes;
+using contraflow::testing::write_npy;
 using Parts = std::vector<std::string>;
 
 // A version 1.0 file with any text for a header.
@@ -116,7 +119,7 @@ TEST_F(NpyErrors, HeadersThatAreNotTheDictionary) {
       "{",
       "[1, 2]",
       good.substr(0, good.size() - 2),                                            // no brace
-      good + "x",                                                                 // more behind it
+      good + "x",                                                                 // more after it
       "{'descr': '<f8', 'fortran_order': False, }",                               // no shape
       "{'descr': '<f8', 'descr': '<f8', 'fortran_order': False, 'shape': (1,)}",  // twice
       "{'descr': '<f8', 'fortran_order': False, 'shape': (1,), 'extra': 1}",
@@ -168,7 +171,7 @@ TEST_F(NpyErrors, ColumnsThatAreNotThere) {
 TEST_F(NpyErrors, FilesThatCannotBeOpened) {
   expect_error<IoError>([&] { read_npy(folder_ / "none.npy"); }, {"none.npy"});
   expect_error<IoError>([&] { read_npy(folder_.path()); }, {folder_.path().string()});
-  expect_error<DtypeError>([&] { write_npy(path_, at::ones({2}, at::kInt)); }, {"Int"});
+  expect_error<DtypeError>([&] { NpyWriter(path_, 2, at::kInt); }, {"Int"});
   expect_error<ShapeError>([&] { NpyWriter(path_, 2, at::kFloat).append(at::ones({3})); },
                            {"[n, 2]"});
   EXPECT_EQ(folder_.count(), 0);

@@ -5,16 +5,20 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <set>
 #include <string>
 
 #include "tests/data/golden_npy.h"
+#include "tests/support/npy.h"
 #include "tests/support/temp_folder.h"
 
 namespace contraflow::data {
 namespace {
 
 using contraflow::testing::read_bytes;
+using contraflow::testing::read_npy;
 using contraflow::testing::TempFolder;
+using contraflow::testing::write_npy;
 using ::testing::ElementsAre;
 using ::testing::SizeIs;
 
@@ -118,6 +122,26 @@ TEST(Npy, WrittenFilesAreNumpysOwn) {
   EXPECT_EQ(read_bytes(folder / "vector.npy"), read_bytes(golden_npy("vector.npy")));
   write_npy(folder / "events.npy", events().transpose(1, 2).contiguous().transpose(1, 2));
   EXPECT_EQ(read_bytes(folder / "events.npy"), read_bytes(golden_npy("events_c.npy")));
+}
+
+TEST(Npy, KeptTypesHoldTheSameValues) {
+  std::set<at::ScalarType> types;
+  for (const auto& entry : std::filesystem::directory_iterator(golden_npy(""))) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with("good_") && !name.starts_with("events_")) continue;
+    const NpyFile file(entry.path());
+    const at::Tensor kept = file.read(0, file.rows(), file.kept_type());
+    EXPECT_EQ(kept.scalar_type(), file.kept_type());
+    EXPECT_LE(kept.element_size(), 8);
+    EXPECT_TRUE(kept.to(at::kDouble).equal(read_npy(entry.path()))) << name;
+    NpyReader reader(entry.path(), {.keep_type = true});
+    EXPECT_TRUE(in_chunks(reader, 2).equal(kept)) << name;
+    types.insert(kept.scalar_type());
+  }
+  EXPECT_EQ(types, (std::set<at::ScalarType>{at::kByte, at::kChar, at::kShort, at::kInt, at::kFloat,
+                                             at::kDouble}));
+  EXPECT_EQ(NpyFile(golden_npy("bool.npy")).kept_type(), at::kByte);
+  EXPECT_EQ(NpyFile(golden_npy("half_special.npy")).kept_type(), at::kFloat);
 }
 
 TEST(Npy, ReadersAndWritersAreChosenByExtension) {

@@ -24,7 +24,7 @@ TensorSource numbered(int64_t rows, uint64_t seed = 1) {
 at::Tensor sorted(const at::Tensor& x) { return std::get<0>(x.flatten().sort()); }
 
 TEST(ToySource, ColumnsMayBeGiven) {
-  const RowLayout layout{.columns = {"x1"}, .condition = {"x0"}, .label = "label", .classes = 2};
+  const Columns layout{.names = {"x1"}, .condition = {"x0"}, .label = "label", .classes = 2};
   const ToySource source("moons", Rng(3), at::kFloat, layout);
   const at::Tensor rows = sample_toy_rows(toy_density("moons"), Rng(3), 100, at::kFloat);
   EXPECT_EQ(source.event_shape(), std::vector<int64_t>{1});
@@ -37,7 +37,7 @@ TEST(ToySource, ColumnsMayBeGiven) {
         batch.condition.narrow(1, 1, 2).argmax(1).equal(expected.select(1, 2).to(at::kLong)));
   }
   expect_error<ConfigError>(
-      [] { ToySource("swissroll", Rng(3), at::kFloat, {.columns = {"x0"}, .label = "label"}); },
+      [] { ToySource("swissroll", Rng(3), at::kFloat, {.names = {"x0"}, .label = "label"}); },
       {"'label'"});
 }
 
@@ -143,6 +143,48 @@ TEST(TensorSource, EventsMayHaveSeveralDimensions) {
   EXPECT_THAT(source.event_shape(), ElementsAre(1, 4, 4));
   EXPECT_EQ(source.batch(0, 2).x.sizes(), at::IntArrayRef({2, 1, 4, 4}));
   EXPECT_FALSE(source.batch(0, 2).condition.defined());
+}
+
+TEST(TensorSource, PixelsStayBytesAndAreConvertedInBatches) {
+  const at::Tensor pixels = at::arange(240).remainder(256).to(at::kByte).reshape({10, 1, 4, 6});
+  const TensorSource bytes("images", pixels, {}, {}, Rng(1));
+  const TensorSource wide("images", pixels.to(at::kDouble), {}, {}, Rng(1), at::kFloat);
+  EXPECT_EQ(bytes.batch(0, 4).x.scalar_type(), at::kFloat);
+  for (int64_t step = 0; step < 5; ++step) {
+    EXPECT_TRUE(bytes.batch(step, 4).x.equal(wide.batch(step, 4).x)) << step;
+  }
+  EXPECT_TRUE(bytes.rows(2, 9).x.equal(pixels.narrow(0, 2, 7).to(at::kFloat)));
+  const TensorSource doubles("images", pixels, {}, {}, Rng(1), at::kDouble);
+  EXPECT_EQ(doubles.rows(0, 1).x.scalar_type(), at::kDouble);
+  expect_error<DtypeError>([&] { TensorSource("t", pixels, {}, {}, Rng(1), at::kByte); },
+                           {"dtype"});
+  expect_error<DtypeError>(
+      [&] {
+        TensorSource("t", pixels, at::ones({10, 2}, at::kDouble), {}, Rng(1));
+      },
+      {"condition"});
+}
+
+TEST(Sources, PartsOfABatchAreItsRows) {
+  const TensorSource tensor = numbered(23);
+  const ToySource toy("moons", Rng(3), at::kDouble);
+  for (const Source* source :
+       {static_cast<const Source*>(&tensor), static_cast<const Source*>(&toy)}) {
+    for (const int64_t step : {0, 1, 7}) {
+      const Batch whole = source->batch(step, 10);
+      const Batch part = source->batch(step, 10, 3, 8);
+      EXPECT_TRUE(part.x.equal(whole.x.narrow(0, 3, 5))) << source->name();
+      EXPECT_EQ(part.first_row, step * 10 + 3);
+      if (!whole.weight.defined()) continue;
+      EXPECT_TRUE(part.weight.equal(whole.weight.narrow(0, 3, 5)));
+      EXPECT_TRUE(part.condition.equal(whole.condition.narrow(0, 3, 5)));
+    }
+    EXPECT_EQ(source->batch(0, 10, 4, 4).x.size(0), 0);
+    expect_error<ShapeError>([&] { source->batch(0, 10, 5, 11); }, {"<= 10", "5 .. 11"});
+  }
+  EXPECT_EQ(tensor.batch_rows(100), 23);
+  EXPECT_EQ(toy.batch_rows(100), 100);
+  expect_error<ShapeError>([&] { tensor.batch(0, 100, 0, 24); }, {"<= 23"});
 }
 
 TEST(Sources, ErrorsNameWhatIsWrong) {

@@ -42,7 +42,7 @@ TEST(EnergySamples, HaveTheDensityOfTheEnergy) {
     EXPECT_LT(deviate(kind, x), 4.5) << name;
     EXPECT_GT(deviate(kind, x * 1.02), 9.0) << name << ": 2 % off must show";
     const at::Tensor loss = energy(kind, x) + log_normaliser(kind);
-    EXPECT_NEAR(loss.mean().item<double>(), data::toy_entropy(name).value(),
+    EXPECT_NEAR(loss.mean().item<double>(), data::toy_density(name).entropy.value(),
                 4.5 * loss.std().item<double>() / std::sqrt(kRows))
         << name;
     const double box = data::toy_density(name).box;

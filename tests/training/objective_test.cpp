@@ -118,22 +118,23 @@ TEST(MaxLikelihood, MembersThatLookAtRowsSeeThemByWeight) {
 class Stream final : public data::Source {
  public:
   explicit Stream(double weight) : weight_(weight) {}
-  data::Batch batch(int64_t step, int64_t size) const override {
-    data::Batch out = rows(0, size);
+  std::optional<int64_t> size() const override { return std::nullopt; }
+  std::vector<int64_t> event_shape() const override { return {2}; }
+  std::string name() const override { return "stream"; }
+
+ private:
+  data::Batch do_batch(int64_t step, int64_t /*size*/, int64_t begin, int64_t end) const override {
+    data::Batch out = do_rows(begin, end);
     if (step > 0) out.weight = out.weight * 0.0 + weight_;
     return out;
   }
-  std::optional<int64_t> size() const override { return std::nullopt; }
-  std::vector<int64_t> event_shape() const override { return {2}; }
-  data::Batch rows(int64_t begin, int64_t end) const override {
+  data::Batch do_rows(int64_t begin, int64_t end) const override {
     return {Rng(1).rows_from(begin).normal({end - begin, 2}, at::kDouble),
             {},
             at::ones({end - begin}, at::kDouble),
             begin};
   }
-  std::string name() const override { return "stream"; }
 
- private:
   double weight_;
 };
 

@@ -1,4 +1,4 @@
-#include "contraflow/data/row_layout.h"
+#include "contraflow/data/columns.h"
 
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
@@ -13,12 +13,12 @@ namespace {
 using contraflow::testing::expect_error;
 using ::testing::ElementsAre;
 
-const RowLayout kFull{
-    .columns = {"x", "y"}, .condition = {"t"}, .label = "k", .weight = "w", .classes = 3};
+const Columns kFull{
+    .names = {"x", "y"}, .condition = {"t"}, .label = "k", .classes = 3, .weight = "w"};
 
 at::Tensor row(std::vector<double> values) { return at::tensor(values, at::kDouble).unsqueeze(0); }
 
-TEST(RowLayout, CutsRowsIntoTheirParts) {
+TEST(Columns, CutsRowsIntoTheirParts) {
   EXPECT_THAT(kFull.to_read(), ElementsAre("x", "y", "t", "k", "w"));
   EXPECT_EQ(kFull.condition_size(), 4);
   const Batch batch = kFull.to_batch(at::cat({row({1, 2, 0.5, 2, 3}), row({4, 5, -1, 0, 0})}),
@@ -30,8 +30,8 @@ TEST(RowLayout, CutsRowsIntoTheirParts) {
   EXPECT_EQ(batch.first_row, 70);
 }
 
-TEST(RowLayout, PartsMayBeAbsent) {
-  const RowLayout plain{.columns = {"x", "y"}};
+TEST(Columns, PartsMayBeAbsent) {
+  const Columns plain{.names = {"x", "y"}};
   const Batch batch = plain.to_batch(row({1, 2}), at::kDouble, "t.csv");
   EXPECT_EQ(batch.x.sizes(), at::IntArrayRef({1, 2}));
   EXPECT_FALSE(batch.condition.defined());
@@ -41,7 +41,7 @@ TEST(RowLayout, PartsMayBeAbsent) {
   EXPECT_FALSE(kFull.to_batch(row({1, 2, 3, 1}), at::kFloat, "t", 0, false).weight.defined());
 }
 
-TEST(RowLayout, ValuesOutOfRange) {
+TEST(Columns, ValuesOutOfRange) {
   for (const double label : {3.0, -1.0, 0.5}) {
     expect_error<DomainError>(
         [&] {
@@ -56,7 +56,7 @@ TEST(RowLayout, ValuesOutOfRange) {
       {"t.csv, weight 'w', row 0", "-0.5"});
 }
 
-TEST(RowLayout, ClassesAreCounted) {
+TEST(Columns, ClassesAreCounted) {
   EXPECT_EQ(count_classes(at::tensor({0., 4., 2.}, at::kDouble), "t"), 5);
   expect_error<DomainError>(
       [] {

@@ -1,0 +1,102 @@
+#include "contraflow/data/data_registry.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <system_error>
+
+#include "contraflow/core/error.h"
+#include "contraflow/core/text.h"
+#include "contraflow/data/data_entries.h"
+#include "contraflow/data/message.h"
+
+namespace contraflow::data {
+namespace {
+
+std::vector<DataEntry> make_registry() {
+  std::vector<DataEntry> out = detail::toy_entries();
+  out.push_back(detail::digits_entry());
+  out.push_back(detail::csv_entry());
+  out.push_back(detail::npy_entry());
+  return out;
+}
+
+// Neither built in nor an existing file.
+[[noreturn]] void fail_unknown(const std::string& name) {
+  namespace fs = std::filesystem;
+  const fs::path path(name);
+  std::error_code error;
+  if (path.has_extension() || path.has_parent_path()) {
+    std::vector<std::string> siblings;
+    const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+    for (const auto& entry : fs::directory_iterator(folder, error)) {
+      siblings.push_back(entry.path().filename().string());
+    }
+    auto near = nearest_match(path.filename().string(), siblings);
+    if (near) near = (path.parent_path() / *near).string();
+    fail<IoError>("data", "name", "a file", in_quotes(name, 200) + ", which does not exist",
+                  did_you_mean(near, "Check the path; relative ones count from " +
+                                         fs::current_path(error).string() + "."));
+  }
+  const std::vector<std::string> names = builtin_data_names();
+  const auto near = nearest_match(name, names);
+  fail<ConfigError>("data", "name", "one of " + join(names, ", ") + ", or the path of a file",
+                    in_quotes(name),
+                    did_you_mean(near, "Choose a name of the list, or a .csv or .npy file."));
+}
+
+bool is_common(const std::string& key) {
+  static const std::vector<std::string> keys{
+      "name", "validation_fraction", "test_fraction", "validation_rows", "test_rows", "seed"};
+  return std::find(keys.begin(), keys.end(), key) != keys.end();
+}
+
+// Keys that the entry does not take have their defaults.
+void check_taken(const DataEntry& entry, const DataOptions& options) {
+  const nlohmann::ordered_json given = options_to_json(options);
+  const nlohmann::ordered_json defaults = options_to_json(DataOptions{});
+  for (const auto& [key, value] : given.items()) {
+    const bool takes =
+        std::find(entry.options.begin(), entry.options.end(), key) != entry.options.end();
+    if (takes || is_common(key) || value == defaults[key]) continue;
+    fail<ConfigError>("data", key, "nothing, for the " + entry.kind + " " + in_quotes(options.name),
+                      shorten(value.dump()),
+                      "Remove it; what can be chosen is " + join(entry.options, ", ") + ".");
+  }
+}
+
+}  // namespace
+
+const std::vector<DataEntry>& data_registry() {
+  static const std::vector<DataEntry> registry = make_registry();
+  return registry;
+}
+
+const DataEntry& find_data(const std::string& name) {
+  const std::vector<DataEntry>& registry = data_registry();
+  const auto found = std::find_if(registry.begin(), registry.end(),
+                                  [&](const DataEntry& entry) { return entry.takes(name); });
+  std::error_code error;
+  const bool exists =
+      found != registry.end() && (found->is_builtin() || std::filesystem::exists(name, error));
+  if (exists) return *found;
+  if (std::filesystem::exists(name, error)) check_row_file(name);
+  fail_unknown(name);
+}
+
+std::vector<std::string> builtin_data_names() {
+  std::vector<std::string> names;
+  for (const DataEntry& entry : data_registry()) {
+    if (entry.is_builtin()) names.push_back(entry.name);
+  }
+  return names;
+}
+
+Dataset open_data(const DataOptions& options, at::ScalarType dtype) {
+  check_options(options, "data");
+  const DataEntry& entry = find_data(options.name);
+  check_taken(entry, options);
+  return entry.open(options, dtype);
+}
+
+}  // namespace contraflow::data
