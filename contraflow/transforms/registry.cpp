@@ -163,7 +163,6 @@ const std::vector<TransformEntry>& transform_registry() {
       entry<Scale>({law_sample("dim3", ScaleOptions{.event = 3})}),
       entry<Standardize>({law_sample("dim3", StandardizeOptions{.event = 3})}),
       entry<Logit>(
-          "logit",
           {law_sample("unit", LogitOptions{.event = 3}, {InputKind::kBounded, 0.0, 1.0}),
            law_sample("columns",
                       LogitOptions{.event = 2, .lower = {-2, -3}, .upper = {4, 3}, .alpha = 1e-3},
