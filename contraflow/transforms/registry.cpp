@@ -8,6 +8,7 @@
 #include "contraflow/transforms/inverse.h"
 #include "contraflow/transforms/logit.h"
 #include "contraflow/transforms/scale.h"
+#include "contraflow/transforms/squeeze.h"
 #include "contraflow/transforms/standardize.h"
 
 namespace contraflow {
@@ -171,6 +172,7 @@ const std::vector<TransformEntry>& transform_registry() {
                                     {InputKind::kInteger, 0, 16}),
                          law_sample("columns", DequantizeOptions{.event = 2, .levels = {4, 256}},
                                     {InputKind::kInteger, 0, 3})}),
+      entry<Squeeze>({law_sample("image", SqueezeOptions{.event = {2, 4, 6}})}),
       entry<ContractiveBlock>(block_samples()),
       chain_entry(),
       inverse_entry(),
