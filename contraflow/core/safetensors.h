@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace contraflow {
@@ -17,14 +19,20 @@ struct SafetensorsFile {
   std::map<std::string, std::string> metadata;
 };
 
-/// Writes the file whole or not at all (AtomicFile). Equal contents give equal bytes: widest types
+/// Writes the file whole or not at all, with checksums (AtomicFile). Equal contents give equal bytes: widest types
 /// first, then by name. Tensors on other devices and with other strides are copied one at a time.
 /// Throws DtypeError for a type outside the list, IoError as AtomicFile does.
 void write_safetensors(const std::filesystem::path& path, const SafetensorsFile& file);
 
-/// Reads tensors to the CPU. The file is not trusted: whatever is in it, the outcome is its tensors
+/// Reads tensors to the CPU, and holds them against the checksums if the file has any (those of
+/// other programs have none). The file is not trusted: whatever is in it, the outcome is its tensors
 /// or an IoError, and memory stays below a small multiple of the file's size.
 SafetensorsFile read_safetensors(const std::filesystem::path& path);
+
+/// The bytes of the file that write_safetensors() writes, and back; `name` stands for the file in
+/// errors. The tensors are copies.
+std::string safetensors_to_bytes(const SafetensorsFile& file);
+SafetensorsFile safetensors_from_bytes(std::string_view bytes, std::string_view name = "bytes");
 
 /// What read_safetensors would return, without reading tensor data.
 struct SafetensorsEntry {
@@ -32,6 +40,7 @@ struct SafetensorsEntry {
   std::vector<int64_t> shape;
   int64_t offset = 0;  ///< Bytes from the start of the file.
   int64_t bytes = 0;
+  std::optional<uint32_t> checksum = std::nullopt;  ///< CRC-32 of name, type and bytes.
 };
 struct SafetensorsHeader {
   std::map<std::string, SafetensorsEntry> entries;

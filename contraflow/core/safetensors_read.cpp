@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "contraflow/core/file.h"
 #include "contraflow/core/json.h"
 #include "contraflow/core/safetensors.h"
+#include "contraflow/core/safetensors_checksum.h"
 #include "contraflow/core/safetensors_types.h"
 #include "contraflow/core/text.h"
 
@@ -25,21 +27,59 @@ constexpr int64_t kPrefixBytes = 8;
 constexpr const char* kRemedy =
     "The file is damaged or not safetensors; take another copy or write it again.";
 
+/// Where the bytes come from.
+class Input {
+ public:
+  virtual ~Input() = default;
+  virtual std::string name() const = 0;
+  virtual int64_t size() const = 0;
+  virtual void read_at(int64_t offset, std::span<char> out) const = 0;
+};
+
+class FileInput final : public Input {
+ public:
+  explicit FileInput(const std::filesystem::path& path) : file_(path) {}
+  std::string name() const override { return file_.path().string(); }
+  int64_t size() const override { return file_.size(); }
+  void read_at(int64_t offset, std::span<char> out) const override { file_.read_at(offset, out); }
+
+ private:
+  InputFile file_;
+};
+
+class MemoryInput final : public Input {
+ public:
+  MemoryInput(std::string_view bytes, std::string_view name) : bytes_(bytes), name_(name) {}
+  std::string name() const override { return name_; }
+  int64_t size() const override { return std::ssize(bytes_); }
+  // Within the bytes: the header was checked against size().
+  void read_at(int64_t offset, std::span<char> out) const override {
+    bytes_.copy(out.data(), out.size(), static_cast<size_t>(offset));
+  }
+
+ private:
+  std::string_view bytes_;
+  std::string name_;
+};
+
 /// Checks one file's header against the file's size.
 class HeaderReader {
  public:
-  explicit HeaderReader(const InputFile& file) : file_(file) {}
+  explicit HeaderReader(const Input& file) : file_(file) {}
 
   SafetensorsHeader read() {
     const Json json = parse_header();
     SafetensorsHeader header;
+    std::vector<std::string> order;
     for (const auto& [name, value] : json.items()) {
       if (name == "__metadata__") {
         header.metadata = read_metadata(value);
       } else {
         header.entries.emplace(name, read_entry(name, value));
+        order.push_back(name);
       }
     }
+    take_checksums(header, order);
     check_layout(header);
     return header;
   }
@@ -47,7 +87,7 @@ class HeaderReader {
  private:
   [[noreturn]] void refuse(const std::string& name, const std::string& expected,
                            const std::string& got) const {
-    fail<IoError>(file_.path().string(), shorten(name), expected, got, kRemedy);
+    fail<IoError>(file_.name(), shorten(name), expected, got, kRemedy);
   }
 
   Json parse_header() {
@@ -84,6 +124,24 @@ class HeaderReader {
       metadata.emplace(key, value.get<std::string>());
     }
     return metadata;
+  }
+
+  // Moves the checksums from the metadata, if there are any, to the tensors of the header's `order`.
+  void take_checksums(SafetensorsHeader& header, const std::vector<std::string>& order) const {
+    const auto found = header.metadata.find(detail::kChecksumKey);
+    if (found == header.metadata.end()) return;
+    const auto checksums = detail::parse_checksums(found->second);
+    header.metadata.erase(found);
+    if (!checksums || checksums->size() != order.size() + 1) {
+      refuse("__metadata__.crc32",
+             std::to_string(order.size() + 1) + " checksums of eight hexadecimal digits",
+             checksums ? std::to_string(checksums->size()) : "other text");
+    }
+    if (checksums->front() != detail::metadata_checksum(header.metadata)) {
+      refuse("__metadata__", "the text that its checksum is of", "other text");
+    }
+    for (size_t k = 0; k < order.size(); ++k)
+      header.entries[order[k]].checksum = (*checksums)[k + 1];
   }
 
   // A non-negative int64, or refuse().
@@ -186,39 +244,43 @@ class HeaderReader {
     }
   }
 
-  const InputFile& file_;
+  const Input& file_;
   int64_t data_begin_ = 0;
 };
 
-at::Tensor read_tensor(const InputFile& file, const std::string& name,
-                       const SafetensorsEntry& entry) {
+void check_tensor(const Input& file, const std::string& name, const SafetensorsEntry& entry,
+                  std::string_view bytes) {
+  const auto type = std::find_if(kSafetensorsTypes.begin(), kSafetensorsTypes.end(),
+                                 [&](const auto& t) { return t.dtype == entry.dtype; });
+  const uint32_t got = detail::tensor_checksum(name, type->name, bytes);
+  if (!entry.checksum || *entry.checksum == got) return;
+  fail<IoError>(file.name(), shorten(name), "checksum " + detail::checksums_text({*entry.checksum}),
+                detail::checksums_text({got}),
+                "The file is damaged; take another copy. If another program changed it on purpose, "
+                "remove crc32 from its metadata.");
+}
+
+at::Tensor read_tensor(const Input& file, const std::string& name, const SafetensorsEntry& entry) {
   at::Tensor tensor;
   try {
     tensor = at::empty(entry.shape, at::TensorOptions().dtype(entry.dtype));
   } catch (const std::exception&) {
-    fail<IoError>(file.path().string(), shorten(name), "room in memory for the tensor",
+    fail<IoError>(file.name(), shorten(name), "room in memory for the tensor",
                   format_bytes(entry.bytes) + " that cannot be had",
                   "Free memory, or read the file on a larger machine.");
   }
-  file.read_at(entry.offset,
-               {static_cast<char*>(tensor.mutable_data_ptr()), static_cast<size_t>(entry.bytes)});
+  const std::span<char> bytes(static_cast<char*>(tensor.mutable_data_ptr()),
+                              static_cast<size_t>(entry.bytes));
+  file.read_at(entry.offset, bytes);
+  check_tensor(file, name, entry, {bytes.data(), bytes.size()});
   // Any other byte would be a bool that is neither true nor false.
   if (entry.dtype == at::kBool && tensor.view(at::kByte).gt(1).any().item<bool>()) {
-    fail<IoError>(file.path().string(), shorten(name), "BOOL bytes 0 or 1", "another value",
-                  kRemedy);
+    fail<IoError>(file.name(), shorten(name), "BOOL bytes 0 or 1", "another value", kRemedy);
   }
   return tensor;
 }
 
-}  // namespace
-
-SafetensorsHeader read_safetensors_header(const std::filesystem::path& path) {
-  const InputFile file(path);
-  return HeaderReader(file).read();
-}
-
-SafetensorsFile read_safetensors(const std::filesystem::path& path) {
-  const InputFile file(path);
+SafetensorsFile read_all(const Input& file) {
   SafetensorsHeader header = HeaderReader(file).read();
   SafetensorsFile out;
   out.metadata = std::move(header.metadata);
@@ -226,6 +288,20 @@ SafetensorsFile read_safetensors(const std::filesystem::path& path) {
     out.tensors.emplace(name, read_tensor(file, name, entry));
   }
   return out;
+}
+
+}  // namespace
+
+SafetensorsHeader read_safetensors_header(const std::filesystem::path& path) {
+  return HeaderReader(FileInput(path)).read();
+}
+
+SafetensorsFile read_safetensors(const std::filesystem::path& path) {
+  return read_all(FileInput(path));
+}
+
+SafetensorsFile safetensors_from_bytes(std::string_view bytes, std::string_view name) {
+  return read_all(MemoryInput(bytes, name));
 }
 
 }  // namespace contraflow

@@ -10,6 +10,7 @@
 #include "contraflow/core/error.h"
 #include "contraflow/core/file.h"
 #include "contraflow/core/safetensors.h"
+#include "contraflow/core/safetensors_checksum.h"
 #include "contraflow/core/safetensors_types.h"
 #include "contraflow/core/text.h"
 
@@ -48,15 +49,39 @@ std::vector<Item> sorted_items(const SafetensorsFile& file) {
     }
     items.push_back({&name, &tensor, type_index(name, tensor)});
   }
+  if (file.metadata.contains(detail::kChecksumKey)) {
+    fail<ConfigError>(kWhere, std::string("metadata '") + detail::kChecksumKey + "'", "another key",
+                      "the one that holds the checksums", "Rename it.");
+  }
   std::stable_sort(items.begin(), items.end(),
                    [](const Item& a, const Item& b) { return a.type < b.type; });
   return items;
 }
 
+/// The tensor's bytes as the file has them; `held` keeps them alive.
+std::string_view bytes_of(const Item& item, at::Tensor& held) {
+  held = item.tensor->detach().to(at::kCPU).contiguous();
+  return {static_cast<const char*>(held.const_data_ptr()), held.nbytes()};
+}
+
+// The header comes before the data, so the tensors are gone through twice.
+std::string checksums_of(const std::vector<Item>& items, const SafetensorsFile& file) {
+  std::vector<uint32_t> out{detail::metadata_checksum(file.metadata)};
+  at::Tensor held;
+  for (const Item& item : items) {
+    out.push_back(detail::tensor_checksum(*item.name, kSafetensorsTypes[item.type].name,
+                                          bytes_of(item, held)));
+  }
+  return detail::checksums_text(out);
+}
+
 // Throws on text that is not UTF-8, which JSON cannot carry.
 std::string header_text(const std::vector<Item>& items, const SafetensorsFile& file) {
   Json header = Json::object();
-  if (!file.metadata.empty()) header["__metadata__"] = file.metadata;
+  std::map<std::string, std::string> metadata = file.metadata;
+  if (!metadata.empty() || !items.empty())
+    metadata[detail::kChecksumKey] = checksums_of(items, file);
+  if (!metadata.empty()) header["__metadata__"] = metadata;
   int64_t offset = 0;
   for (const Item& item : items) {
     const auto& type = kSafetensorsTypes[item.type];
@@ -82,22 +107,34 @@ std::string header_text(const std::vector<Item>& items, const SafetensorsFile& f
   return text;
 }
 
-}  // namespace
-
-void write_safetensors(const std::filesystem::path& path, const SafetensorsFile& file) {
+// Gives the bytes of the file to `write`, piece by piece.
+template <class Write>
+void serialise(const SafetensorsFile& file, Write write) {
   const std::vector<Item> items = sorted_items(file);
   const std::string header = header_text(items, file);
-  AtomicFile out(path);
   const auto length = static_cast<uint64_t>(header.size());
   std::array<char, sizeof(length)> prefix{};
   std::memcpy(prefix.data(), &length, sizeof(length));
-  out.write({prefix.data(), prefix.size()});
-  out.write(header);
+  write(std::string_view(prefix.data(), prefix.size()));
+  write(std::string_view(header));
   for (const Item& item : items) {
-    const at::Tensor bytes = item.tensor->detach().to(at::kCPU).contiguous();
-    out.write({static_cast<const char*>(bytes.const_data_ptr()), bytes.nbytes()});
+    at::Tensor held;
+    write(bytes_of(item, held));
   }
+}
+
+}  // namespace
+
+void write_safetensors(const std::filesystem::path& path, const SafetensorsFile& file) {
+  AtomicFile out(path);
+  serialise(file, [&out](std::string_view bytes) { out.write(bytes); });
   out.commit();
+}
+
+std::string safetensors_to_bytes(const SafetensorsFile& file) {
+  std::string out;
+  serialise(file, [&out](std::string_view bytes) { out.append(bytes); });
+  return out;
 }
 
 }  // namespace contraflow
