@@ -3,10 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "contraflow/core/json.h"
+#include "tests/support/byte_damage.h"
 #include "tests/support/tensors.h"
 
 namespace contraflow {
@@ -62,6 +64,42 @@ TEST(Toml, WritesWhatItReads) {
   EXPECT_EQ(nlohmann::json::parse(back.dump()), nlohmann::json::parse(json.dump()))
       << to_toml(json);
   EXPECT_EQ(to_toml({{"a", nullptr}}), "a = \"none\"\n");
+}
+
+void expect_finite(const Json& json, const std::string& text) {
+  if (json.is_number_float()) EXPECT_TRUE(std::isfinite(json.get<double>())) << text;
+  for (const Json& value : json) {
+    if (json.is_structured()) expect_finite(value, text);
+  }
+}
+
+TEST(Toml, EveryDamagedByteIsRefusedOrRead) {
+  const std::string good = R"(# a config
+name = "mo\u00f6ns"
+rate = 1e-3
+large = 1e100
+count = 0x1F
+[net]
+hidden = [64, 32]   # widths
+on = true
+[[layer]]
+kind = 'inline'
+point = {x = 1_0, y = "s"}
+)";
+  int read = 0, refused = 0;
+  testing::for_each_damage(good, [&](const std::string& bytes, const std::string& what) {
+    try {
+      const Json json = parse_toml(bytes, "run.toml");
+      ++read;
+      expect_finite(json, what + ":\n" + bytes);
+      if (!json.empty()) EXPECT_EQ(parse_toml(to_toml(json), "again").size(), json.size()) << what;
+    } catch (const ConfigError& error) {  // any other exception fails the test
+      EXPECT_THAT(error.what(), HasSubstr("[run.toml] line ")) << what;
+      ++refused;
+    }
+  });
+  EXPECT_GT(read, 500);
+  EXPECT_GT(refused, 500);
 }
 
 Json assigned(std::string_view start, std::initializer_list<const char*> assignments) {
