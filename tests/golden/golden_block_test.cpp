@@ -226,6 +226,9 @@ TEST_P(GoldenBlock, EstimatorsWithAProbeForEachFeature) {
 INSTANTIATE_TEST_SUITE_P(Files, GoldenBlock, ::testing::ValuesIn(golden_blocks()),
                          [](const auto& test) { return test.param; });
 
+// An empty or a halved folder is not a green run.
+TEST(GoldenFiles, AreAllThere) { EXPECT_GE(golden_blocks().size(), 23U); }
+
 double order_of(const Json& json) {
   return json.is_string() ? std::numeric_limits<double>::infinity() : json.get<double>();
 }

@@ -1,42 +1,21 @@
-// A picture read back from its file, and a folder for it.
+// A picture read back from its file.
 #pragma once
 
 #include <cairo.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <cstdint>
-#include <cstdlib>
 #include <filesystem>
 #include <functional>
 #include <string>
 
 #include "cli/plot/canvas.h"
+#include "tests/support/temp_folder.h"
 
 namespace contraflow::plot::testing {
 
-/// Unique empty folder, removed with everything in it.
-class TempFolder {
- public:
-  TempFolder() {
-    std::string pattern =
-        (std::filesystem::temp_directory_path() / "contraflow_plot_XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp " + pattern);
-    path_ = pattern;
-  }
-  ~TempFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TempFolder(const TempFolder&) = delete;
-  TempFolder& operator=(const TempFolder&) = delete;
-  std::filesystem::path operator/(const char* name) const { return path_ / name; }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
+using contraflow::testing::TempFolder;
 
 /// Pixels of a PNG; coordinates in pixels, two to the point.
 class Picture {

@@ -16,7 +16,7 @@ using testing::same_bits;
 using testing::small_flow;
 using testing::small_options;
 using testing::small_splits;
-using testing::TemporaryFolder;
+using testing::TempFolder;
 using testing::write_bytes;
 
 /// A folder with the checkpoint of a short run.
@@ -28,7 +28,7 @@ struct TrainedRun {
     hooks.config = {{"model", {{"type", "small"}, {"width", 3}}}};
     report = fit(*flow, small_splits(), options, hooks);
   }
-  TemporaryFolder folder;
+  TempFolder folder;
   std::filesystem::path path = folder.path() / "checkpoint.safetensors";
   FlowPtr flow;
   TrainReport report;

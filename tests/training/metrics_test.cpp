@@ -15,7 +15,7 @@ namespace {
 using testing::error_of;
 using ::testing::HasSubstr;
 using testing::read_bytes;
-using testing::TemporaryFolder;
+using testing::TempFolder;
 using testing::write_bytes;
 
 MetricsRecord record_of(int64_t step) {
@@ -50,14 +50,14 @@ TEST(Metrics, JsonHoldsEveryNumberAndNullForWhatIsNotOne) {
 }
 
 TEST(Metrics, LinesAreThereBeforeTheFileIsClosed) {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   MetricsWriter writer(folder.path() / "m.jsonl", 0);
   writer.write(record_of(1));
   EXPECT_EQ(steps_in(folder.path() / "m.jsonl"), std::vector<int64_t>{1});
 }
 
 TEST(Metrics, ResumeCutsLaterStepsAndHalfALine) {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   const std::filesystem::path path = folder.path() / "m.jsonl";
   {
     MetricsWriter writer(path, 0);
@@ -73,7 +73,7 @@ TEST(Metrics, ResumeCutsLaterStepsAndHalfALine) {
 }
 
 TEST(Metrics, AWholeLineWithoutItsNewlineGoesToo) {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   const std::filesystem::path path = folder.path() / "m.jsonl";
   write_bytes(path, "{\"step\":1}\n{\"step\":2}");
   MetricsWriter(path, 5).write(record_of(2));
@@ -81,7 +81,7 @@ TEST(Metrics, AWholeLineWithoutItsNewlineGoesToo) {
 }
 
 TEST(Metrics, ABrokenLineInTheMiddleIsAnErrorAndStays) {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   const std::filesystem::path path = folder.path() / "m.jsonl";
   const std::string bytes = "{\"step\":1}\nnot a record\n{\"step\":2}\n";
   write_bytes(path, bytes);
@@ -90,7 +90,7 @@ TEST(Metrics, ABrokenLineInTheMiddleIsAnErrorAndStays) {
 }
 
 TEST(Metrics, AFolderThatIsMissingIsAnError) {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   error_of<IoError>([&] { MetricsWriter(folder.path() / "none" / "m.jsonl", 0); });
 }
 

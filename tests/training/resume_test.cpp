@@ -18,7 +18,7 @@ using testing::same_bits;
 using testing::small_flow;
 using testing::small_options;
 using testing::small_splits;
-using testing::TemporaryFolder;
+using testing::TempFolder;
 
 /// Runs in `folder`, going on where it stands, until `stop_at` steps are done.
 TrainReport run_until(const std::filesystem::path& folder, const TrainingOptions& options,
@@ -48,7 +48,7 @@ std::vector<std::string> metrics_of(const std::filesystem::path& folder) {
 TEST(Resume, AnInterruptedRunEndsBitForBitLikeAnUninterruptedOne) {
   TrainingOptions options = small_options();
   options.patience = 4;  // its counter crosses the interruptions
-  const TemporaryFolder whole, parts;
+  const TempFolder whole, parts;
   const FlowPtr a = small_flow(), b = small_flow();
   run_until(whole.path(), options, 1000, a);
   for (int64_t stop : {1, 9, 10, 23}) {
@@ -78,7 +78,7 @@ FlowPtr calibrated_flow() {
 }
 
 TEST(Resume, ACalibratedRouletteGoesOnBitForBit) {
-  const TemporaryFolder whole, parts;
+  const TempFolder whole, parts;
   const FlowPtr a = calibrated_flow(), b = calibrated_flow();
   run_until(whole.path(), small_options(), 1000, a);
   for (int64_t stop : {6, 7, 8, 23})
@@ -91,7 +91,7 @@ TEST(Resume, ACalibratedRouletteGoesOnBitForBit) {
 }
 
 TEST(Resume, AFinishedRunStaysAsItIs) {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   const FlowPtr first = small_flow(), second = small_flow();
   run_until(folder.path(), small_options(), 1000, first);
   const std::string bytes = read_bytes(folder.path() / "checkpoint.safetensors");
@@ -108,7 +108,7 @@ TEST(Resume, AnEarlyStoppedRunStaysStopped) {
   options.patience = 3;
   options.schedule = {};
   options.adam.learning_rate = 0.3;
-  const TemporaryFolder folder;
+  const TempFolder folder;
   const TrainReport first = run_until(folder.path(), options, 100'000);
   const TrainReport second = run_until(folder.path(), options, 100'000);
   EXPECT_EQ(second.status, TrainStatus::kEarlyStopped);
@@ -116,7 +116,7 @@ TEST(Resume, AnEarlyStoppedRunStaysStopped) {
 }
 
 TEST(Resume, AnotherConfigurationIsRefusedAndTheFlowUnchanged) {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   run_until(folder.path(), small_options(), 12);
   const Checkpoint saved = load_checkpoint(folder.path() / "checkpoint.safetensors");
   const auto refused = [&saved](const TrainingOptions& options,
@@ -143,7 +143,7 @@ TEST(Resume, AnotherConfigurationIsRefusedAndTheFlowUnchanged) {
 }
 
 TEST(Resume, ADamagedMomentIsRefusedAndTheFlowUnchanged) {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   run_until(folder.path(), small_options(), 12);
   Checkpoint saved = load_checkpoint(folder.path() / "checkpoint.safetensors");
   saved.second_moment.erase("base.location");
@@ -160,7 +160,7 @@ TEST(Resume, ADamagedMomentIsRefusedAndTheFlowUnchanged) {
 TEST(Resume, WithAConstantRateARunCanBeExtended) {
   TrainingOptions options = small_options();
   options.schedule = {};
-  const TemporaryFolder extended, whole;
+  const TempFolder extended, whole;
   options.steps =
       24;  // a multiple of validate_every: no validation that the long run does not have
   run_until(extended.path(), options, 1000);

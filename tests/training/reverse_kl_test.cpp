@@ -161,7 +161,7 @@ TEST(ReverseKl, AnInterruptedRunEndsBitForBitLikeAnUninterruptedOne) {
     const FlowPtr flow = small_flow(1);
     return fit_in_folder(*flow, ReverseKl(target), options, run_folder, hooks);
   };
-  const testing::TemporaryFolder whole, parts;
+  const testing::TempFolder whole, parts;
   const TrainReport report = run(whole.path(), 1000);
   for (const int64_t stop : {1, 9, 10, 23, 1000}) run(parts.path(), stop);
   EXPECT_EQ(testing::read_bytes(whole.path() / "checkpoint.safetensors"),

@@ -9,11 +9,11 @@ namespace {
 using testing::error_of;
 using ::testing::HasSubstr;
 using testing::read_bytes;
-using testing::TemporaryFolder;
+using testing::TempFolder;
 using testing::write_bytes;
 
 TEST(RunFolder, ANewRunWritesItsConfigurationIntoFoldersItMakes) {
-  const TemporaryFolder temporary;
+  const TempFolder temporary;
   const RunFolder folder(temporary.path() / "a" / "b", RunMode::kNew, "x = 1\n");
   EXPECT_EQ(RunFolder::read_config(temporary.path() / "a" / "b"), "x = 1\n");
   EXPECT_TRUE(RunFolder::holds_run(folder.path()));
@@ -21,7 +21,7 @@ TEST(RunFolder, ANewRunWritesItsConfigurationIntoFoldersItMakes) {
 }
 
 TEST(RunFolder, ANewRunRefusesARunAndTouchesNothing) {
-  const TemporaryFolder temporary;
+  const TempFolder temporary;
   for (const char* name : {"config.toml", "metrics.jsonl", "checkpoint.safetensors"}) {
     const std::filesystem::path run = temporary.path() / name;  // a folder for each single file
     std::filesystem::create_directory(run);
@@ -35,7 +35,7 @@ TEST(RunFolder, ANewRunRefusesARunAndTouchesNothing) {
 }
 
 TEST(RunFolder, OverwritingRemovesTheRunAndNothingElse) {
-  const TemporaryFolder temporary;
+  const TempFolder temporary;
   const std::filesystem::path& run = temporary.path();
   for (const char* name : {"config.toml", "metrics.jsonl", "checkpoint.safetensors", "notes.txt"}) {
     write_bytes(run / name, "old");
@@ -48,7 +48,7 @@ TEST(RunFolder, OverwritingRemovesTheRunAndNothingElse) {
 }
 
 TEST(RunFolder, ResumingKeepsTheRunAndDropsHalfWrittenFiles) {
-  const TemporaryFolder temporary;
+  const TempFolder temporary;
   write_bytes(temporary.path() / "config.toml", "old");
   write_bytes(temporary.path() / "metrics.jsonl", "lines");
   write_bytes(temporary.path() / "checkpoint.safetensors.123-0.tmp", "half");
@@ -61,7 +61,7 @@ TEST(RunFolder, ResumingKeepsTheRunAndDropsHalfWrittenFiles) {
 }
 
 TEST(RunFolder, ResumingNothingIsAnError) {
-  const TemporaryFolder temporary;
+  const TempFolder temporary;
   const std::filesystem::path missing = temporary.path() / "none";
   EXPECT_THAT(error_of<ConfigError>([&] { RunFolder(missing, RunMode::kResume, ""); }),
               HasSubstr("without --resume"));
@@ -70,7 +70,7 @@ TEST(RunFolder, ResumingNothingIsAnError) {
 }
 
 TEST(RunFolder, ASecondProcessIsKeptOutWhileTheFirstTrains) {
-  const TemporaryFolder temporary;
+  const TempFolder temporary;
   {
     const RunFolder first(temporary.path(), RunMode::kNew, "");
     EXPECT_THAT(error_of<ConfigError>([&] { RunFolder(temporary.path(), RunMode::kResume, ""); }),
@@ -80,7 +80,7 @@ TEST(RunFolder, ASecondProcessIsKeptOutWhileTheFirstTrains) {
 }
 
 TEST(RunFolder, AFileInThePlaceOfTheFolderIsAnError) {
-  const TemporaryFolder temporary;
+  const TempFolder temporary;
   write_bytes(temporary.path() / "file", "x");
   error_of<IoError>([&] { RunFolder(temporary.path() / "file", RunMode::kNew, ""); });
   EXPECT_EQ(read_bytes(temporary.path() / "file"), "x");

@@ -22,7 +22,7 @@ using testing::same_bits;
 using testing::small_flow;
 using testing::small_options;
 using testing::small_splits;
-using testing::TemporaryFolder;
+using testing::TempFolder;
 
 TrainingOptions short_options(int64_t steps) {
   TrainingOptions options = small_options();
@@ -93,7 +93,7 @@ TEST(Fit, SameSeedSameBitsOtherSeedOtherBits) {
 
 TEST(Fit, ValidationDoesNotChangeTraining) {
   TrainingOptions options = small_options();
-  TemporaryFolder folder;
+  TempFolder folder;
   const auto last = [&](int64_t validate_every) {
     options.validate_every = validate_every;
     TrainerHooks hooks;
@@ -160,7 +160,7 @@ TEST(Fit, ThreadsAreSetForTheRunOnly) {
 }
 
 TEST(Fit, ANonFiniteGradientStopsBeforeTheUpdateAndNamesItsOrigin) {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   TrainerHooks hooks;
   hooks.checkpoint_path = folder.path() / "c";
   // prepare() is called once for initialisation: the fifth call is that of step 4.
@@ -199,7 +199,7 @@ TEST(Fit, AParameterThatIsNotFiniteIsNamed) {
     const at::NoGradGuard no_grad;
     if (r.step == 2) flow->named_parameters()["base.log_scale"][1].fill_(std::nan(""));
   };
-  const TemporaryFolder folder;
+  const TempFolder folder;
   hooks.checkpoint_path = folder.path() / "c";
   const std::string text =
       error_of<NumericsError>([&] { fit(*flow, small_splits(), small_options(), hooks); });

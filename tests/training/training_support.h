@@ -2,11 +2,8 @@
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
 
 #include "contraflow/bases/diagonal_normal.h"
@@ -15,6 +12,7 @@
 #include "contraflow/training/trainer.h"
 #include "contraflow/transforms/actnorm.h"
 #include "contraflow/transforms/chain.h"
+#include "tests/support/temp_folder.h"
 
 namespace contraflow::testing {
 
@@ -101,34 +99,6 @@ inline TrainingOptions small_options() {
   o.init_rows = 200;
   o.log_every = 4;
   return o;
-}
-
-/// A folder of its own below the system's temporary folder, removed at the end.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "contraflow_XXXXXX").string();
-    path_ = ::mkdtemp(name.data());
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
-
-inline std::string read_bytes(const std::filesystem::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-inline void write_bytes(const std::filesystem::path& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary) << bytes;
 }
 
 }  // namespace contraflow::testing
