@@ -74,9 +74,9 @@ TransformEntry inverse_entry() {
 }
 
 // Solves and norms tight enough for finite differences; weights large enough that the caps bind.
-ContractiveBlockOptions tight_block(FormKind form, Activation activation, int64_t dim) {
-  ContractiveBlockOptions o{.event = dim, .form = form};
-  o.net.activation = activation;
+ContractiveBlockOptions block_sample() {
+  ContractiveBlockOptions o{.event = 2, .form = FormKind::kResidual};
+  o.net.activation = Activation::kClipSwish;
   o.net.depth = 2;
   o.net.growth = 8;
   o.net.lipschitz = 0.8;
@@ -85,74 +85,6 @@ ContractiveBlockOptions tight_block(FormKind form, Activation activation, int64_
   o.train_log_det = ExactLogDet{};
   o.train_tolerance = o.tolerance = o.backward_tolerance = 1e-12;
   return o;
-}
-
-std::vector<LawSample> block_samples() {
-  ContractiveBlockOptions sequential = tight_block(FormKind::kResidual, Activation::kLipSwish, 3);
-  sequential.net.kind = NetKind::kSequential;
-  sequential.net.hidden = {12, 12};
-  sequential.net.activate_input = true;
-  ContractiveBlockOptions custom = tight_block(FormKind::kCustom, Activation::kTanh, 2);
-  custom.matrix = {1.0, -0.6, 0.9, 0.7};
-  ContractiveBlockOptions conditional = tight_block(FormKind::kMonotone, Activation::kElu, 2);
-  conditional.condition = 3;
-  ContractiveBlockOptions roulette = tight_block(FormKind::kResidual, Activation::kClipSwish, 3);
-  roulette.train_log_det = roulette.eval_log_det = RussianRoulette{};
-  ContractiveBlockOptions optimal = tight_block(FormKind::kMonotone, Activation::kClipSwish, 3);
-  optimal.train_log_det = optimal.eval_log_det = RussianRoulette{.law = RouletteLaw::kOptimal};
-  ContractiveBlockOptions truncated =
-      tight_block(FormKind::kInverseResidual, Activation::kSoftplus, 2);
-  truncated.train_log_det = truncated.eval_log_det = TruncatedSeries{};
-  ContractiveBlockOptions colored = tight_block(FormKind::kResidual, Activation::kTanh, 3);
-  colored.train_log_det = colored.eval_log_det =
-      TruncatedSeries{.terms = 6, .probes = 2, .colors = {0, 1, 0}};
-  ContractiveBlockOptions adaptive = tight_block(FormKind::kMonotone, Activation::kCPila, 2);
-  adaptive.train_log_det = adaptive.eval_log_det = AdaptiveSeries{};
-  ContractiveBlockOptions krylov = tight_block(FormKind::kInverseResidual, Activation::kElu, 3);
-  krylov.train_log_det = krylov.eval_log_det = KrylovQuadrature{};
-  const auto learned = [](FormKind start, int64_t dim) {
-    ContractiveBlockOptions o = tight_block(start, Activation::kClipSwish, dim);
-    o.learn_form = true;
-    return o;
-  };
-  ContractiveBlockOptions learned_conditional = learned(FormKind::kResidual, 3);
-  learned_conditional.condition = 2;
-  ContractiveBlockOptions learned_roulette = learned(FormKind::kMonotone, 3);
-  learned_roulette.train_log_det = learned_roulette.eval_log_det = RussianRoulette{};
-  const auto ordered = [](FormKind form, NormOrder order) {
-    ContractiveBlockOptions o = tight_block(form, Activation::kLipSwish, 3);
-    o.net.kind = NetKind::kSequential;
-    o.net.hidden = {6, 5};
-    o.net.norm_order = order;
-    return o;
-  };
-  ContractiveBlockOptions mixed = ordered(FormKind::kInverseResidual, NormOrder::kGiven);
-  mixed.net.norm_orders = {1, 2, 0};
-  return {
-      law_sample("residual", tight_block(FormKind::kResidual, Activation::kClipSwish, 2)),
-      law_sample("inverse_residual",
-                 tight_block(FormKind::kInverseResidual, Activation::kClipSwish, 2)),
-      law_sample("monotone", tight_block(FormKind::kMonotone, Activation::kCPila, 3)),
-      law_sample("one_dimension", tight_block(FormKind::kMonotone, Activation::kSin, 1)),
-      law_sample("sequential", sequential),
-      law_sample("custom", custom),
-      law_sample("conditional", conditional),
-      law_sample("learned", learned(FormKind::kMonotone, 2)),
-      law_sample("learned_inverse_residual", learned(FormKind::kInverseResidual, 1)),
-      law_sample("learned_conditional", learned_conditional),
-      law_sample("learned_roulette", learned_roulette, {}, /*exact_log_det=*/false),
-      law_sample("roulette", roulette, {}, /*exact_log_det=*/false),
-      law_sample("optimal", optimal, {}, /*exact_log_det=*/false),
-      law_sample("truncated", truncated, {}, /*exact_log_det=*/false),
-      law_sample("colored", colored, {}, /*exact_log_det=*/false),
-      law_sample("adaptive", adaptive, {}, /*exact_log_det=*/false),
-      law_sample("norms_one", ordered(FormKind::kMonotone, NormOrder::kOne)),
-      law_sample("norms_infinity", ordered(FormKind::kInverseResidual, NormOrder::kInfinity)),
-      law_sample("norms_mixed", mixed),
-      law_sample("norms_learned", ordered(FormKind::kResidual, NormOrder::kLearned)),
-      law_sample("norms_shared", ordered(FormKind::kMonotone, NormOrder::kLearnedShared)),
-      law_sample("krylov", krylov, {}, /*exact_log_det=*/false),
-  };
 }
 
 }  // namespace
@@ -173,7 +105,7 @@ const std::vector<TransformEntry>& transform_registry() {
                          law_sample("columns", DequantizeOptions{.event = 2, .levels = {4, 256}},
                                     {InputKind::kInteger, 0, 3})}),
       entry<Squeeze>({law_sample("image", SqueezeOptions{.event = {2, 4, 6}})}),
-      entry<ContractiveBlock>(block_samples()),
+      entry<ContractiveBlock>({law_sample("residual", block_sample())}),
       chain_entry(),
       inverse_entry(),
   };

@@ -2,16 +2,13 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
-#include <filesystem>
-
 #include "contraflow/core/safetensors.h"
 #include "tests/laws/law_case.h"
+#include "tests/support/temp_folder.h"
 #include "tests/support/tensors.h"
 
 namespace contraflow::laws {
 namespace {
-
-namespace fs = std::filesystem;
 
 SafetensorsFile state_of(const Transform& transform) {
   SafetensorsFile file;
@@ -50,6 +47,12 @@ TEST_P(TransformLaw, OptionsRoundTrip) {
   EXPECT_EQ(again->condition_shape(), instance.transform->condition_shape());
 }
 
+TEST_P(TransformLaw, SpecMakesTheSameTransform) {
+  const nlohmann::ordered_json spec = make_transform(GetParam().spec())->spec();
+  EXPECT_EQ(spec, resolve_transform(GetParam().spec()));
+  EXPECT_EQ(spec, make_transform(spec)->spec());
+}
+
 TEST_P(TransformLaw, UnknownOptionIsAnError) {
   nlohmann::ordered_json spec = GetParam().spec();
   spec["no_such_option"] = 1;
@@ -69,13 +72,9 @@ TEST_P(TransformLaw, EntryIsDescribed) {
 TEST_P(TransformLaw, StateRoundTripsThroughAFile) {
   for (const at::ScalarType dtype : {at::kDouble, at::kFloat}) {
     const Instance instance = make_instance(GetParam(), dtype);
-    const fs::path folder =
-        fs::temp_directory_path() / ("contraflow_laws_" + GetParam().name() + "_" +
-                                     std::to_string(reinterpret_cast<uintptr_t>(&instance)));
-    fs::create_directories(folder);
+    const contraflow::testing::TempFolder folder;
     write_safetensors(folder / "state.safetensors", state_of(*instance.transform));
     const SafetensorsFile file = read_safetensors(folder / "state.safetensors");
-    fs::remove_all(folder);
 
     const TransformPtr fresh = make_transform(GetParam().spec());
     fresh->to(dtype);
