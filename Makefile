@@ -23,7 +23,7 @@ endif
 BENCH ?=
 
 .PHONY: bench bench-build bench-check bench-memory bench-micro bench-scaling
-.PHONY: help setup configure build demo test test-fast lint format tidy install clean
+.PHONY: help setup configure build demo test test-fast sanitize lint format tidy install clean
 .DEFAULT_GOAL := help
 
 help:
@@ -48,6 +48,14 @@ test: build ## run all tests
 
 test-fast: build ## run the tests that are not labelled slow
 	@ctest --test-dir $(BUILD) --parallel $(JOBS) --output-on-failure --no-tests=error --label-exclude slow
+
+# LibTorch itself is not instrumented. The presets hold the sanitizers' options (CMakePresets.json).
+sanitize: setup ## run the fast tests under ASan and UBSan, the concurrency law under TSan
+	@for preset in asan tsan; do \
+	  cmake --preset $$preset --log-level=WARNING -DCONTRAFLOW_LIBTORCH="$(CONTRAFLOW_LIBTORCH)" && \
+	  cmake --build --preset $$preset --parallel $(JOBS) && \
+	  ctest --preset $$preset --parallel $(JOBS) || exit 1; \
+	done
 
 lint: setup ## check the format and the direction of the includes
 	@scripts/lint.sh
