@@ -8,8 +8,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json block(FormKind form, int64_t condition = 0) {
-  ContractiveBlockOptions o = tight_block(form, Activation::kClipSwish, 2);
+Json block(FormKind form, const EventShape& event = 2, const EventShape& condition = {}) {
+  ContractiveBlockOptions o = tight_block(form, Activation::kClipSwish, event);
   o.condition = condition;
   return with_type("contractive_block", options_to_json(o));
 }
@@ -42,12 +42,13 @@ std::vector<LawSample> chain_samples() {
       {actnorm(),
        inverse_of(chain_of(Json::array({roulette_block(FormKind::kResidual), actnorm()})))});
   const Json conditional = Json::array(
-      {block(FormKind::kMonotone, 3), actnorm(), inverse_of(block(FormKind::kResidual, 3))});
+      {block(FormKind::kMonotone, 2, 3), actnorm(), inverse_of(block(FormKind::kResidual, 2, 3))});
   const Json image =
-      Json::array({{{"type", "dequantize"}, {"event", {2, 3, 3}}, {"levels", {17}}},
-                   {{"type", "logit"}, {"event", {2, 3, 3}}},
-                   chain_of(Json::array({{{"type", "actnorm"}, {"event", {2, 3, 3}}},
-                                         inverse_of({{"type", "scale"}, {"event", {2, 3, 3}}})}))});
+      Json::array({{{"type", "dequantize"}, {"event", {1, 4, 4}}, {"levels", {17}}},
+                   {{"type", "logit"}, {"event", {1, 4, 4}}},
+                   {{"type", "squeeze"}, {"event", {1, 4, 4}}},
+                   chain_of(Json::array({{{"type", "actnorm"}, {"event", {4, 2, 2}}},
+                                         inverse_of(block(FormKind::kResidual, {4, 2, 2}))}))});
   return {
       law_sample("nested", ChainOptions{nested}),
       law_sample("nested_roulette", ChainOptions{roulette}, {}, /*exact_log_det=*/false),
@@ -61,7 +62,7 @@ std::vector<LawSample> inverse_samples() {
       law_sample("residual", InverseOptions{block(FormKind::kResidual)}),
       law_sample("monotone", InverseOptions{block(FormKind::kMonotone)}),
       law_sample("learned", InverseOptions{learned_block()}),
-      law_sample("conditional", InverseOptions{block(FormKind::kResidual, 2)}),
+      law_sample("conditional", InverseOptions{block(FormKind::kResidual, 2, 2)}),
       law_sample("twice", InverseOptions{inverse_of(block(FormKind::kInverseResidual))}),
       law_sample("roulette", InverseOptions{roulette_block(FormKind::kMonotone)}, {},
                  /*exact_log_det=*/false),
