@@ -34,10 +34,10 @@ struct Case {
 // Blocks as wide and deep as the preset's, with nets of slope near their constant: solves and
 // series then take about as many terms as in a trained flow.
 FlowPtr steep_flow(const Model& model) {
-  ModelOptions options = models::preset(model.preset);
+  ContractiveOptions options = models::contractive_preset(model.preset);
   if (model.width > 0) std::fill(options.net.hidden.begin(), options.net.hidden.end(), model.width);
   options.net.init_gain = 3.0;
-  return build_flow(model_spec(options, 2));
+  return build_flow(contractive_spec(options, {.event = 2}));
 }
 
 bool has_device() {

@@ -88,9 +88,10 @@ class InverseSolve final : public Workload {
 
  private:
   FlowPtr with_tolerance(double tolerance, at::ScalarType dtype) const {
-    ModelOptions model = case_model(options_);
+    ContractiveOptions model = case_model(options_);
     model.tolerance = tolerance;
-    FlowPtr flow = build_flow(model_spec(model, case_dim(options_)), options_.name);
+    FlowPtr flow =
+        build_flow(contractive_spec(model, {.event = case_dim(options_)}), options_.name);
     copy_state(state_of(*flow), state_of(*model_), {"benchmark", "the trained flow"});
     flow->to(dtype);
     return flow;

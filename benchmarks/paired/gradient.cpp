@@ -91,7 +91,7 @@ class Gemm final : public Workload {
       : flow_(case_flow(options)),
         batch_(options.batch == WorkerOptions{}.batch ? kWideBatch : options.batch),
         x_(table_rows(case_dim(options), batch_, 1)) {
-    const ModelOptions model = case_model(options);
+    const ContractiveOptions model = case_model(options);
     const auto series = std::get<TruncatedSeries>(*model.train_log_det);
     int64_t before = case_dim(options), products = 0;
     for (const int64_t width : model.net.hidden) {

@@ -19,8 +19,8 @@ constexpr int64_t kTableRows = 20000;
 constexpr double kNoise = 0.3;
 
 // What normflows has too: no ActNorm, no standardisation, one activation before each layer.
-ModelOptions residual(std::vector<int64_t> hidden, int64_t blocks) {
-  ModelOptions o = models::preset("residual");
+ContractiveOptions residual(std::vector<int64_t> hidden, int64_t blocks) {
+  ContractiveOptions o = models::contractive_preset("residual");
   o.blocks = blocks;
   o.actnorm = false;
   o.standardize = false;
@@ -28,27 +28,28 @@ ModelOptions residual(std::vector<int64_t> hidden, int64_t blocks) {
   return o;
 }
 
-ModelOptions wide(const WorkerOptions& options) {
+ContractiveOptions wide(const WorkerOptions& options) {
   const int64_t width = options.width.value_or(512);
-  ModelOptions o = residual({width, width, width}, 1);
+  ContractiveOptions o = residual({width, width, width}, 1);
   o.train_log_det = TruncatedSeries{.terms = options.terms.value_or(4)};
   return o;
 }
 
-ModelOptions named_model(const WorkerOptions& options) {
+ContractiveOptions named_model(const WorkerOptions& options) {
   const int64_t width = options.width.value_or(128);
   if (options.name == "residual_block_exact") {
-    ModelOptions o = residual({width, width, width, width}, 1);
+    ContractiveOptions o = residual({width, width, width, width}, 1);
     o.standardize = true;
     return o;
   }
   if (options.name == "idensenet_toy" || options.name == "monotone_toy") {
-    ModelOptions o = models::preset(options.name == "monotone_toy" ? "monotone" : "idensenet");
+    ContractiveOptions o =
+        models::contractive_preset(options.name == "monotone_toy" ? "monotone" : "idensenet");
     if (options.width) o.net.growth = width;
     return o;
   }
   if (options.name == "gemm_512" || options.name == "series_gradient") return wide(options);
-  ModelOptions o = residual({width, width, width}, 10);
+  ContractiveOptions o = residual({width, width, width}, 10);
   // Four probes cost twice one and leave a quarter of its variance (docs/performance.md).
   if (options.name == "gradient_variance_43d")
     o.train_log_det = RussianRoulette{.law = RouletteLaw::kOptimal, .probes = 4};
@@ -57,8 +58,8 @@ ModelOptions named_model(const WorkerOptions& options) {
 
 }  // namespace
 
-ModelOptions case_model(const WorkerOptions& options) {
-  ModelOptions o = named_model(options);
+ContractiveOptions case_model(const WorkerOptions& options) {
+  ContractiveOptions o = named_model(options);
   if (options.blocks) o.blocks = *options.blocks;
   if (options.tolerance) o.train_tolerance = *options.tolerance;
   if (options.terms) o.train_log_det = TruncatedSeries{.terms = *options.terms};
@@ -74,7 +75,8 @@ int64_t case_dim(const WorkerOptions& options) {
 }
 
 FlowPtr case_flow(const WorkerOptions& options) {
-  return build_flow(model_spec(case_model(options), case_dim(options)), options.name);
+  return build_flow(contractive_spec(case_model(options), {.event = case_dim(options)}),
+                    options.name);
 }
 
 at::Tensor table_rows(int64_t dim, int64_t count, uint64_t stream) {

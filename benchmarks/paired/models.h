@@ -4,12 +4,12 @@
 
 #include "benchmarks/paired/workload.h"
 #include "contraflow/data/source.h"
-#include "contraflow/models/model_options.h"
+#include "contraflow/models/contractive.h"
 
 namespace contraflow::bench {
 
 /// The model of a case; ConfigError for a case that has none.
-ModelOptions case_model(const WorkerOptions& options);
+ContractiveOptions case_model(const WorkerOptions& options);
 /// Features of a case.
 int64_t case_dim(const WorkerOptions& options);
 /// case_model() as a flow in float32.

@@ -4,6 +4,7 @@
 #include "cli/commands/common.h"
 #include "contraflow/core/text.h"
 #include "contraflow/evaluation/estimator_facts.h"
+#include "contraflow/models/model_registry.h"
 #include "contraflow/runs/model.h"
 #include "contraflow/transforms/contractive_map.h"
 
@@ -81,7 +82,7 @@ Json result_json(const Model& model) {
   Json out{{"command", "info"},
            {"checkpoint", model.checkpoint_path.string()},
            {"bytes", model.bytes},
-           {"preset", model.run ? Json(model.run->model.preset) : Json()},
+           {"preset", model.run ? Json(models::preset_of(model.run->model)) : Json()},
            {"dim", model.columns.dim()},
            {"condition", model.columns.condition_size()},
            {"parameters", parameter_count(*model.flow)},
@@ -129,8 +130,9 @@ std::string columns_text(const data::Columns& columns) {
 
 void add_model(const Model& model, Facts& facts) {
   facts.add("checkpoint", model.checkpoint_path.string() + " (" + format_bytes(model.bytes) + ")");
-  facts.add("model", (model.run ? "preset " + model.run->model.preset + ", " : std::string()) +
-                         format_count(parameter_count(*model.flow)) + " parameters");
+  facts.add("model",
+            (model.run ? "preset " + models::preset_of(model.run->model) + ", " : std::string()) +
+                format_count(parameter_count(*model.flow)) + " parameters");
   for (const Stretch& s : stretches_of(*model.flow)) {
     facts.add("", std::to_string(s.count) + " x " + s.type +
                       (s.parameters > 0 ? ", " + format_count(s.parameters) + " parameters" : ""));

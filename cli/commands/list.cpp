@@ -5,7 +5,7 @@
 #include "contraflow/core/text.h"
 #include "contraflow/data/data_registry.h"
 #include "contraflow/kernels/activations.h"
-#include "contraflow/models/presets.h"
+#include "contraflow/models/model_registry.h"
 #include "contraflow/transforms/registry.h"
 
 namespace contraflow::cli {
@@ -29,8 +29,18 @@ struct Section {
 
 std::vector<Item> presets() {
   std::vector<Item> out;
-  for (const std::string& name : models::preset_names()) {
-    out.push_back({name, models::preset_summary(name)});
+  for (const models::ModelEntry& entry : models::model_registry()) {
+    for (const models::Preset& preset : entry.presets) out.push_back({preset.name, preset.summary});
+  }
+  return out;
+}
+
+std::vector<Item> families() {
+  std::vector<Item> out;
+  for (const models::ModelEntry& entry : models::model_registry()) {
+    std::vector<std::string> names;
+    for (const models::Preset& preset : entry.presets) names.push_back(preset.name);
+    out.push_back({entry.name, entry.summary + "; presets " + join(names, ", ")});
   }
   return out;
 }
@@ -70,6 +80,7 @@ std::vector<Item> activations() {
 
 std::vector<Section> all_sections() {
   return {{"presets", "Presets, for --model and model.preset", presets()},
+          {"models", "Families that the presets are of", families()},
           {"data", "Built-in data, for --data and data.name", data_sets(true)},
           {"files", "Files, for --data and data.name", data_sets(false)},
           {"transforms", "Transforms", entries(transform_registry())},

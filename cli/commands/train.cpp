@@ -9,7 +9,7 @@
 #include "contraflow/core/text.h"
 #include "contraflow/core/toml.h"
 #include "contraflow/distributions/estimate.h"
-#include "contraflow/models/presets.h"
+#include "contraflow/models/model_registry.h"
 #include "contraflow/training/run_folder.h"
 
 namespace contraflow::cli {
@@ -42,10 +42,8 @@ struct TrainArguments {
 
 /// Every key a config may hold, with default, type, range and meaning.
 std::string run_config_help() {
-  RunConfig defaults;
-  defaults.model = models::preset(defaults.model.preset);
   std::string out;
-  for (const OptionInfo& row : describe_options(defaults)) {
+  for (const OptionInfo& row : describe_run_config()) {
     out += "  " + row.path + " = " + row.default_value + "  (" + row.type;
     if (!row.range.empty()) out += ", " + row.range;
     out += ")\n      " + row.help;
@@ -60,7 +58,7 @@ fs::path folder_of(const TrainArguments& a) {
   if (!a.config.empty()) return fs::path("runs") / fs::path(a.config).stem();
   if (!a.data.empty()) {
     const std::string data = fs::path(a.data).stem().string();
-    return fs::path("runs") / (data + "-" + (a.model.empty() ? ModelOptions{}.preset : a.model));
+    return fs::path("runs") / (data + "-" + (a.model.empty() ? models::kDefaultPreset : a.model));
   }
   fail<ConfigError>("train", "CONFIG", "a config file, --data, or --out with --resume", "none",
                     "For example: contraflow train --data checkerboard.");
@@ -230,8 +228,8 @@ int run_train(const TrainArguments& a, int64_t threads, const Console& console) 
   const bool existed = fs::exists(path);
   const RunFolder folder(path, mode, run.config_toml());
   NewRunGuard guard(path, existed, mode == RunMode::kNew);  // goes first: the folder is locked then
-  console.note("training " + run.config.model.preset + " on " + run.dataset.name + " in " +
-               path.string());
+  console.note("training " + models::preset_of(run.config.model) + " on " + run.dataset.name +
+               " in " + path.string());
   const TrainReport report = train_in_folder(run, folder, console);
   guard.keep();
   const std::vector<fs::path> pictures = draw_pictures(run, folder);

@@ -28,6 +28,14 @@ int64_t Columns::dim() const {
   return size;
 }
 
+EventInfo Columns::event_info() const {
+  return {.event = event_shape,
+          .condition = condition_size(),
+          .classes = classes,
+          .levels = levels,
+          .bounds = bounds};
+}
+
 std::vector<std::string> Columns::to_read(bool with_weight) const {
   std::vector<std::string> out = names;
   out.insert(out.end(), condition.begin(), condition.end());

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "contraflow/core/event_info.h"
 #include "contraflow/core/options.h"
 #include "contraflow/data/source.h"
 
@@ -38,6 +39,8 @@ struct Columns {
   int64_t dim() const;
   /// Numbers that a model is conditioned on: those of `condition`, then the classes.
   int64_t condition_size() const;
+  /// What a model of the events needs to know.
+  EventInfo event_info() const;
   /// The columns to read, in the order that to_batch() takes them in.
   std::vector<std::string> to_read(bool with_weight = true) const;
 

@@ -1,108 +1,73 @@
 #include "contraflow/models/presets.h"
 
-#include <nlohmann/json.hpp>
-
 #include "contraflow/core/error.h"
-#include "contraflow/core/text.h"
 
 namespace contraflow::models {
 namespace {
 
-ModelOptions residual() {
-  ModelOptions o{.preset = "residual", .family = Family::kResidual, .blocks = 16, .actnorm = true};
-  o.net = {.kind = NetKind::kSequential,
-           .hidden = {128, 128, 128},
-           .activation = Activation::kLipSwish,
-           .activate_input = true,
-           .lipschitz = 0.9};
-  return o;
+NetOptions sequential_net() {
+  return {.kind = NetKind::kSequential,
+          .hidden = {128, 128, 128},
+          .activation = Activation::kLipSwish,
+          .activate_input = true,
+          .lipschitz = 0.9};
 }
 
-ModelOptions idensenet_options() {
-  ModelOptions o{.preset = "idensenet", .family = Family::kResidual};
-  o.net = {.kind = NetKind::kDense,
-           .depth = 3,
-           .growth = 16,
-           .activation = Activation::kClipSwish,
-           .lipschitz = 0.9};
-  return o;
+NetOptions dense_net(Activation activation) {
+  return {.kind = NetKind::kDense,
+          .depth = 3,
+          .growth = 16,
+          .activation = activation,
+          .lipschitz = 0.9};
 }
 
-ModelOptions implicit() {
-  ModelOptions o{.preset = "implicit", .family = Family::kImplicit, .blocks = 5};
-  o.net = {.kind = NetKind::kSequential,
-           .hidden = {128, 128, 128},
-           .activation = Activation::kLipSwish,
-           .activate_input = true,
-           .lipschitz = 0.9};
-  return o;
+std::vector<Preset> make_presets() {
+  return {
+      make_preset(
+          "monotone", "Monotone Flow: 10 dense blocks, CPila (Ahn et al. 2022)",
+          ContractiveOptions{.family = Family::kMonotone, .net = dense_net(Activation::kCPila)}),
+      make_preset(
+          "residual", "Residual Flow: 16 blocks of LipSwish nets with ActNorm (Chen et al. 2019)",
+          ContractiveOptions{
+              .family = Family::kResidual, .blocks = 16, .net = sequential_net(), .actnorm = true}),
+      make_preset("idensenet",
+                  "i-DenseNet: 10 dense blocks, CLipSwish (Perugachi-Diaz et al. 2021)",
+                  ContractiveOptions{.family = Family::kResidual,
+                                     .net = dense_net(Activation::kClipSwish)}),
+      make_preset(
+          "implicit", "Implicit Flow: residual after inverse residual, 5 pairs (Lu et al. 2021)",
+          ContractiveOptions{.family = Family::kImplicit, .blocks = 5, .net = sequential_net()}),
+  };
 }
 
-ModelOptions monotone() {
-  ModelOptions o{.preset = "monotone", .family = Family::kMonotone};
-  o.net = {.kind = NetKind::kDense,
-           .depth = 3,
-           .growth = 16,
-           .activation = Activation::kCPila,
-           .lipschitz = 0.9};
-  return o;
-}
-
-struct Preset {
-  const char* name;
-  const char* summary;
-  ModelOptions (*make)();
-};
-
-constexpr Preset kPresets[] = {
-    {"monotone", "Monotone Flow: 10 dense blocks, CPila (Ahn et al. 2022)", monotone},
-    {"residual", "Residual Flow: 16 blocks of LipSwish nets with ActNorm (Chen et al. 2019)",
-     residual},
-    {"idensenet", "i-DenseNet: 10 dense blocks, CLipSwish (Perugachi-Diaz et al. 2021)",
-     idensenet_options},
-    {"implicit", "Implicit Flow: residual after inverse residual, 5 pairs (Lu et al. 2021)",
-     implicit},
-};
-
-const Preset& find(std::string_view name) {
-  for (const Preset& p : kPresets) {
-    if (name == p.name) return p;
-  }
-  const std::vector<std::string> names = preset_names();
-  const auto nearest = nearest_match(name, names);
-  fail<ConfigError>(
-      "model", "preset", "one of " + join(names, ", "), c10::str("'", name, "'"),
-      nearest ? "Did you mean '" + *nearest + "'?" : "Run 'contraflow list' for what there is.");
-}
-
-FlowPtr build(std::string_view name, const Settings& s) {
-  ModelOptions o = preset(name);
+FlowPtr build(const char* name, const Settings& s) {
+  ContractiveOptions o = contractive_preset(name);
   if (s.blocks) o.blocks = *s.blocks;
   if (s.lipschitz) o.net.lipschitz = *s.lipschitz;
   if (s.activation) o.net.activation = *s.activation;
   o.seed = s.seed;
-  return build_flow(model_spec(o, s.event.size(), s.condition, s.columns), std::string(name));
+  const EventInfo info{
+      .event = s.event, .condition = s.condition, .levels = s.levels, .bounds = s.bounds};
+  return build_flow(contractive_spec(o, info), name);
 }
 
 }  // namespace
 
-std::vector<std::string> preset_names() {
-  std::vector<std::string> out;
-  for (const Preset& p : kPresets) out.emplace_back(p.name);
-  return out;
+ModelEntry contractive_entry() {
+  return make_entry<ContractiveOptions>(
+      "contractive",
+      "blocks of contractive networks, as maps, inverses and Cayley transforms of each other",
+      make_presets(), contractive_spec);
 }
 
-std::string preset_summary(std::string_view name) { return find(name).summary; }
-
-ModelOptions preset(std::string_view name) { return find(name).make(); }
-
-ModelOptions from_json(const nlohmann::ordered_json& json, std::string_view where) {
-  std::string name = ModelOptions{}.preset;
-  if (json.is_object() && json.contains("preset") && json["preset"].is_string())
-    name = json["preset"].get<std::string>();
-  ModelOptions options = preset(name);
-  update_options(options, json, where);
-  return options;
+ContractiveOptions contractive_preset(std::string_view name) {
+  const auto [entry, preset] = find_preset(name);
+  if (entry.name == "contractive") {
+    return options_from_json<ContractiveOptions>(preset.options, "model");
+  }
+  fail<ConfigError>("model", "preset", "a contractive model",
+                    c10::str("'", name, "', of the family ", entry.name),
+                    "Read its options with models::read_model().");
 }
 
 FlowPtr residual_flow(const Settings& settings) { return build("residual", settings); }

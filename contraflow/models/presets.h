@@ -1,31 +1,21 @@
 #pragma once
 
 #include <optional>
-#include <string>
-#include <string_view>
 #include <vector>
 
-#include "contraflow/models/model_options.h"
+#include "contraflow/models/contractive.h"
 
 namespace contraflow::models {
-
-/// Names for `preset`, in the order of the docs.
-std::vector<std::string> preset_names();
-/// One line about a preset, with its source.
-std::string preset_summary(std::string_view name);
-/// The options of a preset; ConfigError with the nearest match for an unknown name.
-ModelOptions preset(std::string_view name);
-/// Options from JSON: the preset that the key "preset" names, overlaid with the other keys.
-ModelOptions from_json(const nlohmann::ordered_json& json, std::string_view where);
 
 /// The few settings most users change; unset ones are the preset's.
 struct Settings {
   EventShape event = 2;
-  int64_t condition = 0;
+  EventShape condition = {};
   std::optional<int64_t> blocks = std::nullopt;
   std::optional<double> lipschitz = std::nullopt;
   std::optional<Activation> activation = std::nullopt;
-  ColumnKind columns = {};
+  int64_t levels = 0;               ///< As EventInfo::levels.
+  std::vector<double> bounds = {};  ///< As EventInfo::bounds.
   int64_t seed = 0;
 };
 

@@ -5,18 +5,12 @@
 
 #include "contraflow/core/error.h"
 #include "contraflow/core/toml.h"
-#include "contraflow/models/presets.h"
+#include "contraflow/models/model_registry.h"
 
 namespace contraflow {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-std::string preset_of(const Json& json) {
-  const Json model = json.is_object() && json.contains("model") ? json["model"] : Json::object();
-  const bool named = model.is_object() && model.contains("preset") && model["preset"].is_string();
-  return named ? model["preset"].get<std::string>() : ModelOptions{}.preset;
-}
 
 void check_objective(const RunConfig& config) {
   if (config.training.objective != ObjectiveKind::kReverseKl || energy_of(config)) return;
@@ -48,9 +42,21 @@ void check_dataset(const data::Dataset& dataset, const TrainingOptions& training
 
 RunConfig run_config_from_json(const Json& json, std::string_view where) {
   RunConfig config;
-  config.model = models::preset(preset_of(json));
   update_options(config, json, where);
+  config.model = models::read_model(config.model, where);
   return config;
+}
+
+std::vector<OptionInfo> describe_run_config() {
+  std::vector<OptionInfo> out;
+  for (OptionInfo& row : describe_options(RunConfig{})) {
+    if (row.path != "model") {
+      out.push_back(std::move(row));
+      continue;
+    }
+    for (OptionInfo& key : models::describe_model()) out.push_back(std::move(key));
+  }
+  return out;
 }
 
 std::string PreparedRun::config_toml() const { return to_toml(options_to_json(config)); }
@@ -86,9 +92,8 @@ PreparedRun prepare_run(RunConfig config) {
   run.dataset = data::open_data(config.data, scalar_type(config.training.dtype));
   check_dataset(run.dataset, config.training);
   run.columns = run.dataset.columns;
-  const ColumnKind kind{.levels = run.columns.levels, .bounds = run.columns.bounds};
-  run.spec = resolve_flow_spec(
-      model_spec(config.model, run.columns.dim(), run.columns.condition_size(), kind), "model");
+  config.model = models::read_model(config.model, "train");
+  run.spec = resolve_flow_spec(models::model_spec(config.model, run.columns.event_info()), "model");
   run.flow = build_flow(run.spec, "model");
   run.config = std::move(config);
   return run;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,7 +10,7 @@
 #include "contraflow/data/dataset.h"
 #include "contraflow/distributions/energies.h"
 #include "contraflow/distributions/flow.h"
-#include "contraflow/models/model_options.h"
+#include "contraflow/distributions/flow_spec.h"
 #include "contraflow/training/training_options.h"
 
 namespace contraflow {
@@ -17,7 +18,8 @@ namespace contraflow {
 /// What a config file holds, and the run folder after every default is filled in.
 struct RunConfig {
   data::DataOptions data = {};
-  ModelOptions model = {};  ///< The defaults are those of model.preset.
+  /// A preset and the options of its family; see models::read_model().
+  nlohmann::ordered_json model = nlohmann::ordered_json::object();
   TrainingOptions training = {};
 };
 
@@ -30,6 +32,10 @@ void visit(RunConfig& o, Field&& field) {
 
 /// Reads a config; absent keys are those of the preset. ConfigError names the dotted path.
 RunConfig run_config_from_json(const nlohmann::ordered_json& json, std::string_view where);
+
+/// Every key a config may hold, with default, type, range and meaning; those of the model are of the
+/// default preset.
+std::vector<OptionInfo> describe_run_config();
 
 /// Paths of files (rows, weights) from the root: other commands run elsewhere, and must find the
 /// data too.

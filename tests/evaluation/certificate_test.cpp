@@ -46,13 +46,13 @@ TEST(CliVerdict, OfAFlowIsThatOfItsWorstBlock) {
 class CliCertificate : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(CliCertificate, HoldsForEveryForm) {
-  ModelOptions options = models::preset(GetParam());
+  ContractiveOptions options = models::contractive_preset(GetParam());
   options.blocks = 2;
   options.net.hidden = {8};
   options.net.depth = 1;
   options.standardize = false;  // needs data first
   options.actnorm = false;
-  const FlowPtr flow = build_flow(model_spec(options, 2));
+  const FlowPtr flow = build_flow(contractive_spec(options, {.event = 2}));
   flow->to(at::kDouble);
   const data::ToySource source("moons", Rng(1), at::kDouble);
   const Certificate certificate = certify(*flow, source, 100, Rng(2));

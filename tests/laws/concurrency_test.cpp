@@ -124,9 +124,9 @@ INSTANTIATE_TEST_SUITE_P(, ConcurrencyLaw, ::testing::ValuesIn(all_cases()),
 TEST(Concurrency, PresetsServeEightThreads) {
   for (const std::string& name : models::preset_names()) {
     SCOPED_TRACE(name);
-    ModelOptions options = models::preset(name);
+    ContractiveOptions options = models::contractive_preset(name);
     options.blocks = 2;
-    const FlowPtr flow = build_flow(model_spec(options, 3));
+    const FlowPtr flow = build_flow(contractive_spec(options, {.event = 3}));
     const at::Tensor x = Rng(1).normal({40, 3}, at::kFloat);
     flow->prepare(x);
     for (const Phase phase : {Phase::kTrain, Phase::kEvaluate}) {

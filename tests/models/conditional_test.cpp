@@ -2,7 +2,7 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include "contraflow/models/model_options.h"
+#include "contraflow/models/contractive.h"
 #include "contraflow/networks/net_options.h"
 #include "contraflow/transforms/contractive_block.h"
 #include "tests/support/derivatives.h"
@@ -21,8 +21,8 @@ constexpr int64_t kDim = 3;
 constexpr int64_t kCondition = 2;
 constexpr int64_t kRows = 6;
 
-ModelOptions small_options(Family family) {
-  ModelOptions o{.family = family, .blocks = 2, .actnorm = true};
+ContractiveOptions small_options(Family family) {
+  ContractiveOptions o{.family = family, .blocks = 2, .actnorm = true};
   o.net = {.kind = NetKind::kDense,
            .depth = 2,
            .growth = 6,
@@ -37,7 +37,8 @@ ModelOptions small_options(Family family) {
 class Conditional : public ::testing::TestWithParam<Family> {
  protected:
   Conditional()
-      : flow_(build_flow(model_spec(small_options(GetParam()), kDim, kCondition))),
+      : flow_(build_flow(
+            contractive_spec(small_options(GetParam()), {.event = kDim, .condition = kCondition}))),
         x_(Rng(2).normal({kRows, kDim}, at::kDouble)),
         condition_(Rng(3).normal({kRows, kCondition}, at::kDouble)) {
     flow_->to(at::kDouble);

@@ -15,8 +15,8 @@ using testing::error_of;
 using ::testing::HasSubstr;
 using testing::near;
 
-ModelOptions mixture(bool learn) {
-  ModelOptions o = models::preset("monotone");
+ContractiveOptions mixture(bool learn) {
+  ContractiveOptions o = models::contractive_preset("monotone");
   o.blocks = 5;
   o.forms = {FormKind::kResidual, FormKind::kMonotone, FormKind::kInverseResidual};
   o.learn_form = learn;
@@ -27,16 +27,17 @@ ModelOptions mixture(bool learn) {
   return o;
 }
 
-std::vector<std::string> forms_of(const ModelOptions& options) {
+std::vector<std::string> forms_of(const ContractiveOptions& options) {
   std::vector<std::string> out;
-  for (const Json& transform : model_spec(options, 2).transform["transforms"]) {
+  const FlowSpec spec = contractive_spec(options, {.event = 2});
+  for (const Json& transform : spec.transform["transforms"]) {
     if (transform["type"] == "contractive_block") out.push_back(transform["form"]);
   }
   return out;
 }
 
-FlowPtr flow_of(const ModelOptions& options, int64_t dim = 2) {
-  FlowPtr flow = build_flow(model_spec(options, dim));
+FlowPtr flow_of(const ContractiveOptions& options, int64_t dim = 2) {
+  FlowPtr flow = build_flow(contractive_spec(options, {.event = dim}));
   flow->to(at::kDouble);
   flow->prepare(0.5 + 2 * Rng(1).normal({100, dim}, at::kDouble));
   const at::NoGradGuard guard;
@@ -54,7 +55,7 @@ TEST(Forms, AreRepeatedOverTheBlocks) {
   EXPECT_EQ(forms_of(mixture(false)),
             (std::vector<std::string>{"residual", "monotone", "inverse_residual", "residual",
                                       "monotone"}));
-  ModelOptions plain = mixture(false);
+  ContractiveOptions plain = mixture(false);
   plain.forms = {};
   plain.blocks = 2;
   EXPECT_EQ(forms_of(plain), (std::vector<std::string>{"monotone", "monotone"}));
@@ -69,24 +70,28 @@ TEST(Forms, ComeFromAConfig) {
   json["blocks"] = 3;
   json["forms"] = Json::array({"residual", "monotone"});
   json["learn_form"] = true;
-  const ModelOptions options = models::from_json(json, "config");
+  const Json model = models::read_model(json, "config");
+  ContractiveOptions options;
+  Json own = model;
+  own.erase("preset");
+  update_options(options, own, "config");
   EXPECT_EQ(forms_of(options), (std::vector<std::string>{"residual", "monotone", "residual"}));
-  const FlowSpec spec = model_spec(options, 2);
+  const FlowSpec spec = contractive_spec(options, {.event = 2});
   EXPECT_EQ(spec.transform["transforms"].back()["learn_form"], true);
-  EXPECT_EQ(models::from_json(options_to_json(options), "again").forms, options.forms);
+  EXPECT_EQ(models::read_model(model, "again"), model);
 }
 
 TEST(Forms, MistakesSayWhatToDo) {
-  ModelOptions options = mixture(false);
+  ContractiveOptions options = mixture(false);
   options.blocks = 2;
-  EXPECT_THAT(error_of<ConfigError>([&] { model_spec(options, 2); }),
+  EXPECT_THAT(error_of<ConfigError>([&] { contractive_spec(options, {.event = 2}); }),
               HasSubstr("[model] forms: expected at most 2 forms, one per block, got 3 forms."));
   options.forms = {FormKind::kCustom};
-  EXPECT_THAT(error_of<ConfigError>([&] { model_spec(options, 2); }),
+  EXPECT_THAT(error_of<ConfigError>([&] { contractive_spec(options, {.event = 2}); }),
               HasSubstr("[model] forms: expected residual, inverse_residual or monotone"));
   Json unknown = Json::object();
   unknown["forms"] = Json::array({"residuals"});
-  EXPECT_THAT(error_of<ConfigError>([&] { models::from_json(unknown, "config"); }),
+  EXPECT_THAT(error_of<ConfigError>([&] { models::read_model(unknown, "config"); }),
               ::testing::AllOf(HasSubstr("forms"), HasSubstr("residual")));
 }
 

@@ -15,12 +15,12 @@ namespace {
 using ::testing::HasSubstr;
 
 FlowPtr small_flow(int64_t condition = 0) {
-  ModelOptions options = models::preset("monotone");
+  ContractiveOptions options = models::contractive_preset("monotone");
   options.blocks = 2;
   options.net.depth = 1;
   options.net.growth = 4;
   options.standardize = false;  // needs data first
-  return build_flow(model_spec(options, 2, condition));
+  return build_flow(contractive_spec(options, {.event = 2, .condition = condition}));
 }
 
 at::Tensor points() { return at::linspace(-1.0, 1.0, 20, at::kDouble).view({10, 2}); }

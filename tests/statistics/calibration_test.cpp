@@ -8,7 +8,7 @@
 #include "contraflow/core/error.h"
 #include "contraflow/core/log.h"
 #include "contraflow/data/sources.h"
-#include "contraflow/models/model_options.h"
+#include "contraflow/models/contractive.h"
 #include "contraflow/training/trainer.h"
 #include "contraflow/transforms/actnorm.h"
 #include "tests/statistics/forms.h"
@@ -156,9 +156,9 @@ TEST(Calibration, TheFirstIntervalsAreShortAndDouble) {
 class TrainedTable : public ::testing::Test {
  protected:
   static FlowPtr trained(const RussianRoulette& law, std::vector<std::string>* warnings) {
-    ModelOptions model{.family = Family::kResidual, .blocks = 4, .train_log_det = law};
+    ContractiveOptions model{.family = Family::kResidual, .blocks = 4, .train_log_det = law};
     model.net = {.kind = NetKind::kSequential, .hidden = {32, 32}, .lipschitz = 0.9};
-    FlowPtr flow = build_flow(model_spec(model, 10));
+    FlowPtr flow = build_flow(contractive_spec(model, {.event = 10}));
     TrainingOptions options;
     options.steps = warnings != nullptr ? 1 : 150;
     options.batch_size = 128;

@@ -8,7 +8,7 @@
 
 #include "contraflow/data/dataset.h"
 #include "contraflow/data/sources.h"
-#include "contraflow/models/model_options.h"
+#include "contraflow/models/contractive.h"
 #include "contraflow/training/trainer.h"
 #include "tests/support/temp_folder.h"
 
@@ -89,14 +89,14 @@ data::Splits training_rows(const data::Batch& batch, bool with_condition) {
 }
 
 FlowSpec curve_model(Family family, int64_t condition) {
-  ModelOptions o{.family = family, .blocks = family == Family::kImplicit ? 1 : 2};
+  ContractiveOptions o{.family = family, .blocks = family == Family::kImplicit ? 1 : 2};
   o.net = {.kind = NetKind::kDense,
            .depth = 2,
            .growth = 12,
            .activation = Activation::kClipSwish,
            .lipschitz = 0.9};
   o.actnorm = true;
-  return model_spec(o, 2, condition);
+  return contractive_spec(o, {.event = 2, .condition = condition});
 }
 
 class ConditionalCurve : public ::testing::TestWithParam<Family> {};
@@ -157,7 +157,7 @@ TEST(ConditionalFit, ACheckpointBringsTheConditionalBack) {
 // ------------------------------------------------------------------------ digits given the label
 
 FlowSpec digits_model() {
-  ModelOptions o{.family = Family::kResidual, .blocks = 2, .actnorm = true};
+  ContractiveOptions o{.family = Family::kResidual, .blocks = 2, .actnorm = true};
   o.net = {.kind = NetKind::kSequential,
            .hidden = {64},
            .activation = Activation::kLipSwish,
@@ -165,7 +165,7 @@ FlowSpec digits_model() {
   o.logit = true;
   o.logit_alpha = 1e-6;
   o.train_log_det = RussianRoulette{};
-  return model_spec(o, 64, 10, {.levels = 17});
+  return contractive_spec(o, {.event = 64, .condition = 10, .levels = 17});
 }
 
 /// The rows with the labels of other rows: as many of each, but they say nothing.

@@ -119,14 +119,14 @@ TEST_F(TrainedFlow, SamplesPushedBackAreStandardNormal) {
 
 TEST(ErrorBars, CoverTheExactValueNineteenTimesInTwenty) {
   constexpr int64_t kIntervals = 500;
-  ModelOptions options = models::preset("idensenet");
+  ContractiveOptions options = models::contractive_preset("idensenet");
   options.blocks = 2;
   options.standardize = false;
   options.net.init_gain = 3.0;
   options.eval_log_det = RussianRoulette{.exact_terms = 3, .geometric_p = 0.3};
-  const FlowPtr random = build_flow(model_spec(options, 3));
+  const FlowPtr random = build_flow(contractive_spec(options, {.event = 3}));
   options.eval_log_det = ExactLogDet{};
-  const FlowPtr exact = build_flow(model_spec(options, 3));
+  const FlowPtr exact = build_flow(contractive_spec(options, {.event = 3}));
   random->to(at::kDouble);
   exact->to(at::kDouble);
 

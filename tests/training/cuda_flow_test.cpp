@@ -26,7 +26,7 @@ struct OnBoth {
 
 // One flow twice, with norms and coefficients far from their start.
 OnBoth on_both(const std::string& preset, at::ScalarType dtype, int64_t dim) {
-  ModelOptions options = models::preset(preset);
+  ContractiveOptions options = models::contractive_preset(preset);
   options.blocks = 4;
   options.net.depth = 2;
   options.net.growth = 8;
@@ -35,7 +35,7 @@ OnBoth on_both(const std::string& preset, at::ScalarType dtype, int64_t dim) {
   options.tolerance = options.train_tolerance = options.backward_tolerance =
       dtype == at::kDouble ? 1e-12 : 1e-6;
   const auto build = [&] {
-    FlowPtr flow = build_flow(model_spec(options, dim));
+    FlowPtr flow = build_flow(contractive_spec(options, {.event = dim}));
     flow->to(dtype);
     return flow;
   };
@@ -119,9 +119,10 @@ INSTANTIATE_TEST_SUITE_P(Presets, CudaFlow,
 // More rows than the program kernels take of nets this wide.
 TEST(CudaFlows, WideNetsOfManyRowsAgreeToo) {
   CF_SKIP_WITHOUT_DEVICE();
-  ModelOptions options = models::preset("residual");
+  ContractiveOptions options = models::contractive_preset("residual");
   options.blocks = 2;
-  const FlowPtr cpu = build_flow(model_spec(options, 2)), card = build_flow(model_spec(options, 2));
+  const FlowPtr cpu = build_flow(contractive_spec(options, {.event = 2})),
+                card = build_flow(contractive_spec(options, {.event = 2}));
   card->to(at::kCUDA);
   const at::NoGradGuard no_grad;
   const at::Tensor x = Rng(5).normal({5000, 2}, at::kFloat);

@@ -1,10 +1,14 @@
 #pragma once
 
 #include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
-#include "contraflow/log_det/options.h"
+#include "contraflow/core/event_info.h"
 #include "contraflow/distributions/flow_spec.h"
+#include "contraflow/log_det/options.h"
+#include "contraflow/models/model_registry.h"
 #include "contraflow/networks/net_options.h"
 #include "contraflow/solvers/fixed_point.h"
 #include "contraflow/transforms/form_kind.h"
@@ -27,19 +31,8 @@ struct EnumNames<Family> {
                                      std::pair{"monotone", Family::kMonotone}};
 };
 
-/// What the data says about its columns; decides what stands before the blocks.
-struct ColumnKind {
-  /// Integer columns 0 .. levels - 1, to be dequantized; 0 = continuous.
-  int64_t levels = 0;
-  /// Hard bounds of the values (after dequantization: 0, 1), mapped to the line by a logit; empty =
-  /// none.
-  std::vector<double> bounds = {};
-};
-
-/// A contractive flow on vectors. Presets (presets.h) give the papers' settings.
-struct ModelOptions {
-  /// Starting point of the other fields; a name of preset_names().
-  std::string preset = "monotone";
+/// A contractive flow. Its presets have the papers' settings.
+struct ContractiveOptions {
   Family family = Family::kMonotone;
   int64_t blocks = 10;
   /// Forms of the blocks, repeated until there are `blocks`; empty: as `family` says. At most
@@ -48,7 +41,7 @@ struct ModelOptions {
   /// Train the matrix of each block, starting at its form; see ContractiveBlockOptions.
   bool learn_form = false;
   NetOptions net = {};
-  /// An ActNorm before each block, and one behind the last.
+  /// An ActNorm before each block, and one after the last.
   bool actnorm = false;
   /// Standardise the columns before the first block (counted in the log-determinant).
   bool standardize = true;
@@ -64,14 +57,13 @@ struct ModelOptions {
   double train_tolerance = 1e-4;
   double tolerance = 1e-6;
   double backward_tolerance = 1e-3;
-  /// Base density, {"type": ...}; its dimension is filled in.
+  /// Base density, {"type": ...}; its event is filled in.
   nlohmann::ordered_json base = {{"type", "normal"}};
   int64_t seed = 0;
 };
 
 template <class Field>
-void visit(ModelOptions& o, Field&& field) {
-  field("preset", o.preset, "Starting point of the other settings.");
+void visit(ContractiveOptions& o, Field&& field) {
   field("family", o.family, "Blocks: residual, inverse_residual, implicit or monotone.");
   field("blocks", o.blocks, at_least(1), "Number of blocks (an implicit block has two networks).");
   field(
@@ -80,7 +72,7 @@ void visit(ModelOptions& o, Field&& field) {
   field("learn_form", o.learn_form,
         "Train each block's matrix within its admissible set, starting at its form.");
   field("net", o.net, "The contractive network of a block.");
-  field("actnorm", o.actnorm, "An ActNorm before each block and behind the last.");
+  field("actnorm", o.actnorm, "An ActNorm before each block and after the last.");
   field("standardize", o.standardize, "Standardise the columns first.");
   field("logit", o.logit, "Integer columns: a logit after dequantization.");
   field("logit_alpha", o.logit_alpha, open_interval(0.0, 0.5), "Margin of the logit.");
@@ -97,10 +89,18 @@ void visit(ModelOptions& o, Field&& field) {
   field("seed", o.seed, "Seed of the initial weights.");
 }
 
-/// The transforms and base of `options` for events of `dim` features and conditions of width
-/// `condition`: everything the choice depends on is written out in the spec. ConfigError for forms
-/// that no block has, and for 'custom', whose matrix has no place here.
-FlowSpec model_spec(const ModelOptions& options, int64_t dim, int64_t condition = 0,
-                    const ColumnKind& columns = {});
+/// The transforms and base of `options` for such events: everything the choice depends on is
+/// written out in the spec. ConfigError for forms that no block has, and for 'custom', whose matrix
+/// has no place here.
+FlowSpec contractive_spec(const ContractiveOptions& options, const EventInfo& info);
 
+namespace models {
+
+/// The options of a preset; ConfigError with the nearest match for an unknown name.
+ContractiveOptions contractive_preset(std::string_view name);
+
+/// Monotone, Residual and Implicit Flows and i-DenseNets, for the registry.
+ModelEntry contractive_entry();
+
+}  // namespace models
 }  // namespace contraflow

@@ -1,4 +1,4 @@
-#include "contraflow/models/model_options.h"
+#include "contraflow/models/contractive.h"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -18,15 +18,15 @@ using Json = nlohmann::ordered_json;
 constexpr int64_t kMostExactTraining = 16;
 constexpr int64_t kMostExactEvaluation = 64;
 
-LogDetOptions training_estimator(const ModelOptions& o, int64_t dim) {
+LogDetOptions training_estimator(const ContractiveOptions& o, const EventShape& event) {
   if (o.train_log_det) return *o.train_log_det;
-  if (dim <= kMostExactTraining) return ExactLogDet{};
+  if (event.size() <= kMostExactTraining) return ExactLogDet{};
   return RussianRoulette{.law = RouletteLaw::kOptimal};
 }
 
-LogDetOptions evaluation_estimator(const ModelOptions& o, int64_t dim) {
+LogDetOptions evaluation_estimator(const ContractiveOptions& o, const EventShape& event) {
   if (o.eval_log_det) return *o.eval_log_det;
-  if (dim <= kMostExactEvaluation) return ExactLogDet{};
+  if (event.size() <= kMostExactEvaluation) return ExactLogDet{};
   return RussianRoulette{.exact_terms = 20};
 }
 
@@ -45,7 +45,7 @@ std::vector<FormKind> forms_of(Family family) {
   return {FormKind::kResidual, FormKind::kInverseResidual};
 }
 
-void check_forms(const ModelOptions& o) {
+void check_forms(const ContractiveOptions& o) {
   if (std::ssize(o.forms) > o.blocks) {
     fail<ConfigError>("model", "forms", c10::str("at most ", o.blocks, " forms, one per block"),
                       c10::str(o.forms.size(), " forms"),
@@ -66,35 +66,38 @@ Json typed(const char* type, const Options& options) {
 
 class SpecBuilder {
  public:
-  SpecBuilder(const ModelOptions& options, int64_t dim, int64_t condition)
-      : o_(options), dim_(dim), condition_(condition) {}
+  SpecBuilder(const ContractiveOptions& options, const EventInfo& info)
+      : o_(options), info_(info) {}
 
-  void add_preprocessing(const ColumnKind& columns) {
-    const bool integers = columns.levels > 0;
+  void add_preprocessing() {
+    const bool integers = info_.levels > 0;
     if (integers)
-      add(typed("dequantize", DequantizeOptions{.event = dim_, .levels = {columns.levels}}));
-    if (integers ? o_.logit : !columns.bounds.empty()) {
-      LogitOptions logit{.event = dim_, .alpha = o_.logit_alpha};
+      add(typed("dequantize", DequantizeOptions{.event = info_.event, .levels = {info_.levels}}));
+    if (integers ? o_.logit : !info_.bounds.empty()) {
+      LogitOptions logit{.event = info_.event, .alpha = o_.logit_alpha};
       if (!integers) {
-        logit.lower = {columns.bounds.at(0)};
-        logit.upper = {columns.bounds.at(1)};
+        logit.lower = {info_.bounds.at(0)};
+        logit.upper = {info_.bounds.at(1)};
       }
       add(typed("logit", logit));
     }
-    if (o_.standardize) add(typed("standardize", StandardizeOptions{.event = dim_}));
+    if (o_.standardize) add(typed("standardize", StandardizeOptions{.event = info_.event}));
   }
 
   void add_blocks() {
     for (int64_t k = 0; k < o_.blocks; ++k) {
-      if (o_.actnorm) add(typed("actnorm", ActNormOptions{.event = dim_}));
+      if (o_.actnorm) add(typed("actnorm", ActNormOptions{.event = info_.event}));
       for (const FormKind form : forms_of_block(k)) add_block(form);
     }
-    if (o_.actnorm) add(typed("actnorm", ActNormOptions{.event = dim_}));
+    if (o_.actnorm) add(typed("actnorm", ActNormOptions{.event = info_.event}));
   }
 
   FlowSpec finish() {
     Json base = o_.base;
-    if (!base.contains("event")) base["event"] = dim_;
+    if (!base.contains("event")) {
+      base["event"] =
+          info_.event.is_row() ? Json(info_.event.features()) : Json(info_.event.sizes());
+    }
     return {chain_spec(std::move(transforms_)), std::move(base)};
   }
 
@@ -108,13 +111,13 @@ class SpecBuilder {
 
   void add_block(FormKind form) {
     add(typed("contractive_block",
-              ContractiveBlockOptions{.event = dim_,
-                                      .condition = condition_,
+              ContractiveBlockOptions{.event = info_.event,
+                                      .condition = info_.condition,
                                       .form = form,
                                       .learn_form = o_.learn_form,
                                       .net = o_.net,
-                                      .train_log_det = training_estimator(o_, dim_),
-                                      .eval_log_det = evaluation_estimator(o_, dim_),
+                                      .train_log_det = training_estimator(o_, info_.event),
+                                      .eval_log_det = evaluation_estimator(o_, info_.event),
                                       .solver = o_.solver,
                                       .train_tolerance = o_.train_tolerance,
                                       .tolerance = o_.tolerance,
@@ -122,20 +125,18 @@ class SpecBuilder {
                                       .seed = o_.seed * 1'000'003 + networks_++}));
   }
 
-  const ModelOptions& o_;
-  int64_t dim_;
-  int64_t condition_;
+  const ContractiveOptions& o_;
+  const EventInfo& info_;
   int64_t networks_ = 0;
   Json transforms_ = Json::array();
 };
 
 }  // namespace
 
-FlowSpec model_spec(const ModelOptions& options, int64_t dim, int64_t condition,
-                    const ColumnKind& columns) {
+FlowSpec contractive_spec(const ContractiveOptions& options, const EventInfo& info) {
   check_forms(options);
-  SpecBuilder builder(options, dim, condition);
-  builder.add_preprocessing(columns);
+  SpecBuilder builder(options, info);
+  builder.add_preprocessing();
   builder.add_blocks();
   return builder.finish();
 }

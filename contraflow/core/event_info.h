@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "contraflow/core/event_shape.h"
+
+namespace contraflow {
+
+/// What is known about events before a model of them is made: what data say and a model needs.
+///
+/// Example    EventInfo{.event = 2};  EventInfo{.event = {3, 32, 32}, .levels = 256};
+struct EventInfo {
+  EventShape event = {};
+  /// Of the condition that goes with each event; empty = none.
+  EventShape condition = {};
+  /// The last numbers of the condition that are one class of this many, one-hot; 0 = none.
+  int64_t classes = 0;
+  /// Values are integers 0 .. levels - 1, to be dequantized; 0 = continuous.
+  int64_t levels = 0;
+  /// [low, high] that values cannot leave (after dequantization: 0, 1); empty = unbounded.
+  std::vector<double> bounds = {};
+};
+
+}  // namespace contraflow
