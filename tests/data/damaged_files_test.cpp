@@ -7,9 +7,9 @@
 #include <string>
 
 #include "contraflow/core/error.h"
-#include "contraflow/data/npy.h"
 #include "contraflow/data/rows.h"
 #include "tests/support/byte_damage.h"
+#include "tests/support/npy.h"
 #include "tests/support/temp_folder.h"
 
 namespace contraflow::data {
@@ -19,6 +19,7 @@ using contraflow::testing::for_each_damage;
 using contraflow::testing::read_bytes;
 using contraflow::testing::TempFolder;
 using contraflow::testing::write_bytes;
+using contraflow::testing::write_npy;
 
 struct Outcomes {
   int read = 0;
