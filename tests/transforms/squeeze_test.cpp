@@ -39,7 +39,9 @@ TEST(Squeeze, TakesOtherFactors) {
 }
 
 TEST(Squeeze, RefusesEventsThatDoNotFit) {
-  EXPECT_THAT(error_of<ConfigError>([] { Squeeze({.event = {3, 5, 4}}); }),
+  EXPECT_THAT(error_of<ConfigError>([] {
+                Squeeze({.event = {3, 5, 4}});
+              }),
               HasSubstr("sides that 2 divides, got [3, 5, 4]"));
   EXPECT_THAT(error_of<ConfigError>([] { Squeeze({.event = 12}); }), HasSubstr("got 12"));
   EXPECT_THAT(error_of<ConfigError>([] { Squeeze({}); }), HasSubstr("event"));
