@@ -1,6 +1,5 @@
 #include "cli/program.h"
 
-#include <ATen/Parallel.h>
 #include <c10/util/Exception.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 #include "cli/commands/common.h"
 #include "contraflow/core/error.h"
 #include "contraflow/core/log.h"
+#include "contraflow/core/parallel.h"
 #include "contraflow/core/text.h"
 
 namespace contraflow::cli {
@@ -138,9 +138,7 @@ int run_program(const std::vector<std::string>& arguments, Console& console) {
     }
     const Command* command = parse(program, arguments, console);
     if (command == nullptr) return 0;
-    if (command->common->threads > 0) {
-      at::set_num_threads(static_cast<int>(command->common->threads));
-    }
+    set_threads("--threads", command->common->threads);
     return command->run(console);
   } catch (const Error& error) {
     return report(console, error.what(), error.exit_code());

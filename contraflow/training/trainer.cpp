@@ -9,6 +9,7 @@
 
 #include "contraflow/core/error.h"
 #include "contraflow/core/log.h"
+#include "contraflow/core/parallel.h"
 #include "contraflow/training/ema.h"
 #include "contraflow/training/non_finite.h"
 #include "contraflow/transforms/transform.h"
@@ -21,7 +22,7 @@ using Clock = std::chrono::steady_clock;
 class ThreadScope {
  public:
   explicit ThreadScope(int64_t threads) : before_(at::get_num_threads()) {
-    if (threads > 0) at::set_num_threads(static_cast<int>(threads));
+    set_threads("fit", threads);
   }
   ~ThreadScope() { at::set_num_threads(before_); }
   ThreadScope(const ThreadScope&) = delete;
