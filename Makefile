@@ -22,7 +22,7 @@ endif
 
 BENCH ?=
 
-.PHONY: bench bench-build bench-check bench-memory bench-micro bench-scaling
+.PHONY: bench bench-build bench-check bench-memory bench-micro bench-neighbours bench-scaling
 .PHONY: help setup configure build demo test test-fast sanitize lint format tidy install clean
 .DEFAULT_GOAL := help
 
@@ -87,6 +87,9 @@ bench-memory: bench-build ## peak memory over width, depth and series length
 
 bench-scaling: bench-build ## time per step over blocks and batch
 	@.venv/bin/python -m benchmarks.scaling --build $(BUILD) $(BENCH)
+
+bench-neighbours: bench-build ## steps a second beside busy programs: default threads, one, two
+	@.venv/bin/python -m benchmarks.neighbours --build $(BUILD) $(BENCH)
 
 install: build ## install the library and the program under PREFIX
 	@cmake --install $(BUILD) --prefix $(PREFIX)

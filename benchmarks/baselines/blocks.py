@@ -122,7 +122,7 @@ class MonotoneBlock(nn.Module):
 
 
 class Flow(nn.Module):
-    """Standardisation by constants, blocks, and a standard normal behind them."""
+    """Standardisation by constants, blocks, and a standard normal for the latents."""
 
     def __init__(self, blocks, dim=2):
         super().__init__()

@@ -23,7 +23,7 @@ from benchmarks.baselines import blocks, gradient_variance, idensenet, layers, m
 
 GOLDEN = pathlib.Path(__file__).parents[2] / 'tests' / 'golden' / 'blocks'
 EXACT = 1e-10          # float64 against float64 by another route
-SOLVED = 1e-8          # behind a solve to 1e-13
+SOLVED = 1e-8          # after a solve to 1e-13
 DIFFERENCES = 1e-6     # central differences, step 1e-5
 PROBES = 200
 Z_LIMIT = 4.5          # a false alarm in 150,000 normal draws

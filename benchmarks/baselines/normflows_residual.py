@@ -97,7 +97,7 @@ def make_log_prob(options):
         models[kind] = model
     x = shared_tensors(options).get('x', torch.randn(options.rows, 8))
 
-    def evaluate(kind, rows):  # its estimators leave a graph behind, which would fill the memory
+    def evaluate(kind, rows):  # its estimators keep a graph, which would fill the memory
         return torch.cat([models[kind].log_prob(c).detach() for c in rows.split(options.chunk)])
 
     head = x[:options.chunk]

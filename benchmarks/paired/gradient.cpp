@@ -83,8 +83,8 @@ class GradientVariance final : public Workload {
 
 // One block of width 512. A pass of the network is 2 B sum(inputs outputs) operations; with n terms
 // of the series a gradient takes n + 5 of them: value, n - 1 vector-Jacobian products, the tangents
-// (which complete the last term), the reverse over the stacked pair (2) and the weights' gradients
-// (2).
+// (which complete the last term), the reverse over the stacked pair (2), and the gradients of the
+// weights (2).
 class Gemm final : public Workload {
  public:
   explicit Gemm(const WorkerOptions& options)

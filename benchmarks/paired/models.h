@@ -15,8 +15,8 @@ int64_t case_dim(const WorkerOptions& options);
 /// case_model() as a flow in float32.
 FlowPtr case_flow(const WorkerOptions& options);
 
-/// Training data of a case: 8 Gaussians in two dimensions, else a table (below); `stream` varies
-/// it.
+/// Training data of a case: 8 Gaussians in two dimensions, else a table (below). Another `stream`
+/// gives other rows.
 data::SourcePtr case_source(const WorkerOptions& options, uint64_t stream);
 /// Rows [count, dim], float32: sines of few factors plus noise, each column of mean 0 and
 /// deviation 1, so that a trained flow bends and its Jacobians are not small.

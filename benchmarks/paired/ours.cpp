@@ -1,5 +1,5 @@
-// Our side of a paired benchmark: says hello, then times what it is asked to, one JSON line each
-// way.
+// Our side of a paired benchmark: says hello, then times what it is asked to time. Requests and
+// replies are one JSON line each.
 //   contraflow_bench CASE [--threads 2] [--export FILE] [--checkpoint FILE] ...
 //   -> {"case": ..., "dtype": ..., ...}          the hello, when it is ready
 //   <- {"iterations": 5}   -> {"ms": 0.9, ...}   median per iteration; end of input ends it
