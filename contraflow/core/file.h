@@ -17,9 +17,8 @@ namespace contraflow {
 /// Mode       that of the file replaced, else what the umask leaves.
 /// Threads    one thread at a time.
 /// Throws     IoError with path, reason and remedy: the constructor (folder missing or read-only,
-/// or
-///            the name is a folder or device), write() and commit() (disk full). After an error
-///            only the destructor is left.
+///            or the name is a folder or device), write() and commit() (disk full). After an error
+///            nothing but the destructor may be called.
 /// Example    AtomicFile file("scores.csv");  file.write("a,b\n");  file.commit();
 class AtomicFile {
  public:

@@ -6,8 +6,7 @@
 
 namespace contraflow {
 
-/// Options: a plain struct with defaults, and one field list that gives JSON, TOML, `--set` and
-/// help.
+/// Options: a plain struct with defaults, and one field list that gives JSON, TOML, --set and help.
 ///
 ///   struct AdamOptions {
 ///     double learning_rate = 1e-3;
@@ -43,8 +42,8 @@ Result options_to_json(const T& options) {
   return out;
 }
 
-/// Reads `json` over `options`: keys that are absent keep their value. On an error `options` is
-/// unchanged.
+/// Reads `json` over `options`: a key that is absent leaves its field as it is. On an error
+/// `options` is unchanged.
 template <class T>
 void update_options(T& options, const nlohmann::ordered_json& json, std::string_view where) {
   T updated = options;

@@ -8,13 +8,15 @@
 
 namespace contraflow {
 
-/// Counter-based random numbers: Philox 4x32-10 (Salmon et al. 2011, "Parallel random numbers: as
-/// easy as 1, 2, 3"). An Rng is a value, 16 bytes, without state: the number at (key, row, column)
-/// is a pure function, so results do not depend on threads, batch split or call order.
+/// Counter-based random numbers. An Rng is a value of 16 bytes without state: the number at
+/// (key, row, column) is a pure function, so results do not depend on threads, batch split or call
+/// order.
 ///
-/// Streams branch with fork(): `Rng(seed).fork("train").fork(step).fork(block)`.
-/// Row r of a draw belongs to sample `first_row() + r`; rows_from() makes a split batch draw what
-/// the whole batch would have drawn. Threads    immutable; share freely.
+/// Streams    branch with fork(): `Rng(seed).fork("train").fork(step).fork(block)`.
+/// Rows       row r of a draw belongs to sample `first_row() + r`; rows_from() makes a part of a
+///            batch draw what the whole batch would have drawn for it.
+/// Threads    immutable; share freely.
+/// Source     Philox 4x32-10: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3".
 class Rng {
  public:
   explicit Rng(uint64_t seed = 0) : key_(seed) {}
