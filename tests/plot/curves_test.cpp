@@ -7,7 +7,7 @@
 
 #include "cli/plot/curve_limits.h"
 #include "contraflow/core/error.h"
-#include "picture.h"
+#include "tests/plot/picture.h"
 
 namespace contraflow::plot {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "cli/plot/points.h"
 #include "contraflow/core/error.h"
-#include "picture.h"
+#include "tests/plot/picture.h"
 
 namespace contraflow::plot {
 namespace {

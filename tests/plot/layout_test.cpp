@@ -2,7 +2,7 @@
 
 #include "cli/plot/panel.h"
 #include "cli/plot/points.h"
-#include "picture.h"
+#include "tests/plot/picture.h"
 
 namespace contraflow::plot {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "cli/plot/stats.h"
 #include "contraflow/core/error.h"
-#include "picture.h"
+#include "tests/plot/picture.h"
 
 namespace contraflow::plot {
 namespace {

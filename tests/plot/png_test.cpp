@@ -7,7 +7,7 @@
 #include <string>
 
 #include "contraflow/core/error.h"
-#include "picture.h"
+#include "tests/plot/picture.h"
 
 namespace contraflow::plot {
 namespace {

@@ -4,7 +4,7 @@
 
 #include "cli/plot/canvas.h"
 #include "cli/plot/panel.h"
-#include "picture.h"
+#include "tests/plot/picture.h"
 
 namespace contraflow::plot {
 namespace {

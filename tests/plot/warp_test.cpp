@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "contraflow/core/error.h"
-#include "picture.h"
+#include "tests/plot/picture.h"
 
 namespace contraflow::plot {
 namespace {

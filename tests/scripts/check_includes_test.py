@@ -63,6 +63,52 @@ class CheckIncludes(unittest.TestCase):
         self.write('contraflow/solvers/bad.h', '#include <torch/torch.h>\n')
         self.assertIn('expected a narrow header', self.found()[0])
 
+    def test_cuda_headers_are_read(self):
+        self.write('contraflow/core/cuda/jets.cuh', '#include "contraflow/networks/net.h"\n')
+        self.assertIn('got networks, which stands above it', self.found()[0])
+
+    def test_programs_may_include_the_library(self):
+        self.write('contraflow/version.h', '')
+        self.write('cmake/version.h.in', '')
+        self.write('cmake/contraflow.h.in', '')
+        self.write('tests/support/near.h', '')
+        self.write('tests/core/error_test.cpp',
+                   '#include "contraflow/core/error.h"\n#include "tests/support/near.h"\n')
+        self.write('examples/all.cpp', '#include "contraflow/contraflow.h"\n')
+        self.write('cli/main.cpp', '#include "contraflow/version.h"\n')
+        self.assertEqual(self.found(), [])
+
+    def test_programs_keep_to_themselves(self):
+        self.write('tests/support/near.h', '')
+        self.write('examples/density.cpp', '#include "tests/support/near.h"\n')
+        self.write('contraflow/core/error.cpp', '#include "tests/support/near.h"\n')
+        below, example = self.found()
+        self.assertIn('expected the library, got a file of tests', below)
+        self.assertIn('expected examples to include only contraflow', example)
+
+    def test_the_library_does_not_include_all_of_itself(self):
+        self.write('cmake/contraflow.h.in', '')
+        self.write('contraflow/core/error.cpp', '#include "contraflow/contraflow.h"\n')
+        self.assertIn('expected the headers that are used', self.found()[0])
+
+    def test_installed_headers_include_no_internal_one(self):
+        self.write('contraflow/networks/CMakeLists.txt',
+                   'contraflow_library(networks SOURCES net.cpp DEPENDS core INTERNAL small.h)')
+        self.write('contraflow/networks/small.h', '')
+        self.write('contraflow/networks/tile/body-inl.h', '')
+        self.write('contraflow/networks/small.cpp', '#include "contraflow/networks/small.h"\n')
+        self.assertEqual(self.found(), [])
+        self.write('contraflow/networks/net.h', '#include "contraflow/networks/small.h"\n'
+                   '#include "contraflow/networks/tile/body-inl.h"\n')
+        listed, below = self.found()
+        self.assertIn('contraflow/networks/net.h:1: "contraflow/networks/small.h"', listed)
+        self.assertIn('got an internal one', below)
+
+    def test_an_internal_header_that_is_not_there(self):
+        self.write('contraflow/core/CMakeLists.txt',
+                   'contraflow_library(core SOURCES error.cpp INTERNAL gone.h)')
+        self.assertIn('got gone.h', self.found()[0])
+
 
 if __name__ == '__main__':
     unittest.main()
