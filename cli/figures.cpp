@@ -13,6 +13,7 @@
 #include "contraflow/core/text.h"
 #include "contraflow/data/weights.h"
 #include "contraflow/evaluation/samples.h"
+#include "contraflow/training/objective_registry.h"
 
 namespace contraflow::cli {
 namespace {
@@ -79,7 +80,7 @@ std::vector<double> pixels_of(const at::Tensor& rows, int64_t levels) {
 }  // namespace
 
 std::optional<LeastLoss> least_loss(const RunConfig& config, const data::Columns& columns) {
-  if (config.training.objective == ObjectiveKind::kReverseKl) {
+  if (find_objective(config.training.objective, "train").needs_energy) {
     return LeastLoss{-log_normaliser(energy_of(config).value()), "-log Z"};
   }
   if (columns.entropy) return LeastLoss{*columns.entropy, "entropy"};

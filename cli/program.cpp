@@ -121,6 +121,8 @@ int report(const Console& console, const std::string& text, int code) {
   return code;
 }
 
+int exit_code(ErrorCategory category) { return category == ErrorCategory::kUsage ? 2 : 1; }
+
 bool asks_for_json(const std::vector<std::string>& arguments) {
   return std::find(arguments.begin(), arguments.end(), "--json") != arguments.end();
 }
@@ -141,7 +143,7 @@ int run_program(const std::vector<std::string>& arguments, Console& console) {
     set_threads("--threads", command->common->threads);
     return command->run(console);
   } catch (const Error& error) {
-    return report(console, error.what(), error.exit_code());
+    return report(console, error.what(), exit_code(error.category()));
   } catch (const c10::Error& error) {
     return report(console, "[LibTorch] " + shorten(error.what_without_backtrace(), 400), 1);
   } catch (const std::bad_alloc&) {

@@ -2,9 +2,10 @@
 
 #include <csignal>
 #include <memory>
+#include <utility>
 
+#include "contraflow/training/objective_registry.h"
 #include "contraflow/training/progress.h"
-#include "contraflow/training/reverse_kl.h"
 
 namespace contraflow::cli {
 namespace {
@@ -14,13 +15,21 @@ struct sigaction earlier_action {};
 
 void on_interrupt(int /*signal*/) { stop_requested = 1; }
 
-std::unique_ptr<Objective> objective_of(const PreparedRun& run) {
-  const TrainingOptions& training = run.config.training;
-  if (training.objective == ObjectiveKind::kMaxLikelihood) {
-    return std::make_unique<MaxLikelihood>(run.dataset.splits, training.init_rows);
+std::shared_ptr<const Objective> objective_of(const PreparedRun& run) {
+  ObjectiveInputs inputs{.flow = run.flow, .splits = run.dataset.splits};
+  if (const auto kind = energy_of(run.config)) {
+    inputs.energy = [kind = *kind](const at::Tensor& x) { return energy(kind, x); };
   }
-  const EnergyKind kind = energy_of(run.config).value();  // prepare_run() saw to it
-  return std::make_unique<ReverseKl>([kind](const at::Tensor& x) { return energy(kind, x); });
+  return make_objective(inputs, run.config.training);
+}
+
+// What a run of an earlier version stored, with the options that it did not know yet.
+nlohmann::ordered_json resolved_metadata(const nlohmann::ordered_json& stored) {
+  nlohmann::ordered_json out = stored;
+  out.erase("columns");
+  out = options_to_json(run_config_from_json(out, "resume"));
+  out["columns"] = options_to_json(options_from_json<data::Columns>(stored["columns"], "resume"));
+  return out;
 }
 
 }  // namespace
@@ -37,24 +46,31 @@ InterruptScope::~InterruptScope() { ::sigaction(SIGINT, &earlier_action, nullptr
 
 bool InterruptScope::interrupted() { return stop_requested != 0; }
 
-TrainReport train_in_folder(PreparedRun& run, const RunFolder& folder, const Console& console) {
+TrainReport train_in_folder(const Objective& objective, const TrainingOptions& options,
+                            const RunFolder& folder, TrainerHooks hooks, const Console& console) {
   const Console::Terminal& terminal = console.terminal();
-  ProgressPrinter progress(console.err(), run.config.training.steps,
+  ProgressPrinter progress(console.err(), options.steps,
                            {.is_terminal = terminal.err, .columns = terminal.columns});
   const InterruptScope interrupt;
-  TrainerHooks hooks;
   hooks.on_step = [&progress](const MetricsRecord& record) { progress.on_step(record); };
   hooks.should_stop = [] { return InterruptScope::interrupted(); };
-  hooks.config = run.metadata();
   TrainReport report;
   try {
-    report = fit_in_folder(*run.flow, *objective_of(run), run.config.training, folder, hooks);
+    report = fit_in_folder(objective, options, folder, std::move(hooks));
   } catch (...) {
     progress.finish();
     throw;
   }
   progress.finish();
   return report;
+}
+
+TrainReport train_in_folder(PreparedRun& run, const RunFolder& folder, const Console& console) {
+  TrainerHooks hooks;
+  hooks.config = run.metadata();
+  hooks.resolve_config = resolved_metadata;
+  return train_in_folder(*objective_of(run), run.config.training, folder, std::move(hooks),
+                         console);
 }
 
 }  // namespace contraflow::cli

@@ -20,8 +20,11 @@ class InterruptScope {
   static bool interrupted();
 };
 
-/// Trains the run in its folder, from its checkpoint if there is one, with progress on the console
-/// and Ctrl-C as a request to stop.
+/// Trains in the folder, from its checkpoint if there is one, with progress on the console and
+/// Ctrl-C as a request to stop. on_step and should_stop of `hooks` are set here.
+TrainReport train_in_folder(const Objective& objective, const TrainingOptions& options,
+                            const RunFolder& folder, TrainerHooks hooks, const Console& console);
+/// The same for a run of a config.
 TrainReport train_in_folder(PreparedRun& run, const RunFolder& folder, const Console& console);
 
 }  // namespace contraflow::cli

@@ -82,7 +82,7 @@ void add_split_option(CLI::App& app, std::string& split) {
       ->capture_default_str();
 }
 
-nlohmann::ordered_json estimate_json(const MeanWithError& value) {
+nlohmann::ordered_json estimate_json(const Estimate& value) {
   return {{"mean", json_number(value.mean)}, {"standard_error", json_number(value.standard_error)}};
 }
 

@@ -56,7 +56,7 @@ void add_split_option(CLI::App& app, std::string& split);
 void add_draw_options(CLI::App& app, int64_t& rows, int64_t& replicates, int64_t& seed);
 
 /// An estimate as a result with --json holds it.
-nlohmann::ordered_json estimate_json(const MeanWithError& value);
+nlohmann::ordered_json estimate_json(const Estimate& value);
 
 /// An enum option by the names of EnumNames.
 template <class E>

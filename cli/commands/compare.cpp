@@ -74,7 +74,7 @@ RowFeed feed_of(const CompareArguments& arguments, const Model& a, const Model& 
 
 // ---------------------------------------------------------------------------------- results
 
-Json model_json(const Model& model, const MeanWithError& nll) {
+Json model_json(const Model& model, const Estimate& nll) {
   return {{"checkpoint", model.checkpoint_path.string()},
           {"weights", enum_name(model.weights)},
           {"step", model.counters.step},

@@ -2,8 +2,8 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands/common.h"
+#include "contraflow/core/estimate.h"
 #include "contraflow/core/text.h"
-#include "contraflow/distributions/estimate.h"
 #include "contraflow/evaluation/likelihood.h"
 #include "contraflow/evaluation/row_feed.h"
 #include "contraflow/runs/model.h"
@@ -68,7 +68,7 @@ struct Evaluation {
 
 Json energy_json(const EnergyFit& fit) {
   Json out{{"kl_nats", estimate_json({fit.kl(), fit.report.loss.standard_error, 0})},
-           {"samples", fit.report.loss.rows},
+           {"samples", fit.report.loss.count},
            {"log_z", json_number(fit.log_z)},
            {"log_z_estimate", nullptr},
            {"effective_samples", nullptr}};
@@ -113,7 +113,7 @@ Json result_json(const Evaluation& e) {
 void add_energy(const EnergyFit& fit, Facts& facts) {
   const ReverseKlReport& r = fit.report;
   facts.add("reverse KL", with_error(fit.kl(), r.loss.standard_error) + " nats, by " +
-                              format_count(r.loss.rows) + " samples of the model");
+                              format_count(r.loss.count) + " samples of the model");
   std::string text = fixed(fit.log_z);
   if (fit.has_ratios) {
     text += "; by importance sampling " + with_error(r.log_z, r.log_z_error) +

@@ -147,7 +147,7 @@ void add_model(const Model& model, Facts& facts) {
 }
 
 void add_training(const Model& model, const TrainingOptions& training, Facts& facts) {
-  facts.add("objective", enum_name(training.objective));
+  facts.add("objective", training.objective);
   facts.add("training", format_count(model.counters.step) + " of " + format_count(training.steps) +
                             " steps, batch " + format_count(training.batch_size) + ", Adam at " +
                             scientific(training.adam.learning_rate) + ", " +

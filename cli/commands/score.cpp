@@ -6,10 +6,10 @@
 #include "cli/commands/feed.h"
 #include "cli/commands/given.h"
 #include "contraflow/core/error.h"
+#include "contraflow/core/estimate.h"
 #include "contraflow/core/text.h"
 #include "contraflow/data/domain.h"
 #include "contraflow/data/rows.h"
-#include "contraflow/distributions/estimate.h"
 #include "contraflow/evaluation/scores.h"
 #include "contraflow/runs/model.h"
 

@@ -4,12 +4,13 @@
 #include "cli/figures.h"
 #include "cli/training_run.h"
 #include "contraflow/core/error.h"
+#include "contraflow/core/estimate.h"
 #include "contraflow/core/file.h"
 #include "contraflow/core/log.h"
 #include "contraflow/core/text.h"
 #include "contraflow/core/toml.h"
-#include "contraflow/distributions/estimate.h"
 #include "contraflow/models/model_registry.h"
+#include "contraflow/training/reverse_kl.h"
 #include "contraflow/training/run_folder.h"
 
 namespace contraflow::cli {
@@ -146,16 +147,16 @@ std::vector<fs::path> draw_pictures(const PreparedRun& run, const RunFolder& fol
 
 // ------------------------------------------------------------------------------------- results
 
-Json loss_json(const MeanWithError& loss) {
+Json loss_json(const Estimate& loss) {
   return {{"mean", json_number(loss.mean)},
           {"standard_error", json_number(loss.standard_error)},
-          {"rows", loss.rows}};
+          {"rows", loss.count}};
 }
 
 /// KL(flow, exp(-U)/Z) of a reverse-KL loss; none for other objectives.
-std::optional<MeanWithError> reverse_kl_of(const TrainReport& report, const PreparedRun& run) {
-  if (run.config.training.objective != ObjectiveKind::kReverseKl) return std::nullopt;
-  std::optional<MeanWithError> out = report.best ? report.best->loss : report.loss;
+std::optional<Estimate> reverse_kl_of(const TrainReport& report, const PreparedRun& run) {
+  if (run.config.training.objective != ReverseKl::kName) return std::nullopt;
+  std::optional<Estimate> out = report.best ? report.best->loss : report.loss;
   if (out) out->mean += log_normaliser(energy_of(run.config).value());
   return out;
 }
@@ -166,7 +167,7 @@ Json report_json(const TrainReport& report, const PreparedRun& run, const RunFol
            {"status", enum_name(report.status)},
            {"step", report.step},
            {"steps", run.config.training.steps},
-           {"objective", enum_name(run.config.training.objective)},
+           {"objective", run.config.training.objective},
            {"seconds", json_number(report.seconds)},
            {"steps_per_second", json_number(report.steps_per_second)},
            {"loss", report.loss ? loss_json(*report.loss) : Json()},
@@ -181,7 +182,7 @@ Json report_json(const TrainReport& report, const PreparedRun& run, const RunFol
   return out;
 }
 
-std::string bits(const MeanWithError& loss, const data::Columns& columns) {
+std::string bits(const Estimate& loss, const data::Columns& columns) {
   if (columns.levels == 0) return "";
   return "  (" + fixed(bits_per_dim(loss.mean, columns.dim()), 3) + " bits/dim)";
 }
@@ -199,7 +200,7 @@ std::string report_text(const TrainReport& report, const PreparedRun& run, const
                                 bits(*report.loss, run.columns));
   }
   if (report.best) {
-    const MeanWithError& best = report.best->loss;
+    const Estimate& best = report.best->loss;
     facts.add("validation", with_error(best.mean, best.standard_error) + " nats" +
                                 bits(best, run.columns) + ", best, at step " +
                                 format_count(report.best->step));

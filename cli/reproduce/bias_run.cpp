@@ -15,7 +15,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 // The training estimator on held-out rows: the same rows that the exact likelihood is taken on.
-MeanWithError claimed_loss(const RowJob& job, const DensityModel& model) {
+Estimate claimed_loss(const RowJob& job, const DensityModel& model) {
   constexpr int64_t kChunk = 4096;
   const at::NoGradGuard no_grad;
   const data::Source& test = split_of(model.dataset, "test");
@@ -42,11 +42,11 @@ class RunningMean {
     sum_ += value;
     squares_ += value * value;
   }
-  MeanWithError take() {
+  Estimate take() {
     const auto n = static_cast<double>(count_);
     const double mean = sum_ / n;
     const double variance = std::max(0.0, squares_ / n - mean * mean) * n / (n - 1.0);
-    const MeanWithError out{mean, std::sqrt(variance / n), count_};
+    const Estimate out{mean, std::sqrt(variance / n), count_};
     *this = {};
     return out;
   }
@@ -70,7 +70,7 @@ Json read_trace(const std::filesystem::path& metrics) {
     const Json line = Json::parse(text);
     if (line["loss"].is_number()) claims.add(line["loss"]);
     if (!line.contains("validation_loss")) continue;
-    const MeanWithError claimed = claims.take();
+    const Estimate claimed = claims.take();
     trace["step"].push_back(line["step"]);
     trace["claimed"].push_back(json_number(claimed.mean));
     trace["claimed_standard_error"].push_back(json_number(claimed.standard_error));
@@ -90,7 +90,7 @@ std::optional<Json> run_bias_row(const RowJob& job) {
   // The last weights, not the best validated ones: the question is where the objective leads.
   const DensityModel model = open_density(job, WeightChoice::kLast);
   Json result = measure_density(job, *run, model);
-  const MeanWithError claimed = claimed_loss(job, model);
+  const Estimate claimed = claimed_loss(job, model);
   result["claimed"] = json_number(claimed.mean);
   result["claimed_standard_error"] = json_number(claimed.standard_error);
   result["trace"] = read_trace(run->folder->metrics_path());

@@ -1,16 +1,12 @@
 #pragma once
 
-#include <functional>
-#include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
-#include "contraflow/distributions/flow.h"
 #include "contraflow/networks/net_options.h"
 #include "contraflow/solvers/fixed_point.h"
-#include "contraflow/training/metrics.h"
-#include "contraflow/training/optimizer.h"
-#include "contraflow/training/run_folder.h"
-#include "contraflow/training/training_options.h"
+#include "contraflow/training/flow_objective.h"
 #include "contraflow/transforms/contractive_block.h"
 
 namespace contraflow::cli {
@@ -38,7 +34,7 @@ namespace contraflow::cli {
 /// The map x -> y: contractive blocks of one network shape, the first applied first.
 struct MapOptions {
   std::vector<FormKind> forms = {FormKind::kMonotone, FormKind::kMonotone};
-  /// A trained positive factor behind each block: R^+ in the paper's notation.
+  /// A trained positive factor after each block: R^+ in the paper's notation.
   bool scaling = true;
   NetOptions net = {};
   SolverOptions solver = {};
@@ -51,7 +47,7 @@ struct MapOptions {
 template <class Field>
 void visit(MapOptions& o, Field&& field) {
   field("forms", o.forms, non_empty(), "Forms of the blocks, the first applied first.");
-  field("scaling", o.scaling, "A trained positive factor behind each block.");
+  field("scaling", o.scaling, "A trained positive factor after each block.");
   field("net", o.net, "The contractive network of a block.");
   field("solver", o.solver, "Fixed-point solver of implicit forms.");
   field("train_tolerance", o.train_tolerance, positive(), "Error of a solve while training.");
@@ -61,41 +57,17 @@ void visit(MapOptions& o, Field&& field) {
   field("seed", o.seed, "Seed of the initial weights.");
 }
 
-struct FitOptions {
-  int64_t steps = 15'000;
-  /// Fresh points per step, one in each of as many equal parts of the target's interval.
-  int64_t points = 5'000;
-  int64_t test_points = 1'000'000;
-  FloatType dtype = FloatType::kFloat32;
-  AdamOptions adam = {.learning_rate = 1e-2};
-  ScheduleOptions schedule = {};
-  /// Largest gradient norm; larger ones are scaled down to it. 0 = never.
-  double clip_norm = 0.0;
-  int64_t seed = 0;
-  int64_t checkpoint_every = 500;
-  int64_t log_every = 50;
-};
-
-template <class Field>
-void visit(FitOptions& o, Field&& field) {
-  field("steps", o.steps, at_least(1), "Optimizer steps.");
-  field("points", o.points, at_least(2),
-        "Fresh points per step, one in each of as many equal parts.");
-  field("test_points", o.test_points, at_least(2), "Points of the test, of a stream of their own.");
-  field("dtype", o.dtype, "Type of parameters and points.");
-  field("adam", o.adam, "Optimizer.");
-  field("schedule", o.schedule, "Course of the learning rate.");
-  field("clip_norm", o.clip_norm, non_negative(), "Largest gradient norm; 0 = no clipping.");
-  field("seed", o.seed, non_negative(), "Seed of the points.");
-  field("checkpoint_every", o.checkpoint_every, at_least(1), "Steps between two checkpoints.");
-  field("log_every", o.log_every, at_least(1), "Steps between two records of the metrics.");
-}
-
 /// What the config of a regression row holds.
 struct RegressionConfig {
   TargetKind target = TargetKind::kMultistep;
   MapOptions map = {};
-  FitOptions training = {};
+  /// A step's batch are fresh points, one in each of batch_size equal parts of the interval.
+  TrainingOptions training = {.objective = "least_squares",
+                              .steps = 15'000,
+                              .batch_size = 5'000,
+                              .adam = {.learning_rate = 1e-2},
+                              .validate_every = 0};
+  int64_t test_points = 1'000'000;
   /// Fits of as many seeds, map.seed and training.seed and those that follow them. Errors of fits
   /// differ far more from seed to seed than a test on a million points can tell.
   int64_t repeats = 1;
@@ -105,14 +77,11 @@ template <class Field>
 void visit(RegressionConfig& o, Field&& field) {
   field("target", o.target, "Function to fit: multistep or two_slopes.");
   field("map", o.map, "The invertible map that is fitted.");
-  field("training", o.training, "How it is fitted.");
+  field("training", o.training, "How it is fitted; a batch are fresh points.");
+  field("test_points", o.test_points, at_least(2), "Points of the test, of a stream of their own.");
   field("repeats", o.repeats, at_least(1), "Fits, of this seed and those that follow it.");
 }
 
-struct Interval {
-  double low = 0.0;
-  double high = 1.0;
-};
 Interval target_interval(TargetKind kind);
 /// The target at x, element by element.
 at::Tensor target_value(TargetKind kind, const at::Tensor& x);
@@ -125,20 +94,26 @@ at::Tensor stratified_points(TargetKind kind, int64_t count, const Rng& rng);
 /// The chain of the options on events of one feature. The base of the flow is not used.
 FlowPtr build_map(const MapOptions& options);
 
-struct FitReport {
-  bool interrupted = false;
-  int64_t step = 0;
-  double seconds = 0.0;
-};
-struct FitHooks {
-  std::function<void(const MetricsRecord&)> on_step;  ///< record.loss is the mean squared error.
-  std::function<bool()> should_stop;
+/// The mean of (forward(x) - target(x))^2 over fresh stratified points of the target's interval.
+/// Random     the points of step k follow from `rng` and k. There is no validation.
+class LeastSquares final : public FlowObjective {
+ public:
+  LeastSquares(FlowPtr map, TargetKind target, const Rng& rng)
+      : FlowObjective(std::move(map)), target_(target), rng_(rng) {}
+
+  std::string name() const override { return "least_squares"; }
+  void check(const TrainingOptions& options) const override;
+  /// Nothing: the first step does it.
+  void initialise(int64_t, const at::TensorOptions&, const Rng&) const override {}
+  StepLoss add_gradient(const ObjectiveStep& step) const override;
+  RowLosses validate(const ValidationStep& step) const override;
+
+ private:
+  TargetKind target_;
+  Rng rng_;
 };
 
-/// Fits the map by least squares in its folder, from the checkpoint there if there is one; bit for
-/// bit the same then. The flow is left ready to evaluate. Throws NumericsError (a loss or gradient
-/// that is not finite), ConfigError (a checkpoint of another config), IoError.
-FitReport fit_map(Flow& flow, const RegressionConfig& config, const RunFolder& folder,
-                  const FitHooks& hooks);
+/// The stream of the points of a fit.
+Rng regression_rng(const RegressionConfig& config);
 
 }  // namespace contraflow::cli

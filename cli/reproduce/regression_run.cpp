@@ -2,15 +2,13 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cli/reproduce/regression.h"
 #include "cli/reproduce/row.h"
 #include "cli/training_run.h"
 #include "contraflow/data/sources.h"
-#include "contraflow/runs/run_config.h"
-#include "contraflow/training/evaluation.h"
-#include "contraflow/training/progress.h"
 
 namespace contraflow::cli {
 namespace {
@@ -19,30 +17,25 @@ using Json = nlohmann::ordered_json;
 
 constexpr int64_t kPointsAtOnce = 16'384;
 
-FitReport fit_with_progress(Flow& flow, const RegressionConfig& config, const RunFolder& folder,
-                            const Console& console) {
-  const Console::Terminal& terminal = console.terminal();
-  ProgressPrinter progress(console.err(), config.training.steps,
-                           {.is_terminal = terminal.err, .columns = terminal.columns});
-  const InterruptScope interrupt;
-  FitReport report;
-  try {
-    report = fit_map(flow, config, folder,
-                     {.on_step = [&](const MetricsRecord& record) { progress.on_step(record); },
-                      .should_stop = [] { return InterruptScope::interrupted(); }});
-  } catch (...) {
-    progress.finish();
-    throw;
-  }
-  progress.finish();
-  return report;
+// A stored config with what it did not know yet.
+Json with_defaults(const Json& stored) {
+  return options_to_json(options_from_json<RegressionConfig>(stored, "resume"));
+}
+
+TrainReport fit_map(const FlowPtr& map, const RegressionConfig& config, const RunFolder& folder,
+                    const Console& console) {
+  TrainerHooks hooks;
+  hooks.config = options_to_json(config);
+  hooks.resolve_config = [](const Json& stored) { return with_defaults(stored); };
+  const LeastSquares objective(map, config.target, regression_rng(config));
+  return train_in_folder(objective, config.training, folder, std::move(hooks), console);
 }
 
 at::Tensor mapped(const Flow& flow, const at::Tensor& x) {
   return flow.transform()->forward(x, {.wants_log_det = false}).value;
 }
 
-MeanWithError squared_error(const Flow& flow, TargetKind target, const at::Tensor& points) {
+Estimate squared_error(const Flow& flow, TargetKind target, const at::Tensor& points) {
   std::vector<at::Tensor> squares;
   for (const at::Tensor& x : points.split(kPointsAtOnce)) {
     squares.push_back((mapped(flow, x) - target_value(target, x)).square().flatten());
@@ -59,7 +52,8 @@ std::vector<double> numbers(const at::Tensor& x) {
 Json fitted_curve(const Flow& flow, TargetKind target) {
   constexpr int64_t kPoints = 401;
   const Interval interval = target_interval(target);
-  const at::Tensor x = at::linspace(interval.low, interval.high, kPoints, at::kDouble).unsqueeze(1);
+  const at::Tensor x =
+      at::linspace(interval.lower, interval.upper, kPoints, at::kDouble).unsqueeze(1);
   return {{"x", numbers(x)},
           {"target", numbers(target_value(target, x))},
           {"fitted", numbers(mapped(flow, x))}};
@@ -74,8 +68,8 @@ Certificate certify_map(const RowJob& job, Flow& flow, const at::Tensor& points)
 
 /// One fit, measured.
 struct FitResult {
-  FitReport report;
-  MeanWithError error = {};
+  TrainReport report;
+  Estimate error = {};
   Certificate certificate = {};
   Json curve = {};
   int64_t parameters = 0;
@@ -85,14 +79,13 @@ struct FitResult {
 std::optional<FitResult> run_fit(const RowJob& job, const RegressionConfig& config) {
   const FlowPtr flow = build_map(config.map);
   const auto folder = open_run_folder(job, options_to_json(config));
-  FitResult result{.report = fit_with_progress(*flow, config, *folder, job.console)};
-  if (result.report.interrupted) return std::nullopt;
+  FitResult result{.report = fit_map(flow, config, *folder, job.console)};
+  if (result.report.status == TrainStatus::kInterrupted) return std::nullopt;
 
   const at::NoGradGuard no_grad;
   flow->to(at::kDouble);
-  const Rng test_rng =
-      Rng(static_cast<uint64_t>(config.training.seed)).fork("regression").fork("test");
-  const at::Tensor points = uniform_points(config.target, config.training.test_points, test_rng);
+  const at::Tensor points =
+      uniform_points(config.target, config.test_points, regression_rng(config).fork("test"));
   result.error = squared_error(*flow, config.target, points);
   result.certificate = certify_map(job, *flow, points);
   result.curve = fitted_curve(*flow, config.target);
@@ -122,7 +115,7 @@ std::optional<std::vector<FitResult>> run_fits(const RowJob& job, const Regressi
 }
 
 /// Over the seeds; of a single fit its own, over the points.
-MeanWithError mean_error(const std::vector<FitResult>& fits) {
+Estimate mean_error(const std::vector<FitResult>& fits) {
   if (fits.size() == 1) return fits.front().error;
   std::vector<double> errors;
   for (const FitResult& fit : fits) errors.push_back(fit.error.mean);
@@ -151,7 +144,7 @@ std::optional<Json> run_regression_row(const RowJob& job) {
   std::optional<std::vector<FitResult>> fits = run_fits(job, config);
   if (!fits) return std::nullopt;
 
-  const MeanWithError error = mean_error(*fits);
+  const Estimate error = mean_error(*fits);
   double seconds = 0.0;
   Json errors = Json::array();
   for (const FitResult& fit : *fits) {
@@ -162,7 +155,7 @@ std::optional<Json> run_regression_row(const RowJob& job) {
   out["mse"] = json_number(error.mean);
   out["standard_error"] = json_number(error.standard_error);
   out["mse_of_seeds"] = std::move(errors);
-  out["test_rows"] = config.training.test_points;
+  out["test_rows"] = config.test_points;
   out["certificate"] = certificate_summary(joined(*fits));
   out["curve"] = std::move(fits->front().curve);
   add_row_tail(out, job,

@@ -23,7 +23,7 @@ Json resolved_run_config(const Json& config, const std::string& where) {
 
 // What may change without making another run of it.
 Json comparable(Json resolved) {
-  for (const char* key : {"threads", "log_every", "checkpoint_every"}) {
+  for (const char* key : {"device", "threads", "log_every", "checkpoint_every"}) {
     resolved["training"].erase(key);
   }
   return resolved;

@@ -28,6 +28,9 @@ class Base : public torch::nn::Module {
   virtual nlohmann::ordered_json spec() const;
   /// Whether this is the standard normal density on rows of numbers: kernels know its gradient.
   virtual bool is_standard_normal() const { return false; }
+  /// Whether draws are differentiable in every parameter that learns: not so where a learned weight
+  /// chooses a component.
+  virtual bool has_pathwise_draws() const { return true; }
 
  protected:
   virtual at::Tensor do_log_prob(const at::Tensor& z) const = 0;

@@ -45,6 +45,8 @@ class NormalMixture final : public Base {
   explicit NormalMixture(NormalMixtureOptions options);
   std::vector<int64_t> event_shape() const override { return options_.event.sizes(); }
   nlohmann::ordered_json spec() const override;
+  /// The choice of a component has no gradient in the weights.
+  bool has_pathwise_draws() const override { return !logits_.requires_grad(); }
 
  private:
   at::Tensor do_log_prob(const at::Tensor& z) const override;

@@ -6,20 +6,25 @@
 
 namespace contraflow {
 
+/// Who can mend an error: the command line and bindings map it to their own codes and types.
+enum class ErrorCategory {
+  kUsage,    ///< The caller, by another call.
+  kFailure,  ///< Something went wrong on the way: a file, an iteration, numbers.
+};
+
 /// Base of everything contraflow throws on purpose.
 /// Text has one form: `[where] name: expected X, got Y. Remedy.`
 class Error : public std::runtime_error {
  public:
   explicit Error(const std::string& text) : std::runtime_error(text) {}
-  /// Exit code of the command line: 2 for misuse (the caller can fix the call), 1 for a failure.
-  virtual int exit_code() const noexcept { return 1; }
+  virtual ErrorCategory category() const noexcept { return ErrorCategory::kFailure; }
 };
 
 /// Misuse: the caller passed something that the call does not accept.
 class UsageError : public Error {
  public:
   using Error::Error;
-  int exit_code() const noexcept override { return 2; }
+  ErrorCategory category() const noexcept override { return ErrorCategory::kUsage; }
 };
 
 /// A tensor of the wrong shape.

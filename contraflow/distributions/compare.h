@@ -1,6 +1,6 @@
 #pragma once
 
-#include "contraflow/distributions/estimate.h"
+#include "contraflow/core/estimate.h"
 #include "contraflow/distributions/flow.h"
 
 namespace contraflow {

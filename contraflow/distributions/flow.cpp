@@ -120,27 +120,41 @@ LogProbWithError Flow::log_prob_with_error(const at::Tensor& x, const Context& c
 }
 
 Flow::Draw Flow::draw(const char* where, int64_t count, const SampleArguments& arguments,
-                      bool wants_log_det) const {
+                      Phase phase, bool wants_log_det) const {
   check_given(where, arguments.condition, count, condition_shape());
-  const at::NoGradGuard no_grad;
   const at::Tensor z = base_->sample(count, arguments.rng.fork("base"), arguments.temperature);
   Context context;
   context.condition = arguments.condition;
   context.rng = arguments.rng.fork("transform");
+  context.phase = phase;
   context.wants_log_det = wants_log_det;
   return {z, transform_->inverse(z, context)};
 }
 
+SampleWithLogProb Flow::with_log_prob(const Draw& drawn) const {
+  const at::Tensor log_prob = base_->log_prob(drawn.latent) - drawn.output.log_det;
+  const at::Tensor& bound = drawn.output.solve_error_bound;
+  return {drawn.output.value, log_prob,
+          bound.defined() ? bound : at::zeros_like(log_prob).detach()};
+}
+
 at::Tensor Flow::sample(int64_t count, const SampleArguments& arguments) const {
-  return draw("Flow.sample", count, arguments, /*wants_log_det=*/false).output.value;
+  const at::NoGradGuard no_grad;
+  return draw("Flow.sample", count, arguments, Phase::kEvaluate, /*wants_log_det=*/false)
+      .output.value;
 }
 
 SampleWithLogProb Flow::sample_and_log_prob(int64_t count, const SampleArguments& arguments) const {
-  const Draw drawn = draw("Flow.sample_and_log_prob", count, arguments, /*wants_log_det=*/true);
   const at::NoGradGuard no_grad;
-  const at::Tensor log_prob = base_->log_prob(drawn.latent) - drawn.output.log_det;
-  const at::Tensor& bound = drawn.output.solve_error_bound;
-  return {drawn.output.value, log_prob, bound.defined() ? bound : at::zeros_like(log_prob)};
+  return with_log_prob(draw("Flow.sample_and_log_prob", count, arguments, Phase::kEvaluate,
+                            /*wants_log_det=*/true));
+}
+
+SampleWithLogProb Flow::rsample_and_log_prob(int64_t count,
+                                             const SampleArguments& arguments) const {
+  const at::AutoGradMode enabled(true);
+  return with_log_prob(draw("Flow.rsample_and_log_prob", count, arguments, Phase::kTrain,
+                            /*wants_log_det=*/true));
 }
 
 void Flow::prepare(const at::Tensor& x, const Context& context) {

@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <memory>
 
-#include "contraflow/core/rng.h"
 #include "contraflow/bases/base.h"
+#include "contraflow/core/rng.h"
 #include "contraflow/transforms/transform.h"
 
 namespace contraflow {
@@ -60,6 +60,11 @@ class Flow : public torch::nn::Module {
   /// `count` samples; up to rounding, sample r is the same whatever `count` is. No autograd.
   at::Tensor sample(int64_t count, const SampleArguments& arguments = {}) const;
   SampleWithLogProb sample_and_log_prob(int64_t count, const SampleArguments& arguments = {}) const;
+  /// Samples with a graph, in Phase::kTrain: gradients of functions of the sample and of log_prob
+  /// reach the parameters of the transform through its inverse, and those of the base where
+  /// base()->has_pathwise_draws(). The same random numbers as sample().
+  SampleWithLogProb rsample_and_log_prob(int64_t count,
+                                         const SampleArguments& arguments = {}) const;
 
   /// State updates before a training step; see Transform::prepare.
   void prepare(const at::Tensor& x, const Context& context = {});
@@ -78,8 +83,9 @@ class Flow : public torch::nn::Module {
     at::Tensor latent;
     TransformOutput output;
   };
-  Draw draw(const char* where, int64_t count, const SampleArguments& arguments,
+  Draw draw(const char* where, int64_t count, const SampleArguments& arguments, Phase phase,
             bool wants_log_det) const;
+  SampleWithLogProb with_log_prob(const Draw& drawn) const;
 
   TransformPtr transform_;
   BasePtr base_;

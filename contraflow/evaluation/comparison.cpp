@@ -48,8 +48,7 @@ struct Parts {
 }  // namespace
 
 Interval ComparisonReport::interval() const {
-  const Interval own =
-      Estimate{difference.mean, difference.standard_error, difference.rows}.interval();
+  const Interval own = difference.interval();
   return {own.lower - bias_bound, own.upper + bias_bound};
 }
 

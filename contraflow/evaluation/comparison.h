@@ -4,8 +4,8 @@
 #include <functional>
 #include <string>
 
+#include "contraflow/core/estimate.h"
 #include "contraflow/data/columns.h"
-#include "contraflow/distributions/estimate.h"
 #include "contraflow/distributions/flow.h"
 #include "contraflow/evaluation/row_feed.h"
 #include "contraflow/training/metrics.h"
@@ -18,8 +18,8 @@ struct ComparisonReport {
   int64_t rows = 0;
   double effective_rows = 0.0;  ///< Of the rows' weights; see data::effective_rows().
   int64_t replicates = 1;
-  MeanWithError nll_a, nll_b;
-  MeanWithError difference;  ///< Of log p_A - log p_B.
+  Estimate nll_a, nll_b;
+  Estimate difference;       ///< Of log p_A - log p_B.
   double noise_error = 0.0;  ///< The part of difference's error that random draws make.
   double bias_bound = 0.0;
   double won = 0.0;  ///< Share of the rows (by weight) at which A is higher.

@@ -12,12 +12,12 @@ namespace contraflow {
 
 /// A negative log-likelihood and where it comes from; nats per event.
 struct LikelihoodReport {
-  MeanWithError nll;            ///< By the weights of the rows.
+  Estimate nll;                 ///< By the weights of the rows.
   double effective_rows = 0.0;  ///< Of those weights; see data::effective_rows().
   double noise_error = 0.0;     ///< The part of nll's error that probes and dequantization make.
   double bias_bound = 0.0;      ///< Certified bound on the bias of nll; 0 = none.
-  MeanWithError latent;  ///< Of -log p(z) under the base alone: the base's entropy if z fits.
-  MeanWithError base_entropy;
+  Estimate latent;  ///< Of -log p(z) under the base alone: the base's entropy if z fits.
+  Estimate base_entropy;
   int64_t replicates = 1;
 };
 

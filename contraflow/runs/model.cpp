@@ -36,14 +36,6 @@ fs::path checkpoint_of(const fs::path& path) {
                     : "Name the folder given to 'contraflow train --out'.");
 }
 
-FlowSpec spec_in(const Checkpoint& checkpoint, const std::string& source) {
-  const Json& config = checkpoint.config;
-  if (config.is_object() && config.contains("flow"))
-    return options_from_json<FlowSpec>(config["flow"], source);
-  fail<IoError>("model", source, "a checkpoint that holds its flow as data", "one without",
-                "Use a checkpoint of 'contraflow train', of fit() or of save().");
-}
-
 FlowPtr built(const FlowSpec& spec, at::ScalarType dtype, const std::string& source) {
   FlowPtr flow = build_flow(spec, source);
   if (dtype != at::kFloat) flow->to(dtype);
@@ -178,7 +170,7 @@ Model load(const fs::path& path, const LoadOptions& options) {
   model.checkpoint_path = checkpoint_of(path);
   const std::string source = model.checkpoint_path.string();
   const Checkpoint checkpoint = load_checkpoint(model.checkpoint_path);
-  model.spec = spec_in(checkpoint, source);
+  model.spec = flow_spec_of(checkpoint, source);
   const at::ScalarType trained =
       scalar_type(options_from_json<TrainingOptions>(checkpoint.training, source).dtype);
   model.flow = built(model.spec, trained, source);
@@ -202,7 +194,7 @@ Model load(const fs::path& path, const LoadOptions& options) {
 void save(const Flow& flow, const fs::path& path, const std::optional<data::Columns>& columns) {
   Checkpoint out;
   out.training = options_to_json(TrainingOptions{.dtype = float_type(flow)});
-  out.config = Json{{"flow", options_to_json(spec_of(flow))}};
+  out.spec = options_to_json(spec_of(flow));
   if (columns) {
     check_columns(flow, *columns, path.string());
     out.config["columns"] = options_to_json(*columns);

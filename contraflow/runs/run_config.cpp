@@ -6,6 +6,7 @@
 #include "contraflow/core/error.h"
 #include "contraflow/core/toml.h"
 #include "contraflow/models/model_registry.h"
+#include "contraflow/training/objective_registry.h"
 
 namespace contraflow {
 namespace {
@@ -13,11 +14,12 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 void check_objective(const RunConfig& config) {
-  if (config.training.objective != ObjectiveKind::kReverseKl || energy_of(config)) return;
+  const ObjectiveEntry& objective = find_objective(config.training.objective, "train");
+  if (!objective.needs_energy || energy_of(config)) return;
   fail<ConfigError>(
       "train", "training.objective",
       "\"max_likelihood\" for data without an energy, such as '" + config.data.name + "'",
-      "\"reverse_kl\"", "Set data.name to u1, u2, u3 or u4 for reverse KL.");
+      "\"" + objective.name + "\"", "Set data.name to u1, u2, u3 or u4 for reverse KL.");
 }
 
 void check_dataset(const data::Dataset& dataset, const TrainingOptions& training) {
@@ -26,7 +28,7 @@ void check_dataset(const data::Dataset& dataset, const TrainingOptions& training
                       c10::str("events of shape ", at::IntArrayRef(dataset.columns.event_shape)),
                       "Flatten each event to one row.");
   }
-  const bool needs_rows = training.objective == ObjectiveKind::kMaxLikelihood;
+  const bool needs_rows = find_objective(training.objective, "train").needs_rows;
   if (needs_rows && training.validate_every > 0 && dataset.splits.validation == nullptr) {
     fail<ConfigError>("train", "data.validation_rows", "rows to validate on", "none",
                       "Raise it or data.validation_fraction, or set training.validate_every = 0.");
@@ -64,7 +66,6 @@ std::string PreparedRun::config_toml() const { return to_toml(options_to_json(co
 Json PreparedRun::metadata() const {
   Json out = options_to_json(config);
   out["columns"] = options_to_json(columns);
-  out["flow"] = options_to_json(spec);
   return out;
 }
 
@@ -97,10 +98,6 @@ PreparedRun prepare_run(RunConfig config) {
   run.flow = build_flow(run.spec, "model");
   run.config = std::move(config);
   return run;
-}
-
-at::ScalarType scalar_type(FloatType type) {
-  return type == FloatType::kFloat64 ? at::kDouble : at::kFloat;
 }
 
 }  // namespace contraflow

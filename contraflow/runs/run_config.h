@@ -53,12 +53,10 @@ struct PreparedRun {
   FlowPtr flow;
 
   std::string config_toml() const;
-  /// For the checkpoint: the config, the columns and the flow as data.
+  /// For the checkpoint, which holds the flow as data apart: the config and the columns.
   nlohmann::ordered_json metadata() const;
 };
 
 PreparedRun prepare_run(RunConfig config);
-
-at::ScalarType scalar_type(FloatType type);
 
 }  // namespace contraflow

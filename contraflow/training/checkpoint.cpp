@@ -8,6 +8,7 @@
 #include "contraflow/core/json.h"
 #include "contraflow/core/safetensors.h"
 #include "contraflow/training/ema.h"
+#include "contraflow/training/training_options.h"
 
 namespace contraflow {
 namespace {
@@ -36,7 +37,7 @@ ordered_json counters_to_json(const TrainingCounters& c) {
     out["best"] = {{"step", c.best->step},
                    {"loss", json_number(c.best->loss.mean)},
                    {"standard_error", json_number(c.best->loss.standard_error)},
-                   {"rows", c.best->loss.rows}};
+                   {"rows", c.best->loss.count}};
   }
   return out;
 }
@@ -76,6 +77,11 @@ void check_format(const SafetensorsFile& file, const std::string& path) {
   }
   const std::string& version = metadata(file, "format_version", path);
   if (version == std::to_string(kCheckpointVersion)) return;
+  if (version == "1") {
+    fail<IoError>(kCheckpoint, path, "format version " + std::to_string(kCheckpointVersion), "'1'",
+                  "Version 1 had models of rows alone, under other option names: train the model "
+                  "again, or use it with the version of contraflow that wrote it.");
+  }
   fail<IoError>(kCheckpoint, path, "format version " + std::to_string(kCheckpointVersion),
                 "'" + version + "'", "Read it with the version of contraflow that wrote it.");
 }
@@ -139,31 +145,29 @@ void differ(const ordered_json& expected, const ordered_json& got, const std::st
                     remedy);
 }
 
-}  // namespace
-
-void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint) {
+SafetensorsFile to_file(const Checkpoint& checkpoint) {
   SafetensorsFile file;
   file.metadata = {{"format", kFormat},
                    {"format_version", std::to_string(kCheckpointVersion)},
                    {"config", json_text(checkpoint.config)},
                    {"training", json_text(checkpoint.training)},
+                   {"spec", json_text(checkpoint.spec)},
                    {"counters", json_text(counters_to_json(checkpoint.counters))}};
   for (const Group& group : kGroups) {
     for (const auto& [name, tensor] : checkpoint.*group.tensors) {
       file.tensors.emplace(group.prefix + name, tensor);
     }
   }
-  write_safetensors(path, file);
+  return file;
 }
 
-Checkpoint load_checkpoint(const std::filesystem::path& path) {
-  const SafetensorsFile file = read_safetensors(path);
-  const std::string name = path.string();
+Checkpoint from_file(const SafetensorsFile& file, const std::string& name) {
   check_format(file, name);
   Checkpoint checkpoint;
   try {
     checkpoint.config = parse_json(metadata(file, "config", name), name);
     checkpoint.training = parse_json(metadata(file, "training", name), name);
+    checkpoint.spec = parse_json(metadata(file, "spec", name), name);
     checkpoint.counters = counters_from_json(parse_json(metadata(file, "counters", name), name));
   } catch (const ConfigError& error) {  // it is the file that is at fault, not an option
     malformed(name, "metadata of a run as JSON", error.what());
@@ -178,6 +182,24 @@ Checkpoint load_checkpoint(const std::filesystem::path& path) {
               "one without the other");
   }
   return checkpoint;
+}
+
+}  // namespace
+
+void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint) {
+  write_safetensors(path, to_file(checkpoint));
+}
+
+Checkpoint load_checkpoint(const std::filesystem::path& path) {
+  return from_file(read_safetensors(path), path.string());
+}
+
+std::string checkpoint_to_bytes(const Checkpoint& checkpoint) {
+  return safetensors_to_bytes(to_file(checkpoint));
+}
+
+Checkpoint checkpoint_from_bytes(std::string_view bytes, std::string_view name) {
+  return from_file(safetensors_from_bytes(bytes, name), std::string(name));
 }
 
 WeightChoice load_weights(Flow& flow, const Checkpoint& checkpoint, WeightChoice choice,
@@ -200,6 +222,20 @@ WeightChoice load_weights(Flow& flow, const Checkpoint& checkpoint, WeightChoice
     throw;
   }
   return chosen;
+}
+
+FlowSpec flow_spec_of(const Checkpoint& checkpoint, const std::string& source) {
+  if (!checkpoint.spec.is_null()) return options_from_json<FlowSpec>(checkpoint.spec, source);
+  fail<IoError>(kCheckpoint, source, "a checkpoint that holds its flow as data", "one without",
+                "Build the flow as it was built for training, and use load_weights().");
+}
+
+FlowPtr flow_of(const Checkpoint& checkpoint, const std::string& source, WeightChoice choice) {
+  const FlowPtr flow = build_flow(flow_spec_of(checkpoint, source), source);
+  const auto training = options_from_json<TrainingOptions>(checkpoint.training, source);
+  flow->to(scalar_type(training.dtype));
+  load_weights(*flow, checkpoint, choice, source);
+  return flow;
 }
 
 void check_same_config(const ordered_json& expected, const ordered_json& got,

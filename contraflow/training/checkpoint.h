@@ -5,10 +5,12 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "contraflow/core/options_constraint.h"
-#include "contraflow/distributions/flow.h"
+#include "contraflow/distributions/flow_spec.h"
 #include "contraflow/training/metrics.h"
 #include "contraflow/training/state.h"
 
@@ -17,7 +19,7 @@ namespace contraflow {
 /// The best validation so far.
 struct BestValidation {
   int64_t step = 0;
-  MeanWithError loss;
+  Estimate loss;
 };
 
 /// Where a run stands. No clock time: two runs that did the same have the same file.
@@ -32,6 +34,8 @@ struct TrainingCounters {
 struct Checkpoint {
   nlohmann::ordered_json config;    ///< Resolved configuration of the run, as its maker gave it.
   nlohmann::ordered_json training;  ///< Resolved TrainingOptions.
+  /// The module that was trained as data; of a flow its FlowSpec. Null = the objective knows none.
+  nlohmann::ordered_json spec;
   TrainingCounters counters;
   NamedTensors weights;        ///< Parameters and buffers of the flow as training left them.
   NamedTensors ema;            ///< Averaged parameters; empty without EMA.
@@ -40,7 +44,7 @@ struct Checkpoint {
   NamedTensors second_moment;  ///< Of Adam, per trainable parameter.
 };
 
-inline constexpr int64_t kCheckpointVersion = 1;
+inline constexpr int64_t kCheckpointVersion = 2;
 
 /// Atomic: the file appears complete or not at all, and an older one is replaced only then.
 /// Throws     IoError.
@@ -48,6 +52,11 @@ void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkp
 
 /// Throws     IoError: missing, truncated, malformed, not a checkpoint, of an unknown version.
 Checkpoint load_checkpoint(const std::filesystem::path& path);
+
+/// The bytes of the file that save_checkpoint() writes, and back; `name` stands for the file in
+/// errors.
+std::string checkpoint_to_bytes(const Checkpoint& checkpoint);
+Checkpoint checkpoint_from_bytes(std::string_view bytes, std::string_view name = "bytes");
 
 /// Which of the weights in a checkpoint to use.
 enum class WeightChoice { kSelected, kBest, kEma, kLast };
@@ -67,6 +76,14 @@ struct EnumNames<WeightChoice> {
 ///            checkpoint in the text.
 WeightChoice load_weights(Flow& flow, const Checkpoint& checkpoint, WeightChoice choice,
                           const std::string& source);
+
+/// The spec of the flow in a checkpoint. Throws IoError: it holds none. `source` names the
+/// checkpoint in the text.
+FlowSpec flow_spec_of(const Checkpoint& checkpoint, const std::string& source);
+/// The flow of a checkpoint with the chosen weights, in the dtype it was trained in, on the CPU,
+/// ready to evaluate. Throws as flow_spec_of() and load_weights().
+FlowPtr flow_of(const Checkpoint& checkpoint, const std::string& source,
+                WeightChoice choice = WeightChoice::kSelected);
 
 /// Throws ConfigError naming the first dotted path at which two configurations differ.
 void check_same_config(const nlohmann::ordered_json& expected, const nlohmann::ordered_json& got,

@@ -19,9 +19,9 @@ void copy_all(const std::vector<at::Tensor>& to, const std::vector<at::Tensor>& 
   for (size_t i = 0; i < to.size(); ++i) to[i].copy_(from[i]);
 }
 
-std::vector<at::Tensor> defined_buffers(const Flow& flow) {
+std::vector<at::Tensor> defined_buffers(const torch::nn::Module& module) {
   std::vector<at::Tensor> out;
-  for (const at::Tensor& buffer : flow.buffers()) {
+  for (const at::Tensor& buffer : module.buffers()) {
     if (buffer.defined()) out.push_back(buffer);
   }
   return out;
@@ -50,8 +50,9 @@ void refresh_state(Flow& flow) {
   flow.prepare({}, {.condition = {}, .rng = Rng(0).fork("refresh"), .phase = Phase::kEvaluate});
 }
 
-EvaluationScope::EvaluationScope(Flow& flow, const FlatParameters& parameters, const Ema* average)
-    : buffers_(defined_buffers(flow)), saved_buffers_(copies(buffers_)) {
+EvaluationScope::EvaluationScope(const torch::nn::Module& module, const FlatParameters& parameters,
+                                 const Ema* average, const std::function<void()>& refresh)
+    : buffers_(defined_buffers(module)), saved_buffers_(copies(buffers_)) {
   const at::NoGradGuard no_grad;
   if (average != nullptr && average->updates() > 0) {
     parameters_ = parameters.values();
@@ -59,7 +60,7 @@ EvaluationScope::EvaluationScope(Flow& flow, const FlatParameters& parameters, c
     copy_all(parameters_, average->values());
   }
   try {
-    refresh_state(flow);
+    refresh();
   } catch (...) {
     put_back();
     throw;

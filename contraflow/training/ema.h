@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "contraflow/distributions/flow.h"
@@ -34,13 +35,15 @@ class Ema {
 /// ConfigError (a member still waits for data).
 void refresh_state(Flow& flow);
 
-/// While it lives, a trained flow can be evaluated: it holds the averaged parameters if there are
-/// any, else its own, and norm buffers that belong to them. The destructor puts parameters and
-/// buffers back bit for bit, so that evaluating does not change the run.
+/// While it lives, a module in training can be evaluated: it holds the averaged parameters if there
+/// are any, else its own, and derived buffers that belong to them. The destructor puts parameters
+/// and buffers back bit for bit, so that evaluating does not change the run.
 class EvaluationScope {
  public:
-  /// `average` may be null; then only the buffers are refreshed.
-  EvaluationScope(Flow& flow, const FlatParameters& parameters, const Ema* average);
+  /// `refresh` recomputes what the module derives from its parameters. `average` may be null; then
+  /// only that happens.
+  EvaluationScope(const torch::nn::Module& module, const FlatParameters& parameters,
+                  const Ema* average, const std::function<void()>& refresh);
   ~EvaluationScope();
   EvaluationScope(const EvaluationScope&) = delete;
   EvaluationScope& operator=(const EvaluationScope&) = delete;

@@ -36,7 +36,7 @@ ordered_json metrics_to_json(const MetricsRecord& r) {
   if (r.validation) {
     out["validation_loss"] = json_number(r.validation->mean);
     out["validation_standard_error"] = json_number(r.validation->standard_error);
-    out["validation_rows"] = r.validation->rows;
+    out["validation_rows"] = r.validation->count;
     out["is_best"] = r.is_best;
   }
   return out;

@@ -7,24 +7,19 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 
-namespace contraflow {
+#include "contraflow/core/estimate.h"
 
-/// A mean and its standard error (NaN where one row leaves it unknown).
-struct MeanWithError {
-  double mean = 0.0;
-  double standard_error = 0.0;
-  int64_t rows = 0;
-};
+namespace contraflow {
 
 /// What the trainer reports of one step. Losses are nats per event: means of -log p(x).
 struct MetricsRecord {
-  int64_t step = 0;            ///< Steps done, this one included.
-  MeanWithError loss;          ///< Of this step's batch, before its update; the true loss.
-  double gradient_norm = 0.0;  ///< Before clipping.
-  double learning_rate = 0.0;  ///< Step size used.
-  double seconds = 0.0;        ///< Training time, earlier sessions of the run included.
-  std::optional<MeanWithError> validation;  ///< Under the EMA weights when EMA is on.
-  bool is_best = false;                     ///< The validation loss is the lowest so far.
+  int64_t step = 0;                    ///< Steps done, this one included.
+  Estimate loss;                       ///< Of this step's batch, before its update; the true loss.
+  double gradient_norm = 0.0;          ///< Before clipping.
+  double learning_rate = 0.0;          ///< Step size used.
+  double seconds = 0.0;                ///< Training time, earlier sessions of the run included.
+  std::optional<Estimate> validation;  ///< Under the EMA weights when EMA is on.
+  bool is_best = false;                ///< The validation loss is the lowest so far.
 };
 
 /// One flat JSON object; numbers that are not finite become null.

@@ -20,6 +20,11 @@ bool within(const std::string& name, const std::string& block) {
   return name.starts_with(block + ".") || name == block;
 }
 
+std::string module_of(const std::string& parameter) {
+  const size_t end = parameter.rfind('.');
+  return end == std::string::npos ? "" : parameter.substr(0, end);
+}
+
 // The leaf of the flow that a parameter belongs to, by dotted name.
 std::string block_of(const Flow& flow, const std::string& parameter) {
   for (const Member& leaf : leaves_of(flow.transform())) {
@@ -52,11 +57,28 @@ std::string first_bad_output(const Flow& flow, const at::Tensor& x, Context cont
 
 }  // namespace
 
+NonFinite find_in_values(const FlatParameters& parameters) {
+  for (const ParameterSlot& slot : parameters.slots()) {
+    if (!finite(slot.parameter)) return {module_of(slot.name), slot.name, "value"};
+  }
+  return {};
+}
+
+NonFinite find_in_gradients(const FlatParameters& parameters) {
+  const std::vector<ParameterSlot>& slots = parameters.slots();
+  const auto last = std::find_if(slots.rbegin(), slots.rend(), [](const ParameterSlot& slot) {
+    return !finite(slot.parameter.grad());
+  });
+  if (last == slots.rend()) return {};
+  return {module_of(last->name), last->name, "gradient"};
+}
+
 NonFinite find_in_forward(const Flow& flow, const FlatParameters& parameters, const at::Tensor& x,
                           const Context& context) {
   const at::NoGradGuard no_grad;
-  for (const ParameterSlot& slot : parameters.slots()) {
-    if (!finite(slot.parameter)) return {block_of(flow, slot.name), slot.name, "value"};
+  if (NonFinite found = find_in_values(parameters); !found.parameter.empty()) {
+    found.block = block_of(flow, found.parameter);
+    return found;
   }
   const std::string block = first_bad_output(flow, x, context);
   return first_within(parameters, block.empty() ? "base" : block);
@@ -64,18 +86,14 @@ NonFinite find_in_forward(const Flow& flow, const FlatParameters& parameters, co
 
 NonFinite find_in_gradients(const Flow& flow, const FlatParameters& parameters) {
   const at::NoGradGuard no_grad;
-  const std::vector<ParameterSlot>& slots = parameters.slots();
-  const auto last = std::find_if(slots.rbegin(), slots.rend(), [](const ParameterSlot& slot) {
-    return !finite(slot.parameter.grad());
-  });
-  if (last == slots.rend()) return {};
-  return first_within(parameters, block_of(flow, last->name));
+  const NonFinite last = find_in_gradients(parameters);
+  return last.parameter.empty() ? last : first_within(parameters, block_of(flow, last.parameter));
 }
 
 std::string describe(const NonFinite& origin) {
   if (origin.parameter.empty()) return "nan or infinity in block " + origin.block;
-  return "nan or infinity in the " + origin.what + " of " + origin.parameter + " (block " +
-         origin.block + ")";
+  const std::string block = origin.block.empty() ? "" : " (block " + origin.block + ")";
+  return "nan or infinity in the " + origin.what + " of " + origin.parameter + block;
 }
 
 }  // namespace contraflow

@@ -18,7 +18,7 @@ std::string formatted(const char* format, double value) {
   return text;
 }
 
-std::string with_error(const MeanWithError& value) {
+std::string with_error(const Estimate& value) {
   // Three decimals say nothing of a squared error of 1e-5.
   const bool small = value.mean != 0.0 && std::abs(value.mean) < 0.01;
   std::string text = formatted(small ? "%.2e" : "%.3f", value.mean);
@@ -56,7 +56,7 @@ ProgressPrinter::ProgressPrinter(std::ostream& out, int64_t steps, const Progres
 }
 
 void ProgressPrinter::on_step(const MetricsRecord& record) {
-  const std::optional<MeanWithError> shown = state_.record.validation;
+  const std::optional<Estimate> shown = state_.record.validation;
   const bool shown_best = state_.record.is_best;
   state_.record = record;
   if (!record.validation) {  // the newest validation stays on the line

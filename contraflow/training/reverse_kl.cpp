@@ -17,23 +17,14 @@ namespace {
 
 constexpr const char* kFitReverseKl = "fit_reverse_kl";
 
-void prepare(Flow& flow, int64_t count, const Rng& rng) {
-  Context context;
-  context.rng = rng.fork("prepare");
-  context.phase = Phase::kTrain;
-  const bool due = flow.transform()->prepare_needs_data();
-  flow.prepare(due ? flow.sample(count, {.rng = rng.fork("prepare samples")}) : at::Tensor(),
-               context);
-}
-
-// log q(x) + U(x) [count] of samples, `batch_size` at a time.
-at::Tensor sample_losses(const Flow& flow, const Energy& energy, int64_t count, int64_t batch_size,
-                         const Rng& rng) {
+// log q(x) + U(x) [share.size()] of samples, `batch_size` at a time; sample r is row r of `rng`.
+at::Tensor sample_losses(const Flow& flow, const Energy& energy, const RowShare& share,
+                         int64_t batch_size, const Rng& rng) {
   const at::NoGradGuard guard;
   std::vector<at::Tensor> losses;
-  for (int64_t begin = 0; begin < count; begin += batch_size) {
-    const SampleWithLogProb drawn = flow.sample_and_log_prob(std::min(batch_size, count - begin),
-                                                             {.rng = rng.rows_from(begin)});
+  for (int64_t begin = share.begin; begin < share.end; begin += batch_size) {
+    const SampleWithLogProb drawn = flow.sample_and_log_prob(
+        std::min(batch_size, share.end - begin), {.rng = rng.rows_from(begin)});
     losses.push_back((drawn.log_prob + energy(drawn.sample)).to(at::kDouble));
   }
   return at::cat(losses);
@@ -41,57 +32,45 @@ at::Tensor sample_losses(const Flow& flow, const Energy& energy, int64_t count, 
 
 }  // namespace
 
-DifferentiableSample differentiable_sample(const Flow& flow, int64_t count, const Rng& rng) {
-  at::Tensor z;
-  {
-    const at::NoGradGuard guard;
-    z = flow.base()->sample(count, rng.fork("base"));
-  }
-  Context context;
-  context.rng = rng.fork("transform");
-  context.phase = Phase::kTrain;
-  const TransformOutput out = flow.transform()->inverse(z, context);
-  return {out.value, flow.base()->log_prob(z) - out.log_det};
+// All samples on every rank: few steps take any.
+void ReverseKl::prepare_by_samples(int64_t count, const Rng& rng, Collective* collective) const {
+  const bool due = flow()->transform()->prepare_needs_data();
+  prepare(due ? flow()->sample(count, {.rng = rng.fork("prepare samples")}) : at::Tensor(),
+          {.condition = {}, .rng = rng.fork("prepare"), .phase = Phase::kTrain}, collective);
 }
 
-void ReverseKl::check(const Flow& flow, const TrainingOptions& options) const {
-  if (options.objective != ObjectiveKind::kReverseKl) {
-    fail<ConfigError>(kFitReverseKl, "training.objective", "\"reverse_kl\" for an energy",
-                      "\"" + std::string(enum_name(options.objective)) + "\"",
-                      "Use fit() with rows of data.");
-  }
-  if (flow.conditional()) {
+void ReverseKl::check(const TrainingOptions& /*options*/) const {
+  if (flow()->conditional()) {
     fail<ConfigError>(kFitReverseKl, "flow", "an unconditional flow",
-                      c10::str("conditions of shape ", at::IntArrayRef(flow.condition_shape())),
+                      c10::str("conditions of shape ", at::IntArrayRef(flow()->condition_shape())),
                       "Fit one flow for each condition.");
   }
-  for (const at::Tensor& p : flow.base()->parameters()) {
-    if (!p.requires_grad()) continue;
-    fail<ConfigError>(kFitReverseKl, "base", "a base without trainable parameters",
-                      "one whose samples carry no gradient", "Use base 'normal', or freeze it.");
-  }
+  if (flow()->base()->has_pathwise_draws()) return;
+  fail<ConfigError>(kFitReverseKl, "base", "a base whose draws have gradients in all it learns",
+                    "one that chooses at random by learned weights",
+                    "Use base 'normal' or 'diagonal_normal', or freeze those weights.");
 }
 
-void ReverseKl::initialise(Flow& flow, int64_t rows, const at::TensorOptions& /*kind*/,
-                           const Rng& rng) const {
-  prepare(flow, rows, rng);
+void ReverseKl::initialise(int64_t rows, const at::TensorOptions& /*kind*/, const Rng& rng) const {
+  prepare_by_samples(rows, rng, nullptr);
 }
 
-StepLoss ReverseKl::add_gradient(Flow& flow, const ObjectiveStep& step) const {
-  prepare(flow, step.batch_size, step.rng);
-  const DifferentiableSample drawn = differentiable_sample(flow, step.batch_size, step.rng);
+StepLoss ReverseKl::add_gradient(const ObjectiveStep& step) const {
+  prepare_by_samples(step.batch_size, step.rng, step.collective);
+  const RowShare share = share_of(step.batch_size, step.collective);
+  const SampleWithLogProb drawn =
+      flow()->rsample_and_log_prob(share.size(), {.rng = step.rng.rows_from(share.begin)});
   const at::Tensor losses = drawn.log_prob + energy_(drawn.sample);
-  losses.mean().backward();
-  return {weighted_mean(losses, {}), drawn.sample.detach(), {}};
+  mean_part(losses, share).backward();
+  return {{losses.detach(), {}, share}, drawn.sample.detach(), {}};
 }
 
-MeanWithError ReverseKl::validate(const Flow& flow, int64_t rows, int64_t batch_size,
-                                  const Rng& rng) const {
-  return weighted_mean(sample_losses(flow, energy_, rows, batch_size, rng), {});
+RowLosses ReverseKl::validate(const ValidationStep& step) const {
+  const RowShare share = share_of(step.rows, step.collective);
+  return {sample_losses(*flow(), energy_, share, step.batch_size, step.rng), {}, share};
 }
 
-std::string ReverseKl::origin(const Flow& /*flow*/, const FlatParameters& /*parameters*/,
-                              const StepLoss& step) const {
+std::string ReverseKl::origin(const FlatParameters& /*parameters*/, const StepLoss& step) const {
   const at::NoGradGuard guard;
   const at::Tensor bad = at::isfinite(energy_(step.x)).logical_not();
   if (!bad.any().item<bool>()) return "a sample of the flow, or its log-density, that is not";
@@ -103,14 +82,14 @@ std::string ReverseKl::origin(const Flow& /*flow*/, const FlatParameters& /*para
 
 TrainReport fit_reverse_kl(Flow& flow, const Energy& energy, TrainingOptions options,
                            const TrainerHooks& hooks) {
-  options.objective = ObjectiveKind::kReverseKl;
-  return fit(flow, ReverseKl(energy), options, hooks);
+  options.objective = ReverseKl::kName;
+  return fit(ReverseKl(borrowed(flow), energy), options, hooks);
 }
 
 ReverseKlReport measure_reverse_kl(const Flow& flow, const Energy& energy, int64_t count,
                                    const Rng& rng) {
   constexpr int64_t kChunk = 4096;
-  const at::Tensor losses = sample_losses(flow, energy, count, kChunk, rng);
+  const at::Tensor losses = sample_losses(flow, energy, {0, count, count}, kChunk, rng);
   ReverseKlReport out;
   out.loss = weighted_mean(losses, {});
   const double largest = (-losses).max().item<double>();

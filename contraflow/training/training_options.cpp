@@ -21,7 +21,7 @@ void validate(const TrainingOptions& options) {
 
 nlohmann::ordered_json resume_relevant(const TrainingOptions& options) {
   nlohmann::ordered_json json = options_to_json(options);
-  for (const char* key : {"log_every", "checkpoint_every", "threads"}) json.erase(key);
+  for (const char* key : {"log_every", "checkpoint_every", "device", "threads"}) json.erase(key);
   if (options.schedule.kind == Schedule::kConstant) json.erase("steps");
   return json;
 }

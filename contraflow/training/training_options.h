@@ -1,38 +1,28 @@
 #pragma once
 
+#include <optional>
+#include <string>
+
+#include "contraflow/core/device.h"
+#include "contraflow/core/dtype.h"
 #include "contraflow/core/options.h"
 #include "contraflow/training/optimizer.h"
 
 namespace contraflow {
 
-enum class FloatType { kFloat32, kFloat64 };
-template <>
-struct EnumNames<FloatType> {
-  static constexpr std::array values{std::pair{"float32", FloatType::kFloat32},
-                                     std::pair{"float64", FloatType::kFloat64}};
-};
-
-/// What training minimises.
-enum class ObjectiveKind {
-  kMaxLikelihood,  ///< The (weighted) mean of -log p(x) over rows of data.
-  kReverseKl,      ///< KL(flow, exp(-U)/Z) for a known energy U, by samples of the flow.
-};
-template <>
-struct EnumNames<ObjectiveKind> {
-  static constexpr std::array values{std::pair{"max_likelihood", ObjectiveKind::kMaxLikelihood},
-                                     std::pair{"reverse_kl", ObjectiveKind::kReverseKl}};
-};
-
 /// How a flow is trained. Everything random follows from `seed` and the seeds of the data.
 struct TrainingOptions {
-  /// fit() takes rows, fit_reverse_kl() an energy; each says so when this names the other.
-  ObjectiveKind objective = ObjectiveKind::kMaxLikelihood;
+  /// Name of the objective: that of an entry of objective_registry() in a config; fit() says so
+  /// when it is not the name of the objective that it was given.
+  std::string objective = "max_likelihood";
   /// Optimizer steps of the whole run.
   int64_t steps = 5000;
   /// Rows per step.
   int64_t batch_size = 500;
   /// Type of parameters and data; the flow is converted before the first step.
   FloatType dtype = FloatType::kFloat32;
+  /// Where training runs; none = where the flow is.
+  std::optional<DeviceKind> device = std::nullopt;
   /// Seed of probes, roulette and dequantization in training and validation.
   int64_t seed = 0;
   AdamOptions adam = {};
@@ -61,11 +51,14 @@ struct TrainingOptions {
 
 template <class Field>
 void visit(TrainingOptions& o, Field&& field) {
-  field("objective", o.objective,
+  field("objective", o.objective, non_empty(),
         "max_likelihood of the data, or reverse_kl to the energy that data.name has (u1 to u4).");
   field("steps", o.steps, at_least(1), "Optimizer steps of the whole run.");
   field("batch_size", o.batch_size, at_least(1), "Rows per step.");
   field("dtype", o.dtype, "Type of parameters and data.");
+  field("device", o.device,
+        "Where training runs; none = where the model is, which is the CPU "
+        "in the program.");
   field("seed", o.seed, non_negative(), "Seed of everything random in training and validation.");
   field("adam", o.adam, "Optimizer.");
   field("schedule", o.schedule, "Course of the learning rate.");
@@ -89,7 +82,7 @@ void visit(TrainingOptions& o, Field&& field) {
 void validate(const TrainingOptions& options);
 
 /// The options as JSON without those that a resumed run may change: log_every, checkpoint_every,
-/// threads, and steps unless the schedule depends on it.
+/// device, threads, and steps unless the schedule depends on it.
 nlohmann::ordered_json resume_relevant(const TrainingOptions& options);
 
 }  // namespace contraflow

@@ -19,8 +19,8 @@ constexpr const char* kConfig =
     "[training]\nsteps = 4\nbatch_size = 32\ninit_rows = 64\nvalidate_every = 0\n"
     "checkpoint_every = 2\n";
 constexpr const char* kFit =
-    "[map.net]\ndepth = 1\ngrowth = 4\nactivation = \"crelu\"\n"
-    "[training]\nsteps = 4\npoints = 32\ntest_points = 100\ncheckpoint_every = 2\n";
+    "test_points = 100\n[map.net]\ndepth = 1\ngrowth = 4\nactivation = \"crelu\"\n"
+    "[training]\nsteps = 4\nbatch_size = 32\ncheckpoint_every = 2\n";
 
 /// A folder of configs with one table, and what a run of it leaves.
 class Tables {

@@ -3,7 +3,7 @@
 #include "contraflow/bases/diagonal_normal.h"
 #include "contraflow/bases/normal.h"
 #include "contraflow/bases/uniform.h"
-#include "contraflow/distributions/estimate.h"
+#include "contraflow/core/estimate.h"
 #include "contraflow/transforms/actnorm.h"
 #include "contraflow/transforms/chain.h"
 #include "contraflow/transforms/dequantize.h"

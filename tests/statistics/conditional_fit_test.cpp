@@ -17,13 +17,13 @@ namespace {
 
 using testing::TempFolder;
 
-MeanWithError mean_of(const at::Tensor& values) {
+Estimate mean_of(const at::Tensor& values) {
   const double rows = static_cast<double>(values.numel());
   return {values.mean().item<double>(), values.std().item<double>() / std::sqrt(rows),
           values.numel()};
 }
 
-void report(const std::string& what, const MeanWithError& value) {
+void report(const std::string& what, const Estimate& value) {
   std::cout << "[ measured ] " << what << ": " << value.mean << " +- " << value.standard_error
             << " nats\n";
 }
@@ -192,7 +192,7 @@ TEST(ConditionalFit, LabelsOfDigitsAreWorthNatsUnlessTheyAreShuffled) {
   const at::Tensor misled = held_out(shuffled, shuffled_test);
   report("digits given their label", mean_of(told));
   report("digits given shuffled labels", mean_of(misled));
-  const MeanWithError gain = mean_of(misled - told);  // paired: the same rows and random numbers
+  const Estimate gain = mean_of(misled - told);  // paired: the same rows and random numbers
   report("gain", gain);
   EXPECT_GT(gain.mean, 1.0);
   EXPECT_GT(gain.mean, 5.0 * gain.standard_error);

@@ -3,8 +3,8 @@
 
 #include <cmath>
 
+#include "contraflow/core/estimate.h"
 #include "contraflow/data/dataset.h"
-#include "contraflow/distributions/estimate.h"
 #include "contraflow/models/presets.h"
 #include "contraflow/networks/lipschitz_linear.h"
 #include "contraflow/training/trainer.h"

@@ -34,7 +34,7 @@ data::SourcePtr proposed(const char* name, int64_t rows, bool with_weights) {
 }
 
 // KL(target, model) by rows of the target itself.
-MeanWithError kl_of_fit(bool with_weights) {
+Estimate kl_of_fit(bool with_weights) {
   const FlowPtr flow = models::residual_flow({.event = 2});
   TrainingOptions options;
   options.steps = 400;
@@ -46,13 +46,13 @@ MeanWithError kl_of_fit(bool with_weights) {
       {proposed("train", 8000, with_weights), proposed("validation", 4000, with_weights), nullptr},
       options);
   const at::Tensor x = Rng(2).normal({20'000, 2}, at::kFloat) * kTarget + 1.0;
-  MeanWithError out = evaluate_loss(*flow, *source("test", x, {}), {.rows = 20'000});
+  Estimate out = evaluate_loss(*flow, *source("test", x, {}), {.rows = 20'000});
   out.mean -= kEntropy;
   return out;
 }
 
 TEST(WeightedRows, RecoverTheDensityTheyStandFor) {
-  const MeanWithError kl = kl_of_fit(true);
+  const Estimate kl = kl_of_fit(true);
   EXPECT_GT(kl.mean, -5 * kl.standard_error);
   EXPECT_LT(kl.mean, 0.03);
   // Without the weights it is the proposal that is learned: KL = 2 log(2/.8) + ... = 1.24 nats.
@@ -70,7 +70,7 @@ TEST(WeightedRows, StandardErrorIsTheSpreadOfTheMean) {
   for (uint64_t k = 0; k < kTrials; ++k) {
     const at::Tensor x = Rng(k).normal({500, 2}, at::kDouble) * kProposal;
     const at::Tensor w = (log_gaussian(x, 1.0, kTarget) - log_gaussian(x, 0.0, kProposal)).exp();
-    const MeanWithError mean = weighted_mean(x.select(1, 0), w);
+    const Estimate mean = weighted_mean(x.select(1, 0), w);
     means.push_back(mean.mean);
     squares += mean.standard_error * mean.standard_error / kTrials;
     unweighted += std::pow(weighted_mean(x.select(1, 0), {}).standard_error, 2) / kTrials;

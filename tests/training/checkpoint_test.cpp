@@ -1,6 +1,7 @@
 #include "contraflow/training/checkpoint.h"
 
 #include "contraflow/core/safetensors.h"
+#include "contraflow/models/presets.h"
 #include "contraflow/training/ema.h"
 #include "tests/support/tensors.h"
 #include "tests/training/same_bits.h"
@@ -29,7 +30,7 @@ struct TrainedRun {
     report = fit(*flow, small_splits(), options, hooks);
   }
   TempFolder folder;
-  std::filesystem::path path = folder.path() / "checkpoint.safetensors";
+  std::filesystem::path path = folder / "checkpoint.safetensors";
   FlowPtr flow;
   TrainReport report;
 };
@@ -37,8 +38,8 @@ struct TrainedRun {
 TEST(Checkpoint, HoldsEverythingBitForBit) {
   const TrainedRun run;
   const Checkpoint a = load_checkpoint(run.path);
-  save_checkpoint(run.folder.path() / "again", a);
-  EXPECT_EQ(read_bytes(run.folder.path() / "again"), read_bytes(run.path));
+  save_checkpoint(run.folder / "again", a);
+  EXPECT_EQ(read_bytes(run.folder / "again"), read_bytes(run.path));
   EXPECT_EQ(a.counters.step, 40);
   EXPECT_EQ(a.config["model"]["width"], 3);
   EXPECT_EQ(a.training["adam"]["learning_rate"], 0.02);
@@ -46,6 +47,29 @@ TEST(Checkpoint, HoldsEverythingBitForBit) {
   EXPECT_EQ(a.ema.count("transform.1.bound"), 0U);
   EXPECT_EQ(a.first_moment.size(), 5U);
   EXPECT_EQ(a.counters.best->loss.mean, run.report.best->loss.mean);
+}
+
+TEST(Checkpoint, OneThatFitWroteIsWholeWithoutAConfig) {
+  const TempFolder folder;
+  const FlowPtr flow = models::residual_flow({.event = 2, .blocks = 2});
+  TrainingOptions options = small_options();
+  options.dtype = FloatType::kFloat64;
+  options.steps = 3;
+  options.schedule = {};
+  TrainerHooks hooks;
+  hooks.checkpoint_path = folder / "c";
+  fit(*flow, small_splits(), options, hooks);
+  const FlowPtr loaded = flow_of(load_checkpoint(hooks.checkpoint_path), "c");
+  EXPECT_EQ(loaded->event_shape(), flow->event_shape());
+  EXPECT_TRUE(same_bits(state_of(*loaded), state_of(*flow)));
+  const at::Tensor x = Rng(7).normal({10, 2}, at::kDouble);
+  EXPECT_TRUE(at::equal(loaded->log_prob(x), flow->log_prob(x)));
+  // The spec is compared on resuming, as the config is.
+  const Checkpoint saved = load_checkpoint(hooks.checkpoint_path);
+  hooks.resume = &saved;
+  const FlowPtr other = models::residual_flow({.event = 2, .blocks = 3});
+  EXPECT_THAT(error_of<ConfigError>([&] { fit(*other, small_splits(), options, hooks); }),
+              HasSubstr("[resume: model] transform"));
 }
 
 TEST(Checkpoint, SelectedWeightsAreWhatTheTrainerLeftInTheFlow) {
@@ -108,17 +132,18 @@ TEST(Checkpoint, AnotherModelIsRefusedAndTheFlowUnchanged) {
 TEST(Checkpoint, FilesThatAreNoneAreRefused) {
   const TrainedRun run;
   const auto expect_error = [&run](const SafetensorsFile& file, const std::string& text) {
-    write_safetensors(run.folder.path() / "bad", file);
-    EXPECT_THAT(error_of<IoError>([&] { load_checkpoint(run.folder.path() / "bad"); }),
-                HasSubstr(text));
+    write_safetensors(run.folder / "bad", file);
+    EXPECT_THAT(error_of<IoError>([&] { load_checkpoint(run.folder / "bad"); }), HasSubstr(text));
   };
   const SafetensorsFile good = read_safetensors(run.path);
   SafetensorsFile file = good;
   file.metadata.erase("format");
   expect_error(file, "format 'contraflow-checkpoint'");
   file = good;
-  file.metadata["format_version"] = "2";
-  expect_error(file, "expected format version 1, got '2'");
+  file.metadata["format_version"] = "3";
+  expect_error(file, "expected format version 2, got '3'");
+  file.metadata["format_version"] = "1";
+  expect_error(file, "expected format version 2, got '1'. Version 1 had models of rows alone");
   file = good;
   file.metadata["counters"] = R"({"step": "many"})";
   expect_error(file, "as JSON");
@@ -134,15 +159,15 @@ TEST(Checkpoint, FilesThatAreNoneAreRefused) {
   file = good;
   std::erase_if(file.tensors, [](const auto& item) { return item.first.starts_with("best."); });
   expect_error(file, "one without the other");
-  error_of<IoError>([&] { load_checkpoint(run.folder.path() / "none"); });
+  error_of<IoError>([&] { load_checkpoint(run.folder / "none"); });
 }
 
 TEST(Checkpoint, ATruncatedFileIsRefusedAtEveryLength) {
   const TrainedRun run;
   const std::string bytes = read_bytes(run.path);
   for (size_t length = 0; length < bytes.size(); length += 1 + bytes.size() / 50) {
-    write_bytes(run.folder.path() / "cut", bytes.substr(0, length));
-    error_of<IoError>([&] { load_checkpoint(run.folder.path() / "cut"); });
+    write_bytes(run.folder / "cut", bytes.substr(0, length));
+    error_of<IoError>([&] { load_checkpoint(run.folder / "cut"); });
   }
 }
 

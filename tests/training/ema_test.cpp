@@ -61,7 +61,7 @@ TEST(EvaluationScope, HoldsTheAverageWithItsOwnBuffersAndPutsEverythingBack) {
   const NamedTensors before = clone_state(state_of(*flow));
   const double stale = before.at("transform.1.bound").item<double>();
   {
-    const EvaluationScope scope(*flow, flat, &ema);
+    const EvaluationScope scope(*flow, flat, &ema, [&] { refresh_state(*flow); });
     const NamedTensors now = state_of(*flow);
     EXPECT_TRUE(
         at::equal(now.at("transform.1.weight"), flat.named(ema.values()).at("transform.1.weight")));
@@ -77,7 +77,7 @@ TEST(EvaluationScope, WithoutAverageRefreshesTheBuffersOfTheWeights) {
   set_all(flat, 3.0);
   const NamedTensors before = clone_state(state_of(*flow));
   {
-    const EvaluationScope scope(*flow, flat, nullptr);
+    const EvaluationScope scope(*flow, flat, nullptr, [&] { refresh_state(*flow); });
     EXPECT_GT(state_of(*flow).at("transform.1.bound").item<double>(), 2.0);
     EXPECT_EQ(state_of(*flow).at("transform.1.weight")[0].item<float>(), 3.0F);
   }
@@ -91,7 +91,8 @@ TEST(EvaluationScope, PutsBackWhenTheRefreshThrows) {
   ema.update();
   set_all(flat, 3.0);
   const NamedTensors before = clone_state(state_of(*flow));
-  testing::error_of<ConfigError>([&] { const EvaluationScope scope(*flow, flat, &ema); });
+  testing::error_of<ConfigError>(
+      [&] { const EvaluationScope scope(*flow, flat, &ema, [&] { refresh_state(*flow); }); });
   EXPECT_TRUE(same_bits(state_of(*flow), before));
 }
 

@@ -41,7 +41,7 @@ TEST(Metrics, JsonHoldsEveryNumberAndNullForWhatIsNotOne) {
   EXPECT_EQ(metrics_to_json(r).dump(),
             R"({"step":7,"loss":3.7121,"loss_standard_error":0.0213,"gradient_norm":1.5,)"
             R"("learning_rate":0.001,"seconds":3.5})");
-  r.validation = MeanWithError{std::numeric_limits<double>::infinity(), 0.25, 80};
+  r.validation = Estimate{std::numeric_limits<double>::infinity(), 0.25, 80};
   r.is_best = true;
   const nlohmann::ordered_json json = metrics_to_json(r);
   EXPECT_TRUE(json["validation_loss"].is_null());
@@ -98,7 +98,7 @@ TEST(Progress, LineTellsStepsRateTimeLossAndValidation) {
   ProgressState state{.record = record_of(1200), .steps = 5000, .steps_per_second = 0.0};
   EXPECT_EQ(progress_line(state), "1,200/5,000 24%  loss 3.712 ± 0.021");
   state.steps_per_second = 76.0;
-  state.record.validation = MeanWithError{3.698, std::numeric_limits<double>::quiet_NaN(), 1};
+  state.record.validation = Estimate{3.698, std::numeric_limits<double>::quiet_NaN(), 1};
   state.record.is_best = true;
   EXPECT_EQ(progress_line(state),
             "1,200/5,000 24%  76 step/s  50 s left  loss 3.712 ± 0.021  validation 3.698 best");
@@ -106,7 +106,7 @@ TEST(Progress, LineTellsStepsRateTimeLossAndValidation) {
 
 TEST(Progress, SmallLossesKeepTheirDigits) {
   ProgressState state{.record = record_of(10), .steps = 20, .steps_per_second = 0.0};
-  state.record.loss = MeanWithError{1.234e-5, 2.1e-7, 100};
+  state.record.loss = Estimate{1.234e-5, 2.1e-7, 100};
   EXPECT_EQ(progress_line(state), "10/20 50%  loss 1.23e-05 ± 2e-07");
 }
 

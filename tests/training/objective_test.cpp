@@ -1,4 +1,4 @@
-#include "contraflow/training/objective.h"
+#include "contraflow/training/max_likelihood.h"
 
 #include "contraflow/training/evaluation.h"
 #include "tests/support/tensors.h"
@@ -29,7 +29,7 @@ data::SourcePtr repeated() {
 }
 
 struct Gradient {
-  MeanWithError loss;
+  Estimate loss;
   at::Tensor values;  // of all parameters
 };
 
@@ -40,11 +40,11 @@ Gradient gradient(const data::SourcePtr& train, int64_t index, int64_t batch_siz
   flow->prepare(rows_of(2));
   FlatParameters flat(*flow);
   flat.zero_gradients();
-  const MaxLikelihood objective({train, nullptr, nullptr}, 1);
+  const MaxLikelihood objective(flow, {train, nullptr, nullptr}, 1);
   Gradient out;
-  out.loss =
-      objective.add_gradient(*flow, {.index = index, .batch_size = batch_size, .kind = at::kDouble})
-          .loss;
+  out.loss = mean_loss(
+      objective.add_gradient({.index = index, .batch_size = batch_size, .kind = at::kDouble}),
+      nullptr);
   out.values = at::cat(flat.gradients()).clone();
   return out;
 }
@@ -90,8 +90,8 @@ TEST(MaxLikelihood, EvaluationMeansAgreeAndErrorsAreOfTheRowsThatAreThere) {
   flow->to(at::kDouble);
   flow->prepare(rows_of(2));
   const LossArguments arguments{.rows = 1000, .batch_size = 7};
-  const MeanWithError a = evaluate_loss(*flow, *weighted(), arguments);
-  const MeanWithError b = evaluate_loss(*flow, *repeated(), arguments);
+  const Estimate a = evaluate_loss(*flow, *weighted(), arguments);
+  const Estimate b = evaluate_loss(*flow, *repeated(), arguments);
   EXPECT_NEAR(a.mean, b.mean, 1e-12);
   EXPECT_GT(a.standard_error, b.standard_error);  // copies know nothing new
   EXPECT_GT(std::abs(evaluate_loss(*flow, *source_of(rows_of(1), {}), arguments).mean - b.mean),
@@ -104,8 +104,8 @@ TEST(MaxLikelihood, MembersThatLookAtRowsSeeThemByWeight) {
   weight.slice(0, 4, 6).fill_(1.0);
   const FlowPtr flow = testing::small_flow(std::make_shared<Normed>(0.0));
   flow->to(at::kDouble);
-  const MaxLikelihood objective({source_of(rows_of(1), weight), nullptr, nullptr}, 1);
-  objective.initialise(*flow, kRows, at::kDouble, Rng(0));
+  const MaxLikelihood objective(flow, {source_of(rows_of(1), weight), nullptr, nullptr}, 1);
+  objective.initialise(kRows, at::kDouble, Rng(0));
   const FlowPtr wanted = testing::small_flow(std::make_shared<Normed>(0.0));
   wanted->to(at::kDouble);
   wanted->prepare(rows_of(1).slice(0, 4, 6).repeat_interleave(kRows / 2, 0));

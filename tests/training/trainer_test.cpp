@@ -1,5 +1,6 @@
 #include "contraflow/training/trainer.h"
 
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 
 #include <cmath>
@@ -122,7 +123,7 @@ TEST(Fit, TheBestWeightsComeBackAndEvaluateToTheBestLoss) {
   const TrainReport report = fit(*flow, splits, options, hooks);
   ASSERT_EQ(report.weights, WeightChoice::kBest);
   EXPECT_LT(report.best->loss.mean, last);
-  const MeanWithError again = evaluate_loss(
+  const Estimate again = evaluate_loss(
       *flow, *splits.validation, {.rows = 80, .batch_size = 32, .rng = Rng(0).fork("validate")});
   EXPECT_EQ(again.mean, report.best->loss.mean);
 }
@@ -145,6 +146,21 @@ TEST(Fit, DtypeConvertsTheFlowAndBuffersKeepTheirs) {
   fit(*flow, small_splits(), options);  // float32 data
   EXPECT_EQ(flow->named_parameters()["transform.0.shift"].scalar_type(), at::kDouble);
   EXPECT_EQ(flow->named_buffers()["transform.1.calls"].scalar_type(), at::kLong);
+}
+
+TEST(Fit, TrainsOnTheDeviceOfTheOptions) {
+  TrainingOptions options = short_options(2);
+  options.device = DeviceKind::kAuto;
+  const FlowPtr flow = small_flow();
+  fit(*flow, small_splits(), options);
+  EXPECT_EQ(flow->parameters()[0].is_cuda(), at::hasCUDA());
+  options.device = DeviceKind::kCpu;  // back again
+  fit(*flow, small_splits(), options);
+  EXPECT_TRUE(flow->parameters()[0].is_cpu());
+  if (at::hasCUDA()) return;
+  options.device = DeviceKind::kCuda;
+  EXPECT_THAT(error_of<ConfigError>([&] { fit(*flow, small_splits(), options); }),
+              HasSubstr("[training] device: expected a CUDA card"));
 }
 
 TEST(Fit, ThreadsAreSetForTheRunOnly) {
@@ -214,7 +230,7 @@ TEST(Fit, WeightsOfRowsCount) {
   const at::Tensor weight = at::cat({at::ones({64}), at::zeros({64})});
   const auto source =
       std::make_shared<data::TensorSource>("w", at::cat({x, far}), at::Tensor(), weight, Rng(1));
-  const MeanWithError value = weighted_mean(at::cat({x, far}).sum(1), weight);
+  const Estimate value = weighted_mean(at::cat({x, far}).sum(1), weight);
   EXPECT_NEAR(value.mean, x.sum(1).mean().item<double>(), 1e-6);
   TrainingOptions options = short_options(1);
   options.validate_every = 0;
@@ -248,7 +264,7 @@ TEST(Fit, BadInputsAreErrorsBeforeAnyStep) {
   options.schedule.warmup_steps = 41;
   EXPECT_THAT(error_of<ConfigError>(attempt(good, options)), HasSubstr("warmup_steps"));
   options = small_options();
-  options.objective = ObjectiveKind::kReverseKl;
+  options.objective = "reverse_kl";
   EXPECT_THAT(error_of<ConfigError>(attempt(good, options)), HasSubstr("fit_reverse_kl"));
 }
 
@@ -283,11 +299,11 @@ TEST(Fit, ConditionsMustFitTheFlow) {
 
 TEST(WeightedMean, ErrorIsThatOfTheMean) {
   const at::Tensor v = at::tensor({1.0, 2.0, 4.0}, at::kDouble);
-  const MeanWithError plain = weighted_mean(v, {});
+  const Estimate plain = weighted_mean(v, {});
   EXPECT_DOUBLE_EQ(plain.mean, 7.0 / 3.0);
   EXPECT_NEAR(plain.standard_error, v.std().item<double>() / std::sqrt(3.0), 1e-15);
-  EXPECT_EQ(plain.rows, 3);
-  const MeanWithError scaled = weighted_mean(v, at::full({3}, 7.0, at::kDouble));
+  EXPECT_EQ(plain.count, 3);
+  const Estimate scaled = weighted_mean(v, at::full({3}, 7.0, at::kDouble));
   EXPECT_NEAR(scaled.standard_error, plain.standard_error, 1e-15);  // the scale of weights is free
   EXPECT_TRUE(std::isnan(weighted_mean(v.slice(0, 0, 1), {}).standard_error));
 }

@@ -16,7 +16,7 @@ struct Interval {
 struct Estimate {
   double mean = 0.0;
   double standard_error = 0.0;  ///< NaN when count < 2: one value says nothing about its spread.
-  int64_t count = 0;
+  int64_t count = 0;            ///< Values, or rows.
 
   /// Student-t interval that covers the expectation with probability `level`, in (0, 1), for values
   /// near enough to normal. Infinite when count < 2.
@@ -26,6 +26,13 @@ struct Estimate {
 /// Mean and standard error over all elements, accumulated in float64. Exactly 0 error for equal
 /// values. Throws ShapeError for an empty tensor.
 Estimate mean_and_error(const at::Tensor& values);
+
+/// Weighted mean sum(w v)/sum(w) in float64, with the standard error of the rows' spread:
+/// sqrt(n/(n-1) sum w^2 (v - mean)^2) / sum w. `weight_b` may be undefined: all one.
+/// The spread holds the noise of probes and dequantization too, one draw per row. Integer weights
+/// give the mean of so many equal rows, but not their error: copies of a row add no knowledge.
+/// Throws ShapeError (another shape), DomainError (a sum of weights that is not positive, finite).
+Estimate weighted_mean(const at::Tensor& value_b, const at::Tensor& weight_b);
 
 /// What mean_and_error would have given on the values of `a` and `b` together. An empty one (count
 /// 0) changes nothing, so batches can be folded from Estimate{}.

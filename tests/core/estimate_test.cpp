@@ -1,4 +1,4 @@
-#include "contraflow/distributions/estimate.h"
+#include "contraflow/core/estimate.h"
 
 #include "contraflow/core/rng.h"
 #include "tests/support/tensors.h"
