@@ -1,6 +1,4 @@
 // Laws about what transforms say of themselves: specs, randomness, leaves.
-#include <set>
-
 #include "contraflow/transforms/registry.h"
 #include "tests/laws/law_case.h"
 #include "tests/support/tensors.h"
@@ -10,8 +8,8 @@ namespace {
 
 using contraflow::testing::near;
 
-constexpr double kRounding =
-    1e-12;  // the composed members may round otherwise than a lowered chain
+// Composed members may round otherwise than a chain that is lowered.
+constexpr double kTraceTolerance = 1e-12;
 
 Context with_seed(const Context& context, uint64_t seed) {
   Context out = context;
@@ -40,11 +38,27 @@ TEST_P(TransformLaw, TraceIsTheMapLeafByLeaf) {
   for (const Member& leaf : leaves_of(t)) expected.push_back(leaf.name);
   EXPECT_EQ(seen, expected);
   const TransformOutput out = t->forward(x, context);
-  EXPECT_TRUE(near(traced.value, out.value, kRounding));
-  EXPECT_TRUE(near(traced.log_det, out.log_det, kRounding));
+  EXPECT_TRUE(near(traced.value, out.value, kTraceTolerance));
+  EXPECT_TRUE(near(traced.log_det, out.log_det, kTraceTolerance));
   const TransformOutput stopped =
       t->trace(x, context, /*inverse=*/false, [](const TracedCall&) { return false; });
   EXPECT_FALSE(stopped.value.defined());
+}
+
+TEST_P(TransformLaw, TraceOfTheInverseVisitsEveryLeaf) {
+  const auto [t, x, context] = make_instance(GetParam(), at::kDouble);
+  const at::Tensor z = t->forward(x, context).value;
+  std::vector<std::string> seen, expected;
+  const TransformOutput traced =
+      t->trace(z, context, /*inverse=*/true, [&seen](const TracedCall& call) {
+        seen.push_back(call.name);
+        return true;
+      });
+  for (const Member& leaf : leaves_of(t)) expected.push_back(leaf.name);
+  EXPECT_THAT(seen, ::testing::UnorderedElementsAreArray(expected));
+  const TransformOutput out = t->inverse(z, context);
+  EXPECT_TRUE(near(traced.value, out.value, kTraceTolerance));
+  EXPECT_TRUE(near(traced.log_det, out.log_det, kTraceTolerance));
 }
 
 TEST_P(TransformLaw, RandomnessIsWhatItSays) {

@@ -47,12 +47,6 @@ TEST_P(TransformLaw, OptionsRoundTrip) {
   EXPECT_EQ(again->condition_shape(), instance.transform->condition_shape());
 }
 
-TEST_P(TransformLaw, SpecMakesTheSameTransform) {
-  const nlohmann::ordered_json spec = make_transform(GetParam().spec())->spec();
-  EXPECT_EQ(spec, resolve_transform(GetParam().spec()));
-  EXPECT_EQ(spec, make_transform(spec)->spec());
-}
-
 TEST_P(TransformLaw, UnknownOptionIsAnError) {
   nlohmann::ordered_json spec = GetParam().spec();
   spec["no_such_option"] = 1;

@@ -120,42 +120,6 @@ TEST_P(TransformLaw, SameSeedSameBits) {
   }
 }
 
-// Of a biased estimate the draws may all agree.
-TEST_P(TransformLaw, RandomnessIsAsItSays) {
-  for (const Phase phase : {Phase::kTrain, Phase::kEvaluate}) {
-    auto [t, x, context] = make_instance(GetParam(), at::kDouble, phase);
-    const TransformOutput first = t->forward(x, context);
-    context.rng = Rng(18);
-    const TransformOutput second = t->forward(x, context);
-    const bool same =
-        at::equal(first.value, second.value) && at::equal(first.log_det, second.log_det);
-    const Randomness said = t->randomness(phase);
-    EXPECT_TRUE(said != Randomness::kNone || same);
-    EXPECT_TRUE(said != Randomness::kUnbiased || !same);
-    EXPECT_EQ(said == Randomness::kBiased, first.log_det_bias_bound.defined());
-  }
-}
-
-// Leaf by leaf, in the order data -> latent, with the numbers of the whole call.
-TEST_P(TransformLaw, TraceGivesTheOutputsAndEveryLeaf) {
-  const auto [t, x, context] = make_instance(GetParam(), at::kDouble);
-  const TransformOutput whole = t->forward(x, context);
-  const TransformOutput back = t->inverse(whole.value, context);
-  for (const bool inverse : {false, true}) {
-    std::vector<std::string> seen, leaves;
-    const auto visit = [&seen](const TracedCall& call) {
-      seen.push_back(call.name);
-      return true;
-    };
-    const TransformOutput traced = t->trace(inverse ? whole.value : x, context, inverse, visit);
-    const TransformOutput& expected = inverse ? back : whole;
-    EXPECT_TRUE(near(traced.value, expected.value, kExactTolerance));
-    EXPECT_TRUE(near(traced.log_det, expected.log_det, kExactTolerance));
-    for (const Member& leaf : leaves_of(t)) leaves.push_back(leaf.name);
-    EXPECT_THAT(seen, ::testing::UnorderedElementsAreArray(leaves));
-  }
-}
-
 TEST_P(TransformLaw, StochasticEntriesFollowTheSeed) {
   auto [t, x, context] = make_instance(GetParam(), at::kDouble);
   const at::Tensor first = t->forward(x, context).value;
