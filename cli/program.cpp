@@ -11,6 +11,7 @@
 #include "contraflow/core/log.h"
 #include "contraflow/core/parallel.h"
 #include "contraflow/core/text.h"
+#include "contraflow/version.h"
 
 namespace contraflow::cli {
 namespace {

@@ -3,6 +3,8 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 get_property(_folders GLOBAL PROPERTY CONTRAFLOW_FOLDERS)
+get_property(_headers GLOBAL PROPERTY CONTRAFLOW_PUBLIC_HEADERS)
+list(APPEND _headers contraflow/fwd.h)
 add_library(contraflow_all INTERFACE)
 add_library(contraflow::contraflow ALIAS contraflow_all)
 set_target_properties(contraflow_all PROPERTIES EXPORT_NAME contraflow)
@@ -12,15 +14,25 @@ foreach(_folder ${_folders})
   list(APPEND _targets contraflow_${_folder})
 endforeach()
 
+# contraflow/contraflow.h, which includes every public header, and contraflow/version.h.
+set(_generated "${contraflow_BINARY_DIR}/include/contraflow")
+list(TRANSFORM _headers REPLACE "(.+)" "#include \"\\1\"" OUTPUT_VARIABLE CONTRAFLOW_INCLUDES)
+list(JOIN CONTRAFLOW_INCLUDES "\n" CONTRAFLOW_INCLUDES)
+configure_file("${contraflow_SOURCE_DIR}/cmake/contraflow.h.in" "${_generated}/contraflow.h" @ONLY)
+configure_file("${contraflow_SOURCE_DIR}/cmake/version.h.in" "${_generated}/version.h" @ONLY)
+
 if(NOT CONTRAFLOW_INSTALL)
   return()
 endif()
 set(_package "${CMAKE_INSTALL_LIBDIR}/cmake/contraflow")
 install(TARGETS ${_targets} EXPORT contraflowTargets ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
-foreach(_folder ${_folders})
-  install(DIRECTORY "${contraflow_SOURCE_DIR}/contraflow/${_folder}"
-          DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/contraflow" FILES_MATCHING PATTERN "*.h")
+foreach(_header ${_headers})
+  cmake_path(GET _header PARENT_PATH _folder)
+  install(FILES "${contraflow_SOURCE_DIR}/${_header}"
+          DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/${_folder}")
 endforeach()
+install(FILES "${_generated}/contraflow.h" "${_generated}/version.h"
+        DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/contraflow")
 install(EXPORT contraflowTargets NAMESPACE contraflow:: DESTINATION "${_package}")
 configure_package_config_file("${contraflow_SOURCE_DIR}/cmake/contraflowConfig.cmake.in"
   "${contraflow_BINARY_DIR}/contraflowConfig.cmake" INSTALL_DESTINATION "${_package}")

@@ -31,11 +31,8 @@ set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
-# Installed programs find LibTorch where it was at build time.
+# Installed programs find libraries outside of the project where they were at build time.
 set(CMAKE_INSTALL_RPATH_USE_LINK_PATH ON)
-if(NOT DEFINED CMAKE_INSTALL_RPATH AND CONTRAFLOW_INSTALL)
-  set(CMAKE_INSTALL_RPATH "$ORIGIN/../lib")
-endif()
 
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 11)
   message(FATAL_ERROR "[cmake] CMAKE_CXX_COMPILER: expected g++ 11 or newer, got g++ "

@@ -60,14 +60,17 @@ function(contraflow_unity target files)
     UNITY_BUILD ${CONTRAFLOW_UNITY} UNITY_BUILD_BATCH_SIZE ${files})
 endfunction()
 
-# contraflow_library(core SOURCES a.cpp b.cpp DEPENDS folder... [NO_TORCH])
+# contraflow_library(core SOURCES a.cpp b.cpp DEPENDS folder... [INTERNAL a.h b.h] [NO_TORCH])
+#   INTERNAL   headers of the folder that are not installed; those of its subfolders never are. No installed
+#              header includes one of them (scripts/check_includes.py).
 function(contraflow_library folder)
-  cmake_parse_arguments(ARG "NO_TORCH" "" "SOURCES;DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "NO_TORCH" "" "SOURCES;DEPENDS;INTERNAL" ${ARGN})
   set(target contraflow_${folder})
   add_library(${target} STATIC ${ARG_SOURCES})
   add_library(contraflow::${folder} ALIAS ${target})
   target_include_directories(${target} PUBLIC
-    "$<BUILD_INTERFACE:${contraflow_SOURCE_DIR}>" "$<INSTALL_INTERFACE:include>")
+    "$<BUILD_INTERFACE:${contraflow_SOURCE_DIR}>" "$<BUILD_INTERFACE:${contraflow_BINARY_DIR}/include>"
+    "$<INSTALL_INTERFACE:include>")
   foreach(dependency ${ARG_DEPENDS})
     target_link_libraries(${target} PUBLIC contraflow_${dependency})
   endforeach()
@@ -81,6 +84,11 @@ function(contraflow_library folder)
   # Folders of contraflow/ make the public library; those of cli/ do not.
   if(CMAKE_CURRENT_SOURCE_DIR STREQUAL "${contraflow_SOURCE_DIR}/contraflow/${folder}")
     set_property(GLOBAL APPEND PROPERTY CONTRAFLOW_FOLDERS ${folder})
+    file(GLOB headers CONFIGURE_DEPENDS RELATIVE "${contraflow_SOURCE_DIR}" "*.h")
+    foreach(header ${ARG_INTERNAL})
+      list(REMOVE_ITEM headers "contraflow/${folder}/${header}")
+    endforeach()
+    set_property(GLOBAL APPEND PROPERTY CONTRAFLOW_PUBLIC_HEADERS ${headers})
     set_target_properties(${target} PROPERTIES EXPORT_NAME ${folder})
   endif()
 endfunction()
