@@ -58,13 +58,13 @@ void add_draw_options(CLI::App& app, int64_t& rows, int64_t& replicates, int64_t
 /// An estimate as a result with --json holds it.
 nlohmann::ordered_json estimate_json(const Estimate& value);
 
-/// An enum option by the names of EnumNames.
+/// An enum option by its enum_names().
 template <class E>
 CLI::Option* add_choice(CLI::App& app, const std::string& name, E& value, const std::string& help) {
   std::vector<std::string> names;
-  for (const auto& [text, choice] : EnumNames<E>::values) names.emplace_back(text);
+  for (const auto& [text, choice] : enum_names(E{})) names.emplace_back(text);
   const auto read = [&value](const std::string& text) {
-    for (const auto& [candidate, choice] : EnumNames<E>::values) {
+    for (const auto& [candidate, choice] : enum_names(E{})) {
       if (text == candidate) value = choice;
     }
   };

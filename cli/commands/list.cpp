@@ -68,7 +68,7 @@ std::vector<Item> data_sets(bool builtin) {
 
 std::vector<Item> activations() {
   std::vector<Item> out;
-  for (const auto& [name, kind] : EnumNames<Activation>::values) {
+  for (const auto& [name, kind] : enum_names(Activation{})) {
     std::string summary = "slope at most " + fixed(lipschitz_constant(kind), 4);
     if (expansion(kind) == 2) summary += ", doubles the features";
     if (is_sorting(kind)) summary += ", sorts features";

@@ -11,21 +11,11 @@ namespace contraflow::cli {
 
 enum class PlotKind { kAll, kDensity, kWarp, kCurves, kSamples };
 
-}  // namespace contraflow::cli
-
-namespace contraflow {
-
-template <>
-struct EnumNames<cli::PlotKind> {
-  static constexpr std::array values{
-      std::pair{"all", cli::PlotKind::kAll}, std::pair{"density", cli::PlotKind::kDensity},
-      std::pair{"warp", cli::PlotKind::kWarp}, std::pair{"curves", cli::PlotKind::kCurves},
-      std::pair{"samples", cli::PlotKind::kSamples}};
-};
-
-}  // namespace contraflow
-
-namespace contraflow::cli {
+constexpr auto enum_names(PlotKind) {
+  return std::array{std::pair{"all", PlotKind::kAll}, std::pair{"density", PlotKind::kDensity},
+                    std::pair{"warp", PlotKind::kWarp}, std::pair{"curves", PlotKind::kCurves},
+                    std::pair{"samples", PlotKind::kSamples}};
+}
 namespace {
 
 namespace fs = std::filesystem;

@@ -72,7 +72,7 @@ plot::SheetCell model_cell(const Model& model, const Json& row) {
 
 // Those that the row's number was measured with.
 WeightChoice weights_of(const std::string& name) {
-  for (const auto& [text, choice] : EnumNames<WeightChoice>::values) {
+  for (const auto& [text, choice] : enum_names(WeightChoice{})) {
     if (name == text) return choice;
   }
   return WeightChoice::kSelected;

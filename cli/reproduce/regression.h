@@ -17,19 +17,10 @@ enum class TargetKind {
   kTwoSlopes,  ///< 10 x above 0, x / 10 below, on [-1, 1].
 };
 
-}  // namespace contraflow::cli
-
-namespace contraflow {
-
-template <>
-struct EnumNames<cli::TargetKind> {
-  static constexpr std::array values{std::pair{"multistep", cli::TargetKind::kMultistep},
-                                     std::pair{"two_slopes", cli::TargetKind::kTwoSlopes}};
-};
-
-}  // namespace contraflow
-
-namespace contraflow::cli {
+constexpr auto enum_names(TargetKind) {
+  return std::array{std::pair{"multistep", TargetKind::kMultistep},
+                    std::pair{"two_slopes", TargetKind::kTwoSlopes}};
+}
 
 /// The map x -> y: contractive blocks of one network shape, the first applied first.
 struct MapOptions {

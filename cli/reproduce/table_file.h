@@ -17,20 +17,10 @@ enum class RowKind {
   kRegression,  ///< Squared error of a fitted map of the line, with a certificate.
 };
 
-}  // namespace contraflow::cli
-
-namespace contraflow {
-
-template <>
-struct EnumNames<cli::RowKind> {
-  static constexpr std::array values{std::pair{"density", cli::RowKind::kDensity},
-                                     std::pair{"bias", cli::RowKind::kBias},
-                                     std::pair{"regression", cli::RowKind::kRegression}};
-};
-
-}  // namespace contraflow
-
-namespace contraflow::cli {
+constexpr auto enum_names(RowKind) {
+  return std::array{std::pair{"density", RowKind::kDensity}, std::pair{"bias", RowKind::kBias},
+                    std::pair{"regression", RowKind::kRegression}};
+}
 
 /// One row of a table file.
 struct RowOptions {

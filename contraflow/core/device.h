@@ -16,12 +16,10 @@ enum class DeviceKind {
   kCpu,
   kCuda,  ///< The current graphics card.
 };
-template <>
-struct EnumNames<DeviceKind> {
-  static constexpr std::array values{std::pair{"auto", DeviceKind::kAuto},
-                                     std::pair{"cpu", DeviceKind::kCpu},
-                                     std::pair{"cuda", DeviceKind::kCuda}};
-};
+constexpr auto enum_names(DeviceKind) {
+  return std::array{std::pair{"auto", DeviceKind::kAuto}, std::pair{"cpu", DeviceKind::kCpu},
+                    std::pair{"cuda", DeviceKind::kCuda}};
+}
 
 /// The device that is meant. `where` starts the message.
 /// Throws     ConfigError: kCuda with a LibTorch that was built without CUDA, or on a machine

@@ -11,11 +11,10 @@ namespace contraflow {
 
 /// The types that parameters and data may have, as options name them.
 enum class FloatType { kFloat32, kFloat64 };
-template <>
-struct EnumNames<FloatType> {
-  static constexpr std::array values{std::pair{"float32", FloatType::kFloat32},
-                                     std::pair{"float64", FloatType::kFloat64}};
-};
+constexpr auto enum_names(FloatType) {
+  return std::array{std::pair{"float32", FloatType::kFloat32},
+                    std::pair{"float64", FloatType::kFloat64}};
+}
 
 /// LibTorch's name of the type.
 at::ScalarType scalar_type(FloatType type);

@@ -19,9 +19,10 @@ namespace contraflow {
 ///   }
 ///   void validate(const AdamOptions& o);  // optional: throws ConfigError on contradictions
 ///
-/// Types      bool, integers, double, std::string, EventShape (a number or a list), enums with EnumNames, structs with a field list,
-///            std::optional (null or "none" = unset), std::vector, nlohmann::ordered_json (free
-///            form), and std::variant of default-constructible structs, each with
+/// Types      bool, integers, double, std::string, EventShape (a number or a list), enums with
+///            enum_names(), structs with a field list, std::optional (null or "none" = unset),
+///            std::vector, nlohmann::ordered_json (free form), and std::variant of
+///            default-constructible structs, each with
 ///            `static constexpr const char* kKind`: {"kind": "exact", ...} or just "exact".
 /// Numbers    an integer field takes 5000, 5e3 and 5000.0, not 5000.5; a number field takes
 ///            integers. NaN and infinity are errors; "no limit" is an empty optional.

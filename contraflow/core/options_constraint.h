@@ -1,21 +1,20 @@
 #pragma once
 
+#include <array>
 #include <limits>
 #include <string>
+#include <utility>
 
 namespace contraflow {
 
-/// Names of an enum's values, in the order help prints them:
-///   template <> struct EnumNames<Schedule> {
-///     static constexpr std::array values{std::pair{"constant", Schedule::kConstant}};
-///   };
-template <class E>
-struct EnumNames;
-
-/// The name of an enum value that has EnumNames; empty for a value outside the list.
+/// The name of an enum value; empty for a value outside the list. The names, in the order that help
+/// prints them, come from a function beside the enum, in the enum's namespace:
+///   constexpr auto enum_names(Schedule) {
+///     return std::array{std::pair{"constant", Schedule::kConstant}};
+///   }
 template <class E>
 constexpr const char* enum_name(E value) {
-  for (const auto& [name, candidate] : EnumNames<E>::values) {
+  for (const auto& [name, candidate] : enum_names(value)) {
     if (candidate == value) return name;
   }
   return "";

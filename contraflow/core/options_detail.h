@@ -79,9 +79,9 @@ std::vector<std::string> variant_kinds(const std::variant<T...>&) {
 }
 
 template <class E>
-std::vector<std::string> enum_names() {
+std::vector<std::string> enum_name_list() {
   std::vector<std::string> names;
-  for (const auto& entry : EnumNames<E>::values) names.emplace_back(entry.first);
+  for (const auto& entry : enum_names(E{})) names.emplace_back(entry.first);
   return names;
 }
 
@@ -169,7 +169,7 @@ void read_value(T& value, const Json& node, const Place& place, const Constraint
   } else if constexpr (std::is_same_v<T, EventShape>) {
     value = read_event_shape(node, place, constraint);
   } else if constexpr (std::is_enum_v<T>) {
-    value = EnumNames<T>::values[read_choice(node, place, enum_names<T>())].second;
+    value = enum_names(T{})[read_choice(node, place, enum_name_list<T>())].second;
   } else if constexpr (std::is_same_v<T, Json>) {
     copy_json(node, value);
   } else if constexpr (IsOptional<T>::value) {

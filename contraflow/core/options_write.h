@@ -35,7 +35,7 @@ class JsonBuilder {
   void number(double value);  ///< ConfigError for NaN and infinity, which JSON cannot hold.
   void text(std::string_view value);
   void event_shape(const EventShape& value);  ///< A number for a row, else a list; 0 when empty.
-  /// Enum name; ConfigError when empty, that is for a value outside EnumNames.
+  /// Enum name; ConfigError when empty, that is for a value without a name.
   void choice(std::string_view name);
   void json(const Json& value);
   void move_to(Json& out);
@@ -109,7 +109,7 @@ std::string type_text() {
   } else if constexpr (std::is_same_v<T, EventShape>) {
     return "integer or list of integer";
   } else if constexpr (std::is_enum_v<T>) {
-    alternatives(enum_names<T>());
+    alternatives(enum_name_list<T>());
   } else if constexpr (IsVariant<T>::value) {
     alternatives(variant_kinds(T{}));
   } else if constexpr (IsOptional<T>::value) {

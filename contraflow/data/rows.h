@@ -98,23 +98,15 @@ std::vector<int64_t> find_columns(const std::vector<std::string>& names,
 /// For writers: rows [n, columns] of a dtype that can be written; ShapeError, DtypeError.
 void check_rows(const char* where, const at::Tensor& rows, int64_t columns);
 
+constexpr auto enum_names(CsvHeader) {
+  return std::array{std::pair{"auto", CsvHeader::kAuto}, std::pair{"yes", CsvHeader::kYes},
+                    std::pair{"no", CsvHeader::kNo}};
+}
+
+constexpr auto enum_names(CsvDelimiter) {
+  return std::array{std::pair{"auto", CsvDelimiter::kAuto},
+                    std::pair{"comma", CsvDelimiter::kComma}, std::pair{"tab", CsvDelimiter::kTab},
+                    std::pair{"semicolon", CsvDelimiter::kSemicolon}};
+}
+
 }  // namespace contraflow::data
-
-namespace contraflow {
-
-template <>
-struct EnumNames<data::CsvHeader> {
-  static constexpr std::array values{std::pair{"auto", data::CsvHeader::kAuto},
-                                     std::pair{"yes", data::CsvHeader::kYes},
-                                     std::pair{"no", data::CsvHeader::kNo}};
-};
-
-template <>
-struct EnumNames<data::CsvDelimiter> {
-  static constexpr std::array values{std::pair{"auto", data::CsvDelimiter::kAuto},
-                                     std::pair{"comma", data::CsvDelimiter::kComma},
-                                     std::pair{"tab", data::CsvDelimiter::kTab},
-                                     std::pair{"semicolon", data::CsvDelimiter::kSemicolon}};
-};
-
-}  // namespace contraflow

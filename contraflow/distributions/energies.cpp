@@ -26,7 +26,7 @@ at::Tensor wall(const at::Tensor& x1) { return bowl((x1.abs() - 4).clamp_min(0),
 }  // namespace
 
 std::optional<EnergyKind> find_energy(std::string_view name) {
-  for (const auto& [known, kind] : EnumNames<EnergyKind>::values) {
+  for (const auto& [known, kind] : enum_names(EnergyKind{})) {
     if (name == known) return kind;
   }
   return std::nullopt;

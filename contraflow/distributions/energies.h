@@ -20,12 +20,10 @@ enum class EnergyKind {
   kU4,  ///< a sine wave that parts in two behind a step
 };
 
-template <>
-struct EnumNames<EnergyKind> {
-  static constexpr std::array values{
-      std::pair{"u1", EnergyKind::kU1}, std::pair{"u2", EnergyKind::kU2},
-      std::pair{"u3", EnergyKind::kU3}, std::pair{"u4", EnergyKind::kU4}};
-};
+constexpr auto enum_names(EnergyKind) {
+  return std::array{std::pair{"u1", EnergyKind::kU1}, std::pair{"u2", EnergyKind::kU2},
+                    std::pair{"u3", EnergyKind::kU3}, std::pair{"u4", EnergyKind::kU4}};
+}
 
 /// The energy called `name`, "u1" to "u4"; none for another name.
 std::optional<EnergyKind> find_energy(std::string_view name);

@@ -18,12 +18,11 @@ enum class Verdict {
   kFailed,     ///< A bound of 1 or more, or a row that did not come back within its bound.
 };
 
-template <>
-struct EnumNames<Verdict> {
-  static constexpr std::array values{std::pair{"CERTIFIED", Verdict::kCertified},
-                                     std::pair{"NOT PROVEN", Verdict::kNotProven},
-                                     std::pair{"FAILED", Verdict::kFailed}};
-};
+constexpr auto enum_names(Verdict) {
+  return std::array{std::pair{"CERTIFIED", Verdict::kCertified},
+                    std::pair{"NOT PROVEN", Verdict::kNotProven},
+                    std::pair{"FAILED", Verdict::kFailed}};
+}
 
 /// One contractive block: what is proven about it, and what real rows did in it.
 struct BlockCertificate {

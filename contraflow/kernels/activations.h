@@ -22,9 +22,8 @@ enum class Activation {
   kFullSort,   ///< sorts all features
 };
 
-template <>
-struct EnumNames<Activation> {
-  static constexpr std::array values{
+constexpr auto enum_names(Activation) {
+  return std::array{
       std::pair{"elu", Activation::kElu},
       std::pair{"tanh", Activation::kTanh},
       std::pair{"softplus", Activation::kSoftplus},
@@ -38,7 +37,7 @@ struct EnumNames<Activation> {
       std::pair{"maxmin", Activation::kMaxMin},
       std::pair{"fullsort", Activation::kFullSort},
   };
-};
+}
 
 /// Upper bound on sup |phi'| (for the concatenating ones on the norm of the pair of slopes).
 double lipschitz_constant(Activation kind);

@@ -11,21 +11,19 @@ namespace contraflow {
 
 enum class ProbeKind { kRademacher, kGaussian, kSphere };
 
-template <>
-struct EnumNames<ProbeKind> {
-  static constexpr std::array values{std::pair{"rademacher", ProbeKind::kRademacher},
-                                     std::pair{"gaussian", ProbeKind::kGaussian},
-                                     std::pair{"sphere", ProbeKind::kSphere}};
-};
+constexpr auto enum_names(ProbeKind) {
+  return std::array{std::pair{"rademacher", ProbeKind::kRademacher},
+                    std::pair{"gaussian", ProbeKind::kGaussian},
+                    std::pair{"sphere", ProbeKind::kSphere}};
+}
 
 enum class RouletteLaw { kGeometric, kPoisson, kGiven, kOptimal };
 
-template <>
-struct EnumNames<RouletteLaw> {
-  static constexpr std::array values{
+constexpr auto enum_names(RouletteLaw) {
+  return std::array{
       std::pair{"geometric", RouletteLaw::kGeometric}, std::pair{"poisson", RouletteLaw::kPoisson},
       std::pair{"given", RouletteLaw::kGiven}, std::pair{"optimal", RouletteLaw::kOptimal}};
-};
+}
 
 /// The whole Jacobian, then LU: no randomness, no bias. Cost: d JVPs and O(d^3) a sample.
 struct ExactLogDet {

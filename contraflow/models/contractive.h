@@ -23,13 +23,12 @@ enum class Family {
   kMonotone,         ///< Cayley transforms: Monotone Flows
 };
 
-template <>
-struct EnumNames<Family> {
-  static constexpr std::array values{std::pair{"residual", Family::kResidual},
-                                     std::pair{"inverse_residual", Family::kInverseResidual},
-                                     std::pair{"implicit", Family::kImplicit},
-                                     std::pair{"monotone", Family::kMonotone}};
-};
+constexpr auto enum_names(Family) {
+  return std::array{std::pair{"residual", Family::kResidual},
+                    std::pair{"inverse_residual", Family::kInverseResidual},
+                    std::pair{"implicit", Family::kImplicit},
+                    std::pair{"monotone", Family::kMonotone}};
+}
 
 /// A contractive flow. Its presets have the papers' settings.
 struct ContractiveOptions {

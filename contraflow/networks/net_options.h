@@ -16,11 +16,10 @@ enum class NetKind {
   kDense,       ///< dense concatenation (i-DenseNet): each layer's output is appended to its input
 };
 
-template <>
-struct EnumNames<NetKind> {
-  static constexpr std::array values{std::pair{"sequential", NetKind::kSequential},
-                                     std::pair{"dense", NetKind::kDense}};
-};
+constexpr auto enum_names(NetKind) {
+  return std::array{std::pair{"sequential", NetKind::kSequential},
+                    std::pair{"dense", NetKind::kDense}};
+}
 
 /// The norms in which the layers of a sequential net are bounded; see NormOrders.
 enum class NormOrder {
@@ -32,15 +31,14 @@ enum class NormOrder {
   kLearnedShared,  ///< one for the whole net, learned
 };
 
-template <>
-struct EnumNames<NormOrder> {
-  static constexpr std::array values{std::pair{"two", NormOrder::kTwo},
-                                     std::pair{"one", NormOrder::kOne},
-                                     std::pair{"infinity", NormOrder::kInfinity},
-                                     std::pair{"given", NormOrder::kGiven},
-                                     std::pair{"learned", NormOrder::kLearned},
-                                     std::pair{"learned_shared", NormOrder::kLearnedShared}};
-};
+constexpr auto enum_names(NormOrder) {
+  return std::array{std::pair{"two", NormOrder::kTwo},
+                    std::pair{"one", NormOrder::kOne},
+                    std::pair{"infinity", NormOrder::kInfinity},
+                    std::pair{"given", NormOrder::kGiven},
+                    std::pair{"learned", NormOrder::kLearned},
+                    std::pair{"learned_shared", NormOrder::kLearnedShared}};
+}
 
 /// A contractive network on vectors.
 struct NetOptions {

@@ -13,12 +13,11 @@ enum class NormMethod {
   kGram,       ///< Gram iteration: always above
 };
 
-template <>
-struct EnumNames<NormMethod> {
-  static constexpr std::array values{std::pair{"estimated", NormMethod::kEstimated},
-                                     std::pair{"cholesky", NormMethod::kCholesky},
-                                     std::pair{"gram", NormMethod::kGram}};
-};
+constexpr auto enum_names(NormMethod) {
+  return std::array{std::pair{"estimated", NormMethod::kEstimated},
+                    std::pair{"cholesky", NormMethod::kCholesky},
+                    std::pair{"gram", NormMethod::kGram}};
+}
 
 /// Bounds on the spectral norm of a matrix, with its top singular pair as far as it was found.
 struct NormBounds {

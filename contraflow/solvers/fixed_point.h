@@ -17,11 +17,10 @@ enum class SolverMethod {
   kAnderson,  ///< mixes the last steps; a step is kept only when the residual falls
 };
 
-template <>
-struct EnumNames<SolverMethod> {
-  static constexpr std::array values{std::pair{"banach", SolverMethod::kBanach},
-                                     std::pair{"anderson", SolverMethod::kAnderson}};
-};
+constexpr auto enum_names(SolverMethod) {
+  return std::array{std::pair{"banach", SolverMethod::kBanach},
+                    std::pair{"anderson", SolverMethod::kAnderson}};
+}
 
 struct SolverOptions {
   SolverMethod method = SolverMethod::kAnderson;

@@ -60,12 +60,11 @@ Checkpoint checkpoint_from_bytes(std::string_view bytes, std::string_view name =
 
 /// Which of the weights in a checkpoint to use.
 enum class WeightChoice { kSelected, kBest, kEma, kLast };
-template <>
-struct EnumNames<WeightChoice> {
-  static constexpr std::array values{
-      std::pair{"selected", WeightChoice::kSelected}, std::pair{"best", WeightChoice::kBest},
-      std::pair{"ema", WeightChoice::kEma}, std::pair{"last", WeightChoice::kLast}};
-};
+constexpr auto enum_names(WeightChoice) {
+  return std::array{std::pair{"selected", WeightChoice::kSelected},
+                    std::pair{"best", WeightChoice::kBest}, std::pair{"ema", WeightChoice::kEma},
+                    std::pair{"last", WeightChoice::kLast}};
+}
 
 /// Puts weights into a flow that was built from the same configuration, ready to evaluate:
 /// kSelected takes the best validated ones, without validation the EMA, without EMA the last. The

@@ -14,11 +14,10 @@ namespace contraflow {
 
 /// How the learning rate goes on after the warm-up.
 enum class Schedule { kConstant, kCosine };
-template <>
-struct EnumNames<Schedule> {
-  static constexpr std::array values{std::pair{"constant", Schedule::kConstant},
-                                     std::pair{"cosine", Schedule::kCosine}};
-};
+constexpr auto enum_names(Schedule) {
+  return std::array{std::pair{"constant", Schedule::kConstant},
+                    std::pair{"cosine", Schedule::kCosine}};
+}
 
 struct ScheduleOptions {
   /// constant, or cosine: from 1 down to final_fraction along half a cosine.

@@ -22,12 +22,11 @@ enum class TrainStatus {
   kEarlyStopped,  ///< `patience` validations without a lower loss.
   kInterrupted,   ///< should_stop() said so; the step was finished and saved.
 };
-template <>
-struct EnumNames<TrainStatus> {
-  static constexpr std::array values{std::pair{"completed", TrainStatus::kCompleted},
-                                     std::pair{"early_stopped", TrainStatus::kEarlyStopped},
-                                     std::pair{"interrupted", TrainStatus::kInterrupted}};
-};
+constexpr auto enum_names(TrainStatus) {
+  return std::array{std::pair{"completed", TrainStatus::kCompleted},
+                    std::pair{"early_stopped", TrainStatus::kEarlyStopped},
+                    std::pair{"interrupted", TrainStatus::kInterrupted}};
+}
 
 /// What a caller may attach to a run; all of it is optional.
 struct TrainerHooks {

@@ -7,12 +7,11 @@ namespace contraflow {
 /// Which 2x2 matrix a contractive block has; block_form() gives its numbers.
 enum class FormKind { kResidual, kInverseResidual, kMonotone, kCustom };
 
-template <>
-struct EnumNames<FormKind> {
-  static constexpr std::array values{std::pair{"residual", FormKind::kResidual},
-                                     std::pair{"inverse_residual", FormKind::kInverseResidual},
-                                     std::pair{"monotone", FormKind::kMonotone},
-                                     std::pair{"custom", FormKind::kCustom}};
-};
+constexpr auto enum_names(FormKind) {
+  return std::array{std::pair{"residual", FormKind::kResidual},
+                    std::pair{"inverse_residual", FormKind::kInverseResidual},
+                    std::pair{"monotone", FormKind::kMonotone},
+                    std::pair{"custom", FormKind::kCustom}};
+}
 
 }  // namespace contraflow

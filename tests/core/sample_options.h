@@ -15,6 +15,10 @@
 namespace contraflow::sample {
 
 enum class Schedule { kConstant, kCosine };
+constexpr auto enum_names(Schedule) {
+  return std::array{std::pair{"constant", Schedule::kConstant},
+                    std::pair{"cosine", Schedule::kCosine}};
+}
 
 struct Exact {
   static constexpr const char* kKind = "exact";
@@ -89,9 +93,3 @@ void visit(Options& o, Field&& field) {
 }
 
 }  // namespace contraflow::sample
-
-template <>
-struct contraflow::EnumNames<contraflow::sample::Schedule> {
-  static constexpr std::array values{std::pair{"constant", contraflow::sample::Schedule::kConstant},
-                                     std::pair{"cosine", contraflow::sample::Schedule::kCosine}};
-};

@@ -57,7 +57,7 @@ at::Tensor tensor_of(const Json& json) {
 }
 
 Activation activation_of(const std::string& name) {
-  for (const auto& [text, value] : EnumNames<Activation>::values) {
+  for (const auto& [text, value] : enum_names(Activation{})) {
     if (name == text) return value;
   }
   throw std::runtime_error("unknown activation " + name);
@@ -255,7 +255,7 @@ TEST(GoldenNorms, OfMatricesWithTwoColumns) {
 TEST(GoldenEnergies, ValuesAndNormalisers) {
   const Json golden = load("energies.json");
   const at::Tensor points = tensor_of(golden["points"]);
-  for (const auto& [name, kind] : EnumNames<EnergyKind>::values) {
+  for (const auto& [name, kind] : enum_names(EnergyKind{})) {
     SCOPED_TRACE(name);
     const Json& expected = golden[std::string(name)];
     expect_near(energy(kind, points), tensor_of(expected["energy"]), 1e-12, "energy");

@@ -73,8 +73,8 @@ std::vector<ProgramCase<T>> program_cases() {
   };
   for (const Activation kind : kElementwise) {
     out.push_back(
-        {std::string("residual_") + EnumNames<Activation>::values[static_cast<size_t>(kind)].first,
-         2, [kind](Sample& s) {
+        {std::string("residual_") + enum_names(Activation{})[static_cast<size_t>(kind)].first, 2,
+         [kind](Sample& s) {
            s.add_block({5, 7}, kind, /*dense=*/false);
          }});
   }

@@ -19,7 +19,7 @@ struct NetCase {
 
 std::vector<NetCase> cases() {
   std::vector<NetCase> out;
-  for (const auto& [name, activation] : EnumNames<Activation>::values) {
+  for (const auto& [name, activation] : enum_names(Activation{})) {
     for (const NetKind kind : {NetKind::kSequential, NetKind::kDense}) {
       NetOptions o{
           .kind = kind,

@@ -36,7 +36,7 @@ double deviate(EnergyKind kind, const at::Tensor& x) {
 }
 
 TEST(EnergySamples, HaveTheDensityOfTheEnergy) {
-  for (const auto& [name, kind] : EnumNames<EnergyKind>::values) {
+  for (const auto& [name, kind] : enum_names(EnergyKind{})) {
     EXPECT_EQ(find_energy(name), kind);
     const at::Tensor x = data::sample_toy(data::toy_density(name), Rng(11), kRows, at::kDouble);
     EXPECT_LT(deviate(kind, x), 4.5) << name;

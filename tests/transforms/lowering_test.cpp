@@ -63,7 +63,7 @@ std::vector<Sample> samples() {
   using F = FormKind;
   using A = Activation;
   std::vector<Sample> out;
-  for (const auto& [name, kind] : EnumNames<Activation>::values) {
+  for (const auto& [name, kind] : enum_names(Activation{})) {
     if (is_sorting(kind)) continue;
     out.push_back({std::string("dense_") + name, block(F::kResidual, kind, 2)});
   }
