@@ -92,7 +92,7 @@ TrainingOptions options_of(const char* objective) {
 FlowPtr noisy_flow() { return testing::small_flow(std::make_shared<testing::Normed>(0.1)); }
 
 /// A block whose roulette is calibrated on rows of the batch, at steps 0, 7, 14.
-FlowPtr calibrated_flow() {
+FlowPtr calibrated_roulette_flow() {
   ContractiveBlockOptions options{.event = 2, .form = FormKind::kMonotone};
   options.net.depth = 2;
   options.net.growth = 4;
@@ -197,7 +197,7 @@ TEST(Collective, WhatABlockMeasuresOfABatchIsTheSameOnEveryRank) {
   std::vector<NamedTensors> states(2);
   Threads(2).run([&](std::shared_ptr<Collective> collective) {
     const auto rank = static_cast<size_t>(collective->rank());
-    states[rank] = run(rows, calibrated_flow(), options, std::move(collective)).state;
+    states[rank] = run(rows, calibrated_roulette_flow(), options, std::move(collective)).state;
   });
   EXPECT_TRUE(same_bits(states[0], states[1]));
 }
