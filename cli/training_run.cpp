@@ -4,7 +4,7 @@
 #include <memory>
 #include <utility>
 
-#include "contraflow/training/objective_registry.h"
+#include "contraflow/runs/train.h"
 #include "contraflow/training/progress.h"
 
 namespace contraflow::cli {
@@ -14,23 +14,6 @@ volatile std::sig_atomic_t stop_requested = 0;  // all that a signal handler may
 struct sigaction earlier_action {};
 
 void on_interrupt(int /*signal*/) { stop_requested = 1; }
-
-std::shared_ptr<const Objective> objective_of(const PreparedRun& run) {
-  ObjectiveInputs inputs{.flow = run.flow, .splits = run.dataset.splits};
-  if (const auto kind = energy_of(run.config)) {
-    inputs.energy = [kind = *kind](const at::Tensor& x) { return energy(kind, x); };
-  }
-  return make_objective(inputs, run.config.training);
-}
-
-// What a run of an earlier version stored, with the options that it did not know yet.
-nlohmann::ordered_json resolved_metadata(const nlohmann::ordered_json& stored) {
-  nlohmann::ordered_json out = stored;
-  out.erase("columns");
-  out = options_to_json(run_config_from_json(out, "resume"));
-  out["columns"] = options_to_json(options_from_json<data::Columns>(stored["columns"], "resume"));
-  return out;
-}
 
 }  // namespace
 
@@ -66,10 +49,7 @@ TrainReport train_in_folder(const Objective& objective, const TrainingOptions& o
 }
 
 TrainReport train_in_folder(PreparedRun& run, const RunFolder& folder, const Console& console) {
-  TrainerHooks hooks;
-  hooks.config = run.metadata();
-  hooks.resolve_config = resolved_metadata;
-  return train_in_folder(*objective_of(run), run.config.training, folder, std::move(hooks),
+  return train_in_folder(*objective_of(run), run.config.training, folder, with_metadata(run),
                          console);
 }
 

@@ -69,6 +69,11 @@ void add_dtype_option(CLI::App& app, FloatType& dtype) {
              "Arithmetic. float64 certifies solves to their tolerance; float32 is faster.");
 }
 
+void add_device_option(CLI::App& app, DeviceKind& device) {
+  add_choice(app, "--device", device,
+             "Where it is computed: cuda = the graphics card, auto = it where there is one.");
+}
+
 void add_set_option(CLI::App& app, std::vector<std::string>& set) {
   app.add_option("--set", set,
                  "key=value over how the model is evaluated: model.eval_log_det (exact, truncated, "

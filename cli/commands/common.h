@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "cli/console.h"
+#include "contraflow/core/device.h"
 #include "contraflow/core/options_constraint.h"
 #include "contraflow/training/metrics.h"
 #include "contraflow/training/training_options.h"
@@ -48,7 +49,9 @@ CLI::Validator positive_number();
 
 /// RUN, the first positional of all commands on a trained model.
 void add_model_argument(CLI::App& app, std::string& path);
+/// --dtype and --device, what a model is loaded as.
 void add_dtype_option(CLI::App& app, FloatType& dtype);
+void add_device_option(CLI::App& app, DeviceKind& device);
 /// --set model.KEY=VALUE over how a trained model is evaluated; see LoadOptions::set.
 void add_set_option(CLI::App& app, std::vector<std::string>& set);
 void add_split_option(CLI::App& app, std::string& split);

@@ -37,6 +37,7 @@ struct CompareArguments {
   int64_t seed = 0;
   std::vector<std::string> set;
   FloatType dtype = FloatType::kFloat64;
+  DeviceKind device = DeviceKind::kCpu;
 };
 
 // -------------------------------------------------------------------------- what to compare
@@ -148,7 +149,8 @@ std::string result_text(const Model& a, const Model& b, const ComparisonReport& 
 }
 
 int run_compare(const CompareArguments& arguments, const Console& console) {
-  const LoadOptions options{.dtype = arguments.dtype, .set = arguments.set};
+  const LoadOptions options{
+      .dtype = arguments.dtype, .device = arguments.device, .set = arguments.set};
   const Model a = load(arguments.a, options), b = load(arguments.b, options);
   const RowFeed feed = feed_of(arguments, a, b);
   RowProgress progress(console, "comparing", 0);
@@ -183,6 +185,7 @@ Command add_compare(CLI::App& parent) {
   add_draw_options(app, a->rows, a->replicates, a->seed);
   add_set_option(app, a->set);
   add_dtype_option(app, a->dtype);
+  add_device_option(app, a->device);
   command.run = [a](const Console& console) { return run_compare(*a, console); };
   return command;
 }

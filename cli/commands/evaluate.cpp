@@ -45,6 +45,7 @@ struct EvaluateArguments {
   int64_t replicates = 4;
   int64_t seed = 0;
   FloatType dtype = FloatType::kFloat64;
+  DeviceKind device = DeviceKind::kCpu;
   WeightChoice weights = WeightChoice::kSelected;
 };
 
@@ -163,7 +164,8 @@ std::optional<EnergyFit> fit_to_energy(const Model& model, int64_t samples, cons
 }
 
 int run_evaluate(const EvaluateArguments& a, const Console& console) {
-  const Model model = load(a.run, {.dtype = a.dtype, .weights = a.weights, .set = a.set});
+  const Model model =
+      load(a.run, {.dtype = a.dtype, .device = a.device, .weights = a.weights, .set = a.set});
   const data::Dataset dataset = open_data(model);
   const data::Source& source = split_of(dataset, a.split);
   constexpr int64_t kStreamRows = 100'000;  // of an endless split
@@ -195,6 +197,7 @@ Command add_evaluate(CLI::App& parent) {
   add_set_option(app, a->set);
   add_draw_options(app, a->rows, a->replicates, a->seed);
   add_dtype_option(app, a->dtype);
+  add_device_option(app, a->device);
   add_choice(app, "--weights", a->weights,
              "Which weights: selected = best validated, else averaged, else last.");
   command.run = [a](const Console& console) { return run_evaluate(*a, console); };

@@ -38,6 +38,7 @@ struct PlotArguments {
   std::vector<std::string> given;
   int64_t samples = 4000;
   FloatType dtype = FloatType::kFloat32;
+  DeviceKind device = DeviceKind::kCpu;
 };
 
 /// Draws what was asked for; "all" leaves out what the model cannot show.
@@ -99,7 +100,7 @@ class Plotter {
 };
 
 int run_plot(const PlotArguments& a, const Console& console) {
-  const Model model = load(a.run, {.dtype = a.dtype});
+  const Model model = load(a.run, {.dtype = a.dtype, .device = a.device});
   std::error_code error;
   if (!a.out.empty()) fs::create_directories(a.out, error);
   if (!a.out.empty() && !fs::is_directory(a.out)) {
@@ -134,6 +135,7 @@ Command add_plot(CLI::App& parent) {
       ->capture_default_str();
   add_given_option(app, a->given);
   add_dtype_option(app, a->dtype);
+  add_device_option(app, a->device);
   command.run = [a](const Console& console) { return run_plot(*a, console); };
   return command;
 }

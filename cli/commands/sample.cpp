@@ -36,6 +36,7 @@ struct SampleCommandArguments {
   bool log_prob = false;
   std::vector<std::string> given;
   FloatType dtype = FloatType::kFloat64;
+  DeviceKind device = DeviceKind::kCpu;
 };
 
 struct SampleTotals {
@@ -81,7 +82,7 @@ std::string bound_text(const SampleTotals& totals) {
 }
 
 int run_sample(const SampleCommandArguments& a, const Console& console) {
-  const Model model = load(a.run, {.dtype = a.dtype});
+  const Model model = load(a.run, {.dtype = a.dtype, .device = a.device});
   const auto writer = data::create_rows(a.output, output_columns(model.columns, a.log_prob),
                                         output_type(model, a.log_prob));
   RowProgress progress(console, "sampling", a.count);
@@ -131,6 +132,7 @@ Command add_sample(CLI::App& parent) {
   app.add_flag("--log-prob", a->log_prob, "Add a column log_prob, in nats at temperature 1.");
   add_given_option(app, a->given);
   add_dtype_option(app, a->dtype);
+  add_device_option(app, a->device);
   command.run = [a](const Console& console) { return run_sample(*a, console); };
   return command;
 }

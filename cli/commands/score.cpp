@@ -39,6 +39,7 @@ struct ScoreArguments {
   int64_t replicates = 8;
   int64_t seed = 0;
   FloatType dtype = FloatType::kFloat64;
+  DeviceKind device = DeviceKind::kCpu;
 };
 
 struct ScoreTotals {
@@ -115,7 +116,7 @@ void report(const ScoreArguments& a, const Model& model, const std::string& inpu
 }
 
 int run_score(const ScoreArguments& a, const Console& console) {
-  const Model model = load(a.run, {.dtype = a.dtype});
+  const Model model = load(a.run, {.dtype = a.dtype, .device = a.device});
   FeedArguments rows = a.feed;
   if (!a.given.empty()) rows.given = given_condition(a.given, model.columns);
   const RowFeed feed = open_feed(rows, model);
@@ -156,6 +157,7 @@ Command add_score(CLI::App& parent) {
       ->check(integer_range(0, kMostInteger))
       ->capture_default_str();
   add_dtype_option(app, a->dtype);
+  add_device_option(app, a->device);
   command.run = [a](const Console& console) { return run_score(*a, console); };
   return command;
 }

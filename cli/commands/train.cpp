@@ -33,7 +33,7 @@ constexpr const char* kTrainExamples =
     "saves, and exits with code 130.\n";
 
 struct TrainArguments {
-  std::string config, data, model, out;
+  std::string config, data, model, out, device;
   std::vector<std::string> set;
   bool resume = false;
   bool overwrite = false;
@@ -92,6 +92,7 @@ RunConfig resolve(const TrainArguments& a, const fs::path& folder, int64_t threa
   if (!a.data.empty()) table(json, "data")["name"] = a.data;
   if (!a.model.empty()) table(json, "model")["preset"] = a.model;
   for (const std::string& assignment : a.set) apply_assignment(json, assignment);
+  if (!a.device.empty()) table(json, "training")["device"] = a.device;
   if (threads > 0) table(json, "training")["threads"] = threads;
   return run_config_from_json(json, a.config.empty() ? "train" : a.config);
 }
@@ -257,6 +258,9 @@ Command add_train(CLI::App& parent) {
   app.add_option("--set", arguments->set, "key=value over the config, such as training.steps=500.")
       ->allow_extra_args(false);
   app.add_option("--out", arguments->out, "Run folder to make.");
+  app.add_option("--device", arguments->device,
+                 "Where to train: cpu, cuda or auto; the key training.device.")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
   CLI::Option* resume = app.add_flag("--resume", arguments->resume, "Go on with the run in --out.");
   app.add_flag("--overwrite", arguments->overwrite, "Replace the run in --out.")->excludes(resume);
   const auto common = command.common;

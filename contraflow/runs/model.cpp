@@ -169,6 +169,7 @@ Model load(const fs::path& path, const LoadOptions& options) {
   Model model;
   model.checkpoint_path = checkpoint_of(path);
   const std::string source = model.checkpoint_path.string();
+  const at::Device device = resolve_device(options.device, "--device");
   const Checkpoint checkpoint = load_checkpoint(model.checkpoint_path);
   model.spec = flow_spec_of(checkpoint, source);
   const at::ScalarType trained =
@@ -187,6 +188,7 @@ Model load(const fs::path& path, const LoadOptions& options) {
     model.flow = flow;
   }
   if (trained != scalar_type(options.dtype)) model.flow->to(scalar_type(options.dtype));
+  if (!device.is_cpu()) model.flow->to(device);
   model.flow->eval();
   return model;
 }

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "contraflow/core/device.h"
+#include "contraflow/core/dtype.h"
 #include "contraflow/data/columns.h"
 #include "contraflow/distributions/flow.h"
 #include "contraflow/distributions/flow_spec.h"
@@ -17,6 +19,7 @@ namespace contraflow {
 
 struct LoadOptions {
   FloatType dtype = FloatType::kFloat64;  ///< What the weights are converted to.
+  DeviceKind device = DeviceKind::kCpu;   ///< Where they are put.
   WeightChoice weights = WeightChoice::kSelected;
   /// `model.KEY=VALUE` that replaces how every contractive block is evaluated, not what it is: KEY
   /// is eval_log_det, solver or tolerance, or below one of them.
@@ -67,7 +70,7 @@ at::Tensor inside_bounds(const at::Tensor& x, const data::Columns& columns);
 /// folder or a checkpoint file, which needs nothing but itself.
 ///
 /// Throws     IoError (missing, truncated, malformed, without a flow); ConfigError (weights that
-///            the checkpoint does not hold, a bad `set`).
+///            the checkpoint does not hold, a bad `set`, a device that is not there).
 /// Example    const Model model = load("runs/moons", {.dtype = FloatType::kFloat32});
 Model load(const std::filesystem::path& path, const LoadOptions& options = {});
 

@@ -92,6 +92,14 @@ TEST(RunsModel, SetReachesBlocksInsideOthersAndSaysWhereItReachesNone) {
               HasSubstr("model.eval_log_det"));
 }
 
+TEST(RunsModel, CudaWithoutACardIsAnError) {
+  if (at::hasCUDA()) GTEST_SKIP() << "there is a card";
+  TempFolder folder;
+  save(*small_flow(), folder / "f.safetensors");
+  const auto loaded = [&] { load(folder / "f.safetensors", {.device = DeviceKind::kCuda}); };
+  EXPECT_THAT(error_of<ConfigError>(loaded), HasSubstr("--device"));
+}
+
 TEST(RunsModel, ImagesKeepTheirShape) {
   TempFolder folder;
   const FlowSpec spec{{{"type", "scale"}, {"event", {2, 3, 3}}},

@@ -1,0 +1,41 @@
+#include "contraflow/runs/train.h"
+
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "contraflow/training/objective_registry.h"
+
+namespace contraflow {
+namespace {
+
+// What a run of an earlier version stored, with the options that it did not know yet.
+nlohmann::ordered_json resolved_metadata(const nlohmann::ordered_json& stored) {
+  nlohmann::ordered_json out = stored;
+  out.erase("columns");
+  out = options_to_json(run_config_from_json(out, "resume"));
+  out["columns"] = options_to_json(options_from_json<data::Columns>(stored["columns"], "resume"));
+  return out;
+}
+
+}  // namespace
+
+std::shared_ptr<const Objective> objective_of(const PreparedRun& run) {
+  ObjectiveInputs inputs{.flow = run.flow, .splits = run.dataset.splits};
+  if (const auto kind = energy_of(run.config)) {
+    inputs.energy = [kind = *kind](const at::Tensor& x) { return energy(kind, x); };
+  }
+  return make_objective(inputs, run.config.training);
+}
+
+TrainerHooks with_metadata(const PreparedRun& run, TrainerHooks hooks) {
+  hooks.config = run.metadata();
+  hooks.resolve_config = resolved_metadata;
+  return hooks;
+}
+
+TrainReport train(PreparedRun& run, const RunFolder& folder, TrainerHooks hooks) {
+  return fit_in_folder(*objective_of(run), run.config.training, folder,
+                       with_metadata(run, std::move(hooks)));
+}
+
+}  // namespace contraflow
