@@ -18,25 +18,31 @@ constexpr double kFirstInterval = 10;
 LawState::LawState(const RussianRoulette& options, RouletteGoal goal)
     : options_(options), goal_(goal) {
   law_ = register_buffer("law", at::zeros({kFirst + kMostMeasuredTerms}, at::kDouble));
-  auto* law = law_.data_ptr<double>();
+  auto* law = numbers();
   law[kCalls] = kNever;
   law[kInterval] = std::min(kFirstInterval, static_cast<double>(options_.calibrate_every));
 }
 
+double* LawState::numbers() {
+  restore_float64(law_);
+  return law_.data_ptr<double>();
+}
+
 bool LawState::due() const {
-  const auto* law = law_.data_ptr<double>();
+  const at::Tensor numbers = float64_on_cpu(law_);
+  const auto* law = numbers.const_data_ptr<double>();
   return law[kCalls] == kNever || law[kCalls] >= law[kInterval];
 }
 
 void LawState::postpone() {
-  if (due()) law_.data_ptr<double>()[kCalls] = 0;
+  if (due()) numbers()[kCalls] = 0;
 }
 
-void LawState::count() { law_.data_ptr<double>()[kCalls] += 1; }
+void LawState::count() { numbers()[kCalls] += 1; }
 
 void LawState::update(const BlockForm& form, const NetPoint& point, double kappa, const Rng& rng) {
   const auto found = calibrate(form, point, kappa, options_, goal_, rng);
-  auto* law = law_.data_ptr<double>();
+  auto* law = numbers();
   if (law[kCalls] != kNever) {
     law[kInterval] = std::min(2 * law[kInterval], static_cast<double>(options_.calibrate_every));
   }
@@ -52,11 +58,13 @@ void LawState::update(const BlockForm& form, const NetPoint& point, double kappa
 }
 
 std::optional<Calibration> LawState::calibration() const {
-  const auto* law = law_.data_ptr<double>();
-  const auto terms = static_cast<std::ptrdiff_t>(law[kTerms]);
-  if (terms == 0) return std::nullopt;
-  return Calibration{law[kShift], std::vector<double>(law + kFirst, law + kFirst + terms),
-                     law[kRatio], law[kPasses], law[kGain]};
+  const at::Tensor numbers = float64_on_cpu(law_);
+  const auto* law = numbers.const_data_ptr<double>();
+  const auto* end = law + kFirst + static_cast<std::ptrdiff_t>(law[kTerms]);
+  while (end != law + kFirst && end[-1] == 0.0) --end;  // half precision ends at 2^-24
+  if (end == law + kFirst) return std::nullopt;
+  return Calibration{law[kShift], std::vector<double>(law + kFirst, end), law[kRatio],
+                     law[kPasses], law[kGain]};
 }
 
 TermLaw LawState::law(const BlockForm& form, double kappa) const {
@@ -66,23 +74,6 @@ TermLaw LawState::law(const BlockForm& form, double kappa) const {
     }
   }
   return term_law(options_, form, kappa);
-}
-
-template <class Convert>
-void LawState::convert(Convert to_base) {
-  const at::Tensor kept = law_.clone();
-  to_base();
-  law_.set_data(kept);
-}
-
-void LawState::to(torch::Device device, torch::Dtype dtype, bool non_blocking) {
-  convert([&] { Module::to(device, dtype, non_blocking); });
-}
-void LawState::to(torch::Dtype dtype, bool non_blocking) {
-  convert([&] { Module::to(dtype, non_blocking); });
-}
-void LawState::to(torch::Device device, bool non_blocking) {
-  convert([&] { Module::to(device, non_blocking); });
 }
 
 }  // namespace contraflow

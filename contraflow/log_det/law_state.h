@@ -3,7 +3,9 @@
 #include <torch/nn/module.h>
 
 #include <optional>
+#include <vector>
 
+#include "contraflow/core/float64_buffers.h"
 #include "contraflow/log_det/calibration.h"
 
 namespace contraflow {
@@ -11,18 +13,18 @@ namespace contraflow {
 /// The calibrated law of one phase of one block, as module state: it goes into checkpoints.
 ///
 /// Due      at the first call of prepare(), then after 10, 20, 40, ... calls, and from then on
-/// every
-///          options.calibrate_every.
+///          every options.calibrate_every.
 /// Buffer   law, float64 on the CPU whatever the weights are: calls of prepare() since the last
-///          calibration (-1 = none yet), the interval, then the fields of Calibration.
+///          calibration (-1 = none yet), the interval, then the fields of Calibration. A cast that
+///          rounds it leaves another law of positive probabilities, as unbiased as the first.
 /// Threads  const members may run concurrently.
-class LawState final : public torch::nn::Module {
+class LawState final : public KeepsFloat64Buffers<torch::nn::Module> {
  public:
   LawState(const RussianRoulette& options, RouletteGoal goal);
 
   /// Whether the next prepare() is to calibrate.
   bool due() const;
-  /// Puts a calibration that is due off by a whole interval.
+  /// Defers a calibration that is due by a whole interval.
   void postpone();
   /// One call of prepare() without calibration.
   void count();
@@ -36,13 +38,11 @@ class LawState final : public torch::nn::Module {
   TermLaw law(const BlockForm& form, double kappa) const;
   const RussianRoulette& options() const { return options_; }
 
-  void to(torch::Device device, torch::Dtype dtype, bool non_blocking = false) override;
-  void to(torch::Dtype dtype, bool non_blocking = false) override;
-  void to(torch::Device device, bool non_blocking = false) override;
+ protected:
+  std::vector<at::Tensor> float64_buffers() const override { return {law_}; }
 
  private:
-  template <class Convert>
-  void convert(Convert to_base);
+  double* numbers();
 
   RussianRoulette options_;
   RouletteGoal goal_;

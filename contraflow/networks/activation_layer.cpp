@@ -50,11 +50,6 @@ double ActivationLayer::beta_value() const {
 
 double ActivationLayer::beta_chain() const { return 1 / (1 + std::exp(-raw_value())); }
 
-void ActivationLayer::set_beta(double value) {
-  at::NoGradGuard guard;
-  raw_beta_.fill_(value + std::log(-std::expm1(-value)));  // inverse of softplus
-}
-
 void ActivationLayer::bind(Tape& tape, const at::Tensor& /*condition*/) const {
   tape.weight = beta();
 }

@@ -9,7 +9,7 @@ namespace contraflow {
 /// layer, as in Residual Flows (section 3.3).
 ///
 /// Shapes   z: [b, features], out: [b, expansion * features].
-class ActivationLayer final : public Layer {
+class ActivationLayer final : public PointwiseLayer {
  public:
   ActivationLayer(Activation kind, int64_t features);
 
@@ -19,8 +19,6 @@ class ActivationLayer final : public Layer {
 
   /// The effective beta (a scalar); undefined for other activations.
   at::Tensor beta() const;
-  /// Sets raw_beta so that beta() is `value` > 0.
-  void set_beta(double value);
 
   void bind(Tape& tape, const at::Tensor& condition) const override;
   at::Tensor value(const Tape& tape, const at::Tensor& a) const override;

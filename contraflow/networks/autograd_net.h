@@ -10,8 +10,10 @@ namespace contraflow {
 ///
 /// `module` holds the parameters; `function(w [b, d], condition [b, c] or undefined) -> [b, d]`
 /// must be twice differentiable. `lipschitz` in (0, 1) is the caller's promise: it is declared, not
-/// proven. Cost       one forward a linearisation; 2 reverse passes a JVP, 1 a VJP; one probe at a
-/// time. Throws     ConfigError for a promise outside (0, 1).
+/// proven.
+///
+/// Cost       one forward a linearisation; 2 reverse passes a JVP, 1 a VJP; one probe at a time.
+/// Throws     ConfigError for a promise outside (0, 1).
 class AutogradNet final : public ContractiveNet {
  public:
   using Function = std::function<at::Tensor(const at::Tensor& w, const at::Tensor& condition)>;

@@ -4,10 +4,12 @@
 
 #include <functional>
 #include <memory>
-#include <string>
+#include <optional>
 #include <vector>
 
+#include "contraflow/core/roundoff.h"
 #include "contraflow/core/vector_norm.h"
+#include "contraflow/networks/layer_bound.h"
 
 namespace contraflow {
 
@@ -26,6 +28,10 @@ class NetPoint {
   virtual const at::Tensor& value() const = 0;
   virtual at::Tensor jvp(const at::Tensor& t) const = 0;
   virtual at::Tensor vjp(const at::Tensor& u) const = 0;
+  /// The net's, for the type of w.
+  virtual double unit_roundoff() const {
+    return contraflow::unit_roundoff(value().scalar_type());
+  }
   /// `g` [b, d] may be undefined; `u` and `t` are undefined together.
   virtual NetGradients gradients(const at::Tensor& g, const at::Tensor& u, const at::Tensor& t) = 0;
   /// For vjp and jvp only, of chosen rows or of the first `count`.
@@ -36,16 +42,6 @@ class NetPoint {
 /// G itself for one call, effective weights computed once: `rows` (int64, undefined = all) are the
 /// rows of the condition that belong to w.
 using NetMap = std::function<at::Tensor(const at::Tensor& w, const at::Tensor& rows)>;
-
-/// One line of a certificate.
-struct LayerBound {
-  std::string name;
-  double lower;  ///< estimate from below of the effective weight's norm
-  double upper;  ///< bound in force (proven unless the method is an estimate)
-  bool proven;
-  double input_order = 2;  ///< orders p and q of the norm |W| = sup |W x|_q / |x|_p it is about
-  double output_order = 2;
-};
 
 /// A network G: R^d -> R^d with Lip(G) <= lipschitz() < 1 in w (the condition is unconstrained).
 /// Threads  const members may run concurrently; refresh() needs exclusive access.
@@ -65,6 +61,13 @@ class ContractiveNet : public torch::nn::Module {
   /// Whether lipschitz() is proven rather than estimated or declared.
   virtual bool proven() const = 0;
   virtual std::vector<LayerBound> layer_bounds() const { return {}; }
+  /// On a grid, positions from one of G(w) to the farthest one of w that it reads; unset: all.
+  virtual std::optional<int64_t> receptive_radius() const { return std::nullopt; }
+  /// Largest relative rounding of the arithmetic in G for w of that type, in which certified
+  /// errors are counted: larger than the type's own where products run in a narrower one.
+  virtual double unit_roundoff(at::ScalarType type) const {
+    return contraflow::unit_roundoff(type);
+  }
   /// A proven Euclidean constant of the weights as they are, in whatever norm they were bounded;
   /// infinity (the default) where there is none. Proven anew at every call.
   virtual double euclidean_proof() const { return std::numeric_limits<double>::infinity(); }

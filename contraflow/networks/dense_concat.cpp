@@ -57,6 +57,11 @@ double DenseConcat::lipschitz() const {
   return std::hypot(skip, inner * inner_->lipschitz());
 }
 
+double DenseConcat::euclidean_proof() const {
+  const auto [skip, inner] = weights();
+  return std::hypot(skip, inner * inner_->euclidean_proof());
+}
+
 void DenseConcat::bind(Tape& tape, const at::Tensor& condition) const {
   tape.children.resize(1);
   inner_->bind(tape.children[0], condition);

@@ -6,10 +6,11 @@
 
 namespace contraflow {
 
-/// Dense concatenation  a -> [c1 a ; c2 f(a)],  (c1, c2) = (e1, e2) / |(e1, e2)|,  e =
-/// softplus(raw). Its constant is sqrt(c1^2 + c2^2 Lip(f)^2) <= 1 for Lip(f) <= 1. Shapes   a: [b,
-/// i], out: [b, i + growth]. Source   Perugachi-Diaz, Tomczak, Bhulai 2021, i-DenseNets,
-/// sections 3.1 and 3.2.
+/// Dense concatenation  a -> [c1 a ; c2 f(a)],  (c1, c2) = (e1, e2) / |(e1, e2)|,
+/// e = softplus(raw). Its constant is sqrt(c1^2 + c2^2 Lip(f)^2) <= 1 for Lip(f) <= 1.
+///
+/// Shapes   a: [b, i], out: [b, i + growth].
+/// Source   Perugachi-Diaz, Tomczak, Bhulai 2021, i-DenseNets, sections 3.1 and 3.2.
 class DenseConcat final : public Layer {
  public:
   /// `learnable` trains the concatenation's weights; else both are 1/sqrt(2).
@@ -18,6 +19,12 @@ class DenseConcat final : public Layer {
   int64_t inputs() const override { return inner_->inputs(); }
   int64_t outputs() const override { return inner_->inputs() + inner_->outputs(); }
   double lipschitz() const override;
+  void append_bounds(const std::string& name, std::vector<LayerBound>& to) const override {
+    inner_->append_bounds(name + ".inner", to);
+  }
+  double euclidean_proof() const override;
+  std::optional<int64_t> receptive_radius() const override { return inner_->receptive_radius(); }
+  double unit_roundoff(at::ScalarType type) const override { return inner_->unit_roundoff(type); }
 
   void bind(Tape& tape, const at::Tensor& condition) const override;
   at::Tensor value(const Tape& tape, const at::Tensor& a) const override;
@@ -35,7 +42,7 @@ class DenseConcat final : public Layer {
   };
   /// c1 and c2 as they are now.
   Weights weights() const;
-  /// The parameter behind them, [2]; undefined when they are fixed.
+  /// The parameter that they come from, [2]; undefined when they are fixed.
   const at::Tensor& raw() const { return raw_; }
   /// Its gradient from those of c1 and c2.
   std::array<double, 2> raw_gradient(double by_skip, double by_inner) const;

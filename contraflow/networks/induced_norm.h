@@ -15,21 +15,18 @@ bool induced_norm_is_exact(double p, double q);
 /// in float64 on the CPU.
 ///
 /// Pair      left [o] and right [i], contiguous float64 on the CPU, become the pair at which the
-/// norm is
-///           reached, |right|_p = 1 and |left|_q* = 1 with left . W right = norm: its gradient is
-///           left right^T. They are read as the start of the iterations (zero: none).
+///           norm is reached, |right|_p = 1 and |left|_q* = 1 with left . W right = norm: its
+///           gradient is left right^T. They are read as the start of the iterations (zero: none).
 /// Exact     as above, rounded outwards; `method` and `relative_tolerance` are those of the
-/// spectral
-///           norm's proof.
+///           spectral norm's proof.
 /// Estimated else: lower = upper = the value of the generalised power iteration x <- dual of
 ///           W^T (dual of W x), which never falls, from the given pair or, without one, the best of
 ///           many starts; ends at a relative gain below the tolerance. It may end at a local
 ///           maximum: not a bound. lower is one.
 /// Cost      exact: O(o i); an iteration O(o i).
 /// Throws    NumericsError for weights that are not finite.
-/// Source    Johnston 2016, "How to compute hard-to-compute matrix norms"; Higham 1992, "Estimating
-/// the
-///           matrix p-norm"; Tropp 2004, section 4.3 for the exact cases.
+/// Source    Johnston 2016, "How to compute hard-to-compute matrix norms"; Higham 1992,
+///           "Estimating the matrix p-norm"; Tropp 2004, section 4.3 for the exact cases.
 NormInterval update_induced_norm(const at::Tensor& weight, at::Tensor& left, at::Tensor& right,
                                  double p, double q, NormMethod method, double relative_tolerance);
 

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <limits>
+
 namespace contraflow {
 namespace {
 
@@ -28,6 +30,12 @@ Tape Tape::select(const at::Tensor& rows) const {
 Tape Tape::narrow(int64_t count) const {
   return map_rows(*this, [&](const at::Tensor& t) { return t.narrow(0, 0, count); });
 }
+
+void Layer::append_bounds(const std::string& name, std::vector<LayerBound>& to) const {
+  to.push_back({.name = name, .lower = 0.0, .upper = lipschitz(), .proven = false});
+}
+
+double Layer::euclidean_proof() const { return std::numeric_limits<double>::infinity(); }
 
 void GradientMap::add(const at::Tensor& parameter, const at::Tensor& gradient) {
   at::Tensor& sum = sums_[parameter.unsafeGetTensorImpl()];

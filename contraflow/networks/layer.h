@@ -3,12 +3,19 @@
 #include <torch/nn/module.h>
 
 #include <memory>
+#include <optional>
+#include <string>
 #include <unordered_map>
 #include <vector>
+
+#include "contraflow/core/roundoff.h"
+#include "contraflow/networks/layer_bound.h"
 
 namespace contraflow {
 
 /// Shape legend of this folder: b batch, i inputs, o outputs, p probes (tangents), c condition.
+/// Features are the last axis: wherever [b, i] is written, a layer takes positions between, as in
+/// [b, height, width, i], and wherever [p, b, i] is, as in [p, b, height, width, i].
 
 /// What one layer keeps of a pass through it. A tape belongs to one linearisation; layers are
 /// const.
@@ -51,8 +58,7 @@ class GradientMap {
 /// A layer of a contractive network: value, JVP, VJP, dual reverse and parameter gradients, without
 /// an autograd graph.
 ///
-/// Source     DESIGN section 3: for L = g.G(w) + sum_p u_p.J(w) t_p, a tangent sweep up and one
-///            reverse sweep down the pair (D, E).
+/// Source     docs/numerics.md, "Derivatives of a network without a graph".
 /// Threads    const members may run concurrently; refresh() needs exclusive access.
 class Layer : public torch::nn::Module {
  public:
@@ -60,6 +66,19 @@ class Layer : public torch::nn::Module {
   virtual int64_t outputs() const = 0;
   /// Upper bound on the Lipschitz constant in the layer's input (not in the condition).
   virtual double lipschitz() const = 0;
+  /// Adds the bounds on which lipschitz() rests, as lines of a certificate under `name`. A layer
+  /// that does not say leaves a line that proves nothing, and so an unproven net.
+  virtual void append_bounds(const std::string& name, std::vector<LayerBound>& to) const;
+  /// A proven Euclidean constant of the layer as it is, whatever norm it is bounded in; infinity
+  /// (the default) where there is none. Proven anew at every call.
+  virtual double euclidean_proof() const;
+  /// Positions from one of an output to the farthest one that it reads; unset (the default): all.
+  virtual std::optional<int64_t> receptive_radius() const { return std::nullopt; }
+  /// Roundoff of the layer's arithmetic for inputs of that type: larger where products run in a
+  /// narrower one.
+  virtual double unit_roundoff(at::ScalarType type) const {
+    return contraflow::unit_roundoff(type);
+  }
 
   /// Fills what every pass of a call shares (effective weights, condition terms).
   virtual void bind(Tape& tape, const at::Tensor& condition) const = 0;
@@ -82,5 +101,15 @@ class Layer : public torch::nn::Module {
 };
 
 using LayerPtr = std::shared_ptr<Layer>;
+
+/// A layer whose constant is a theorem about its formula, for all values of its parameters, and
+/// that maps each position by itself: activations, sorting.
+class PointwiseLayer : public Layer {
+ public:
+  void append_bounds(const std::string& /*name*/, std::vector<LayerBound>& /*to*/) const override {
+  }
+  double euclidean_proof() const override { return lipschitz(); }
+  std::optional<int64_t> receptive_radius() const override { return 0; }
+};
 
 }  // namespace contraflow

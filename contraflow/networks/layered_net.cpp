@@ -3,22 +3,23 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
-#include "contraflow/networks/lipschitz_linear.h"
-
 namespace contraflow {
 namespace {
 
 class LayeredPoint final : public NetPoint {
  public:
-  LayeredPoint(const Layer& root, Tape tape, at::Tensor value, std::vector<at::Tensor> parameters)
+  LayeredPoint(const Layer& root, Tape tape, at::Tensor value, std::vector<at::Tensor> parameters,
+               double roundoff)
       : root_(root),
         tape_(std::move(tape)),
         value_(std::move(value)),
-        parameters_(std::move(parameters)) {}
+        parameters_(std::move(parameters)),
+        roundoff_(roundoff) {}
 
   const at::Tensor& value() const override { return value_; }
   at::Tensor jvp(const at::Tensor& t) const override { return root_.jvp(tape_, t, /*keep=*/false); }
   at::Tensor vjp(const at::Tensor& u) const override { return root_.vjp(tape_, u); }
+  double unit_roundoff() const override { return roundoff_; }
 
   NetGradients gradients(const at::Tensor& g, const at::Tensor& u, const at::Tensor& t) override {
     if (t.defined()) root_.jvp(tape_, t, /*keep=*/true);
@@ -30,50 +31,34 @@ class LayeredPoint final : public NetPoint {
   }
 
   std::unique_ptr<NetPoint> select(const at::Tensor& rows) const override {
-    return std::make_unique<LayeredPoint>(root_, tape_.select(rows), at::Tensor(), parameters_);
+    return part(tape_.select(rows));
   }
   std::unique_ptr<NetPoint> narrow(int64_t count) const override {
-    return std::make_unique<LayeredPoint>(root_, tape_.narrow(count), at::Tensor(), parameters_);
+    return part(tape_.narrow(count));
   }
 
  private:
+  std::unique_ptr<NetPoint> part(Tape tape) const {
+    return std::make_unique<LayeredPoint>(root_, std::move(tape), at::Tensor(), parameters_,
+                                          roundoff_);
+  }
+
   const Layer& root_;
   mutable Tape tape_;
   at::Tensor value_;
   std::vector<at::Tensor> parameters_;
+  double roundoff_;
 };
 
 }  // namespace
 
 LayeredNet::LayeredNet(LayerPtr root, int64_t condition_size,
-                       std::shared_ptr<const NormOrders> orders)
-    : root_(std::move(root)), condition_size_(condition_size), orders_(std::move(orders)) {
+                       std::shared_ptr<const NormOrders> orders, bool has_spectral_caps)
+    : root_(std::move(root)),
+      condition_size_(condition_size),
+      orders_(std::move(orders)),
+      has_spectral_caps_(has_spectral_caps) {
   register_module("layers", root_);
-  for (const auto& child : root_->children()) {
-    const auto linear = std::dynamic_pointer_cast<LipschitzLinear>(child);
-    has_spectral_caps_ = has_spectral_caps_ || (linear && linear->options().spectral_cap > 0.0);
-  }
-}
-
-double LayeredNet::lipschitz() const {
-  if (!has_spectral_caps_) return root_->lipschitz();
-  return product([](const LipschitzLinear& layer) { return layer.spectral_lipschitz(); });
-}
-
-double LayeredNet::norm_order() const {
-  return orders_ && !has_spectral_caps_ ? orders_->order(0) : 2.0;
-}
-
-double LayeredNet::product(double (*of_linear)(const LipschitzLinear&)) const {
-  double out = 1.0;
-  for (const auto& child : root_->children()) {
-    if (const auto linear = std::dynamic_pointer_cast<LipschitzLinear>(child)) {
-      out *= of_linear(*linear);
-    } else if (const auto layer = std::dynamic_pointer_cast<Layer>(child)) {
-      out *= layer->lipschitz();
-    }
-  }
-  return out;
 }
 
 NetMap LayeredNet::map(const at::Tensor& condition) const {
@@ -92,7 +77,8 @@ std::unique_ptr<NetPoint> LayeredNet::linearize(const at::Tensor& w,
   Tape tape;
   root_->bind(tape, condition);
   at::Tensor value = root_->record(tape, w.detach());
-  return std::make_unique<LayeredPoint>(*root_, std::move(tape), std::move(value), parameters());
+  return std::make_unique<LayeredPoint>(*root_, std::move(tape), std::move(value), parameters(),
+                                        unit_roundoff(w.scalar_type()));
 }
 
 void LayeredNet::refresh(bool force) {
@@ -101,33 +87,18 @@ void LayeredNet::refresh(bool force) {
 }
 
 bool LayeredNet::proven() const {
-  for (const LayerBound& bound : layer_bounds()) {
-    if (!bound.proven) return false;
-  }
-  return true;
+  const std::vector<LayerBound> bounds = layer_bounds();
+  return std::all_of(bounds.begin(), bounds.end(), [](const LayerBound& b) { return b.proven; });
 }
 
-// The constants of activations and sorting hold in every norm in which their nets are bounded.
 double LayeredNet::euclidean_proof() const {
-  if (!orders_) return proven() ? lipschitz() : ContractiveNet::euclidean_proof();
-  return product([](const LipschitzLinear& layer) { return layer.spectral_proof(); });
+  if (orders_) return root_->euclidean_proof();
+  return proven() ? lipschitz() : ContractiveNet::euclidean_proof();
 }
 
 std::vector<LayerBound> LayeredNet::layer_bounds() const {
   std::vector<LayerBound> out;
-  for (const auto& item : named_modules()) {
-    const auto linear = std::dynamic_pointer_cast<LipschitzLinear>(item.value());
-    if (!linear) continue;
-    const double s = linear->scale();
-    if (linear->options().spectral_cap > 0.0) {
-      out.push_back({item.key(), linear->spectral_bounds().lower * s, linear->spectral_lipschitz(),
-                     linear->proven(), 2.0, 2.0});
-      continue;
-    }
-    const NormBounds raw = linear->bounds();
-    out.push_back({item.key(), raw.lower * s, linear->lipschitz(), linear->proven(),
-                   linear->input_order(), linear->output_order()});
-  }
+  root_->append_bounds("layers", out);
   return out;
 }
 

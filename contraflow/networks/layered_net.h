@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+
 #include "contraflow/networks/contractive_net.h"
 #include "contraflow/networks/layer.h"
 #include "contraflow/networks/norm_orders.h"
@@ -7,21 +9,31 @@
 namespace contraflow {
 
 /// A contractive network made of layers: no autograd graph, only pre-activations are stored.
-/// Source   DESIGN section 3.
+///
+/// Shapes   w, G(w): [b, d] rows; the layers between may see a grid.
+/// Proof    proven() when each line of layer_bounds() is; a layer that does not say what its
+///          constant rests on has one that is not.
+/// Source   docs/numerics.md, "Derivatives of a network without a graph".
 class LayeredNet final : public ContractiveNet {
  public:
-  /// `orders` of the norms in which the layers are bounded, a layer of `root`; null = Euclidean.
+  /// `orders`, a layer of `root`, are those of the norms in which the layers are bounded; null:
+  /// Euclidean. With spectral caps the layers' bounds, and so the net's, are Euclidean all the same.
   LayeredNet(LayerPtr root, int64_t condition_size,
-             std::shared_ptr<const NormOrders> orders = nullptr);
+             std::shared_ptr<const NormOrders> orders = nullptr, bool has_spectral_caps = false);
 
   int64_t dim() const override { return root_->inputs(); }
   int64_t condition_size() const override { return condition_size_; }
-  /// With spectral caps (LipschitzLinearOptions) that which they prove, in the Euclidean norm.
-  double lipschitz() const override;
-  double norm_order() const override;
+  double lipschitz() const override { return root_->lipschitz(); }
+  double norm_order() const override {
+    return orders_ && !has_spectral_caps_ ? orders_->order(0) : 2.0;
+  }
   bool proven() const override;
   std::vector<LayerBound> layer_bounds() const override;
   double euclidean_proof() const override;
+  std::optional<int64_t> receptive_radius() const override { return root_->receptive_radius(); }
+  double unit_roundoff(at::ScalarType type) const override {
+    return std::max(root_->unit_roundoff(type), ContractiveNet::unit_roundoff(type));
+  }
   const LayerPtr& root() const { return root_; }
 
   bool lower(NetLowering& to) const override { return root_->lower(to); }
@@ -31,13 +43,10 @@ class LayeredNet final : public ContractiveNet {
   void refresh(bool force) override;
 
  private:
-  // Product over the layers, of linear ones by `of_linear`; orders are those of a sequence.
-  double product(double (*of_linear)(const class LipschitzLinear&)) const;
-
   LayerPtr root_;
   int64_t condition_size_;
   std::shared_ptr<const NormOrders> orders_;
-  bool has_spectral_caps_ = false;
+  bool has_spectral_caps_;
 };
 
 }  // namespace contraflow

@@ -25,8 +25,7 @@ std::vector<double> given_orders(const NetOptions& options) {
 }
 
 // The constants of concatenating activations hold in the 2-norm, and so from there on: the longer
-// pair
-// (|a|^p + |b|^p)^(1/p) falls with p. Below 2 they do not.
+// pair (|a|^p + |b|^p)^(1/p) falls with p. Below 2 they do not.
 bool has_order_below_two(const NetOptions& options) {
   if (options.norm_order == NormOrder::kGiven) {
     const std::vector<double> orders = given_orders(options);
@@ -74,6 +73,7 @@ class NetBuilder {
 
   /// Null for Euclidean norms.
   const std::shared_ptr<NormOrders>& orders() const { return orders_; }
+  bool has_spectral_caps() const { return spectral_factor_ > 0.0; }
 
   LayerPtr build() { return options_.kind == NetKind::kDense ? dense() : sequential(); }
 
@@ -200,7 +200,8 @@ ContractiveNetPtr make_net(int64_t dim, int64_t condition, const NetOptions& opt
   validate(options);
   NetBuilder builder(dim, condition, options, rng);
   LayerPtr root = builder.build();
-  return std::make_shared<LayeredNet>(std::move(root), condition, builder.orders());
+  return std::make_shared<LayeredNet>(std::move(root), condition, builder.orders(),
+                                      builder.has_spectral_caps());
 }
 
 }  // namespace contraflow

@@ -57,7 +57,7 @@ struct NetOptions {
   double lipschitz = 0.9;
   NormMethod norm = NormMethod::kCholesky;
   /// In which norms, and with `given` the order before each linear layer, of which the first is the
-  /// order behind the last as well; 0 stands for infinity.
+  /// order after the last as well; 0 stands for infinity.
   NormOrder norm_order = NormOrder::kTwo;
   std::vector<double> norm_orders = {};
   /// Where norms of those orders are only estimated: a bound on the product of the layers' spectral

@@ -10,14 +10,13 @@ namespace contraflow {
 /// layer k maps (R^i, |.|_p_k) to (R^o, |.|_p_(k+1)), and p_L = p_0, so that the product of the
 /// layers' mixed norms |W|_(p -> q) = sup |W x|_q / |x|_p bounds the net in the norm of order p_0.
 ///
-/// As a layer  the identity, in front of the net: it is where learned orders live as parameters.
+/// As a layer  the identity, first in the net: it is where learned orders live as parameters.
 /// Learned     p = 2 + tanh(raw) / 2, in (1.5, 2.5), from p = 2; one raw for each order, or one
-/// shared
-///             by all. (The paper prints 1 + tanh(s)/2 and the range (1.5, 2.5), which is that of
-///             ours.)
+///             shared by all. (The paper prints 1 + tanh(s)/2 and the range (1.5, 2.5), which is
+///             that of ours.)
 /// Throws      ConfigError for an order below 1.
 /// Source      Chen et al. 2019, Residual Flows, appendix D, equation (17).
-class NormOrders final : public Layer {
+class NormOrders final : public PointwiseLayer {
  public:
   /// Fixed orders, in [1, infinity].
   NormOrders(int64_t features, std::vector<double> orders);
@@ -27,7 +26,7 @@ class NormOrders final : public Layer {
   /// p_node; counted around the net, so that node L is node 0.
   double order(int64_t node) const;
   bool learnable() const { return raw_.defined(); }
-  /// Adds  dL/dp_node  to the gradient of the parameter behind it; learnable() only.
+  /// Adds  dL/dp_node  to the gradient of its parameter; learnable() only.
   void add_gradient(int64_t node, double by_order, GradientMap& gradients) const;
   /// The same as numbers: the parameter, the place of the node's in it, and d p_node / d parameter.
   const at::Tensor& raw() const { return raw_; }

@@ -20,7 +20,7 @@ struct ScaledGram {
   kernels::DenseMatrix matrix;  ///< G = U^T U [n, n]
   kernels::DenseMatrix factor;  ///< [n, n], of the last proof that succeeded
   kernels::DenseMatrix basis;   ///< [kBasisVectors, n], free for an iteration
-  double* x = nullptr;          ///< [n], padded with zeros: a top eigenvector, for who finds it
+  double* x = nullptr;          ///< [n], padded with zeros: a top eigenvector, once one was found
   double* y = nullptr;          ///< [max(m, n)], padded with zeros; scratch
   double scale = 0;             ///< 0 for a weight of zeros, NaN for one that is not finite
   double trace = 0;

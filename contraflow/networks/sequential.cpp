@@ -20,6 +20,33 @@ double Sequential::lipschitz() const {
   return product;
 }
 
+void Sequential::append_bounds(const std::string& name, std::vector<LayerBound>& to) const {
+  for (size_t k = 0; k < layers_.size(); ++k)
+    layers_[k]->append_bounds(name + "." + std::to_string(k), to);
+}
+
+double Sequential::euclidean_proof() const {
+  double product = 1;
+  for (const LayerPtr& layer : layers_) product *= layer->euclidean_proof();
+  return product;
+}
+
+std::optional<int64_t> Sequential::receptive_radius() const {
+  int64_t sum = 0;
+  for (const LayerPtr& layer : layers_) {
+    const std::optional<int64_t> radius = layer->receptive_radius();
+    if (!radius) return std::nullopt;
+    sum += *radius;
+  }
+  return sum;
+}
+
+double Sequential::unit_roundoff(at::ScalarType type) const {
+  double largest = 0;
+  for (const LayerPtr& layer : layers_) largest = std::max(largest, layer->unit_roundoff(type));
+  return largest;
+}
+
 void Sequential::bind(Tape& tape, const at::Tensor& condition) const {
   tape.children.resize(layers_.size());
   for (size_t k = 0; k < layers_.size(); ++k) layers_[k]->bind(tape.children[k], condition);

@@ -12,6 +12,11 @@ class Sequential final : public Layer {
   int64_t inputs() const override { return layers_.front()->inputs(); }
   int64_t outputs() const override { return layers_.back()->outputs(); }
   double lipschitz() const override;
+  void append_bounds(const std::string& name, std::vector<LayerBound>& to) const override;
+  double euclidean_proof() const override;
+  /// The sum of theirs.
+  std::optional<int64_t> receptive_radius() const override;
+  double unit_roundoff(at::ScalarType type) const override;
   const std::vector<LayerPtr>& layers() const { return layers_; }
 
   void bind(Tape& tape, const at::Tensor& condition) const override;

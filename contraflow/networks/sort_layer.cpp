@@ -15,31 +15,31 @@ SortLayer::SortLayer(Activation kind, int64_t features) : kind_(kind), features_
 
 void SortLayer::bind(Tape& /*tape*/, const at::Tensor& /*condition*/) const {}
 
-// Source index of each output, [b, features].
+// Source index of each output, of the sizes of a.
 at::Tensor SortLayer::order(const at::Tensor& a) const {
   if (kind_ == Activation::kFullSort)
     return a.argsort(/*stable=*/true, /*dim=*/-1, /*descending=*/false);
-  const at::Tensor pairs = a.reshape({a.size(0), features_ / 2, 2});
-  const at::Tensor swap = (pairs.select(2, 0) < pairs.select(2, 1)).to(at::kLong);
+  const at::Tensor pairs = a.unflatten(-1, {features_ / 2, 2});
+  const at::Tensor swap = (pairs.select(-1, 0) < pairs.select(-1, 1)).to(at::kLong);
   const at::Tensor first = at::arange(0, features_, 2, swap.options());
-  return at::stack({first + swap, first + 1 - swap}, 2).reshape({a.size(0), features_});
+  return at::stack({first + swap, first + 1 - swap}, -1).flatten(-2);
 }
 
 at::Tensor SortLayer::value(const Tape& /*tape*/, const at::Tensor& a) const {
-  return a.gather(1, order(a));
+  return a.gather(-1, order(a));
 }
 
 at::Tensor SortLayer::record(Tape& tape, const at::Tensor& a) const {
   tape.slope = order(a);
-  return a.gather(1, tape.slope);
+  return a.gather(-1, tape.slope);
 }
 
 at::Tensor SortLayer::jvp(Tape& tape, const at::Tensor& t, bool /*keep*/) const {
-  return t.gather(2, tape.slope.unsqueeze(0).expand_as(t));
+  return t.gather(-1, tape.slope.unsqueeze(0).expand_as(t));
 }
 
 at::Tensor SortLayer::vjp(const Tape& tape, const at::Tensor& u) const {
-  return at::zeros_like(u).scatter(2, tape.slope.unsqueeze(0).expand_as(u), u);
+  return at::zeros_like(u).scatter(-1, tape.slope.unsqueeze(0).expand_as(u), u);
 }
 
 Dual SortLayer::dual_reverse(const Tape& tape, const Dual& top, GradientMap& /*gradients*/,

@@ -6,10 +6,11 @@
 namespace contraflow {
 
 /// MaxMin (sorts neighbouring pairs, larger first) or FullSort (ascending): gradient-norm
-/// preserving, piecewise linear. Its Jacobian is a permutation, its second derivative zero. Source
-/// Anil et al. 2019, "Sorting out Lipschitz function approximation". Throws   ConfigError for
-/// kMaxMin with an odd number of features.
-class SortLayer final : public Layer {
+/// preserving, piecewise linear. Its Jacobian is a permutation, its second derivative zero.
+///
+/// Throws   ConfigError for kMaxMin with an odd number of features.
+/// Source   Anil et al. 2019, "Sorting out Lipschitz function approximation".
+class SortLayer final : public PointwiseLayer {
  public:
   SortLayer(Activation kind, int64_t features);
 

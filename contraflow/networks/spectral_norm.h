@@ -37,11 +37,13 @@ struct NormInterval {
 ///
 /// `warm_right` [i], float64, starts the power iteration (undefined or zero: a fixed start);
 /// `relative_tolerance` stops it when the eigenvalue residual is that small, and is also the raise
-/// of the first guess of kCholesky (at least 1e-9). Non-finite weights throw NumericsError. Slack
-/// kCholesky: `relative_tolerance`, doubled until the proof succeeds; kGram: under 0.3 %. Cost O(o
-/// i n) for the Gram matrix of the smaller side n, O(n^2) an iteration, O(n^3) a proof. Source Rump
-/// 2006, "Verification of positive definiteness", for the proof by Cholesky;
-///            Delattre et al. 2023 for Gram iteration; docs/numerics.md.
+/// of the first guess of kCholesky (at least 1e-9).
+///
+/// Slack   kCholesky: `relative_tolerance`, doubled until the proof succeeds; kGram: under 0.3 %.
+/// Cost    O(o i n) for the Gram matrix of the smaller side n, O(n^2) an iteration, O(n^3) a proof.
+/// Throws  NumericsError for weights that are not finite.
+/// Source  Rump 2006, "Verification of positive definiteness", for the proof by Cholesky;
+///         Delattre et al. 2023 for Gram iteration; docs/numerics.md.
 NormBounds spectral_norm_bounds(const at::Tensor& weight, const at::Tensor& warm_right,
                                 NormMethod method, double relative_tolerance = 1e-3);
 

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <set>
 
 #include "contraflow/distributions/energies.h"
 #include "contraflow/log_det/exact.h"
@@ -87,8 +88,8 @@ class DeclaredNet final : public ContractiveNet {
 
 struct GoldenNet {
   std::shared_ptr<LayeredNet> net;
-  std::map<std::string, at::Tensor> parameters;                   // by golden name
-  std::map<std::string, std::shared_ptr<ActivationLayer>> betas;  // golden beta -> its layer
+  std::map<std::string, at::Tensor> parameters;  // by golden name
+  std::set<std::string> betas;                   // those that are raw_beta of ours
 };
 
 GoldenNet build_net(const Json& golden) {
@@ -103,7 +104,7 @@ GoldenNet build_net(const Json& golden) {
     layers.insert(layers.end(), {act, linear});
     const std::string prefix = std::to_string(k) + ".";
     if (has_beta(kind)) {
-      out.betas[prefix + "beta"] = act;
+      out.betas.insert(prefix + "beta");
       out.parameters[prefix + "beta"] = act->named_parameters()["raw_beta"];
     }
     out.parameters[prefix + "weight"] = linear->named_parameters()["weight"];
@@ -115,7 +116,8 @@ GoldenNet build_net(const Json& golden) {
   for (auto& [name, parameter] : out.parameters) {
     const Json& value = golden["parameters"][name];
     if (out.betas.count(name) > 0) {
-      out.betas[name]->set_beta(value.get<double>());
+      const double beta = value.get<double>();
+      parameter.fill_(beta + std::log(-std::expm1(-beta)));  // inverse of softplus
     } else {
       parameter.copy_(tensor_of(value));
     }
