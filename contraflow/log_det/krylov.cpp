@@ -3,7 +3,6 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <limits>
 #include <optional>
 
 #include "contraflow/core/error.h"
@@ -14,14 +13,8 @@
 namespace contraflow {
 namespace {
 
-double roundoff(const at::Tensor& t) {
-  return t.scalar_type() == at::kDouble
-             ? std::numeric_limits<double>::epsilon()
-             : static_cast<double>(std::numeric_limits<float>::epsilon());
-}
-
 struct Basis {
-  at::Tensor vectors;  // [m, p, b, d]: orthonormal for each probe and row, or zero behind the end
+  at::Tensor vectors;  // [m, p, b, d]: orthonormal for each probe and row, or zero after the end
   at::Tensor hessenberg;  // [p, b, m + 1, m], float64 on the CPU
 };
 
@@ -43,7 +36,7 @@ Basis arnoldi(const NetPoint& point, const at::Tensor& v, int64_t m) {
       h.narrow(0, 0, k + 1).select(1, k).add_(along);
     }
     const at::Tensor rest = row_norm(w, 2);
-    const at::Tensor ended = rest.le(size * (10 * roundoff(v)));
+    const at::Tensor ended = rest.le(size * (20 * point.unit_roundoff()));
     h[k + 1][k].copy_(rest.masked_fill(ended, 0));
     next = (w / rest.unsqueeze(-1)).masked_fill(ended.unsqueeze(-1), 0);
   }

@@ -11,6 +11,7 @@
 
 #include "contraflow/core/error.h"
 #include "contraflow/core/parallel.h"
+#include "contraflow/core/roundoff.h"
 #include "contraflow/solvers/anderson.h"
 
 namespace contraflow {
@@ -18,11 +19,6 @@ namespace {
 
 constexpr double kRoundingMargin = 16;
 constexpr double kMostRelaxation = 64;
-
-double unit_roundoff(at::ScalarType type) {
-  return type == at::kDouble ? std::numeric_limits<double>::epsilon()
-                             : static_cast<double>(std::numeric_limits<float>::epsilon());
-}
 
 double euclidean_distance(const double* a, const double* b, int64_t d) {
   double sum = 0;
@@ -253,7 +249,7 @@ void SolveReport::require_converged(std::string_view where, double tolerance) co
 
 Solution solve_fixed_point(const FixedPointMap& f, const at::Tensor& start,
                            const LipschitzBound& bound, double tolerance,
-                           const SolverOptions& options) {
+                           const SolverOptions& options, double roundoff) {
   at::NoGradGuard guard;
   const double contraction = bound.constant;
   if (!(contraction >= 0 && contraction < 1)) {
@@ -262,7 +258,7 @@ Solution solve_fixed_point(const FixedPointMap& f, const at::Tensor& start,
   }
   const int64_t count = start.size(0);
   const int64_t d = start.size(1);
-  const double rounding = 4 * unit_roundoff(start.scalar_type()) *
+  const double rounding = 8 * std::max(roundoff, unit_roundoff(start.scalar_type())) *
                           std::pow(static_cast<double>(d), std::max(0.5, 1 / bound.order));
   const int64_t memory = options.method == SolverMethod::kAnderson
                              ? std::min({options.memory, d, kMostAndersonMemory})

@@ -66,14 +66,18 @@ using FixedPointMap = std::function<at::Tensor(const at::Tensor& w, const at::Te
 ///
 /// Residuals are taken in that norm, in which a plain step cannot raise them; the tolerance and the
 /// bounds are Euclidean: |e|_2 <= d^max(0, 1/2 - 1/p) |e|_p.
-/// Stops for each row when its certified error, contraction |f(w) - w| / (1 - contraction) plus the
-/// rounding of both, is at most `tolerance`; rows that are done leave the iteration, so a row's
-/// result does not depend on its neighbours. Error      |w - w*| <= |f(w) - w| / (1 - contraction)
-/// (Banach); the returned value is f(w). Diverged   a residual that is not finite, or that a plain
-/// step raises: f is no contraction. Types      float32, float64 on any device. No autograd. Source
-/// Walker & Ni 2011 for Anderson; docs/numerics.md for the safeguard.
+///
+/// Stops      each row when its certified error, contraction |f(w) - w| / (1 - contraction) plus
+///            the rounding of both, is at most `tolerance`; rows that are done leave the iteration,
+///            so a row's result does not depend on its neighbours.
+/// Error      |w - w*| <= |f(w) - w| / (1 - contraction) (Banach); the returned value is f(w).
+/// Rounding   `roundoff` is that of the arithmetic in f, where it is larger than that of the type
+///            of `start`.
+/// Diverged   a residual that is not finite, or that a plain step raises: f is no contraction.
+/// Types      float32, float64 on any device. No autograd.
+/// Source     Walker & Ni 2011 for Anderson; docs/numerics.md for the safeguard.
 Solution solve_fixed_point(const FixedPointMap& f, const at::Tensor& start,
                            const LipschitzBound& contraction, double tolerance,
-                           const SolverOptions& options);
+                           const SolverOptions& options, double roundoff = 0.0);
 
 }  // namespace contraflow

@@ -7,37 +7,39 @@
 #include <cmath>
 #include <limits>
 
+#include "contraflow/core/defined.h"
 #include "contraflow/core/error.h"
 #include "contraflow/log_det/exact.h"
 
 namespace contraflow {
 namespace {
 
-// The error that float32 (float64) can certify at points of this size, whatever was asked for.
-at::Tensor resolvable_error(const at::Tensor& points, const LipschitzBound& contraction) {
-  const double eps = points.scalar_type() == at::kDouble
-                         ? std::numeric_limits<double>::epsilon()
-                         : static_cast<double>(std::numeric_limits<float>::epsilon());
+// The error that arithmetic of this roundoff can certify at points of this size, whatever was asked
+// for.
+at::Tensor resolvable_error(const at::Tensor& points, const LipschitzBound& contraction,
+                            double roundoff) {
   const auto d = static_cast<double>(points.size(1));
-  const double factor = 16 * eps * std::pow(d, std::max(0.5, 1 / contraction.order)) /
+  const double factor = 32 * roundoff * std::pow(d, std::max(0.5, 1 / contraction.order)) /
                         (1 - contraction.constant) *
                         norm_ratio(contraction.order, 2.0, points.size(1));
   return (1 + row_norm(points, contraction.order)) * factor;
 }
 
-// A solve to `wanted`, or to what the dtype resolves where that is more: the bound says which.
-Solution certified_solve(const char* where, const FixedPointMap& map, const at::Tensor& start,
-                         const LipschitzBound& contraction, double wanted,
-                         const SolverOptions& options) {
-  const double floor = resolvable_error(start, contraction).max().item<double>();
+// A solve to `wanted`, or to what the net's arithmetic resolves where that is more: the bound says
+// which.
+Solution certified_solve(const char* where, const BlockRelation& r, const FixedPointMap& map,
+                         const at::Tensor& start, const LipschitzBound& contraction,
+                         double wanted) {
+  const double roundoff = r.net->unit_roundoff(start.scalar_type());
+  const double floor = resolvable_error(start, contraction, roundoff).max().item<double>();
   const double tolerance = std::isfinite(floor) ? std::max(wanted, floor) : wanted;
-  Solution solution = solve_fixed_point(map, start, contraction, tolerance, options);
-  const bool at_rounding = solution.report.status == SolveStatus::kStalled &&
-                           (solution.report.error_bound <=
-                            resolvable_error(solution.value, contraction).clamp_min(tolerance))
-                               .all()
-                               .item<bool>();
-  if (!at_rounding) solution.report.require_converged(where, tolerance);
+  Solution solution = solve_fixed_point(map, start, contraction, tolerance, r.solver, roundoff);
+  if (solution.report.status == SolveStatus::kStalled) {
+    const at::Tensor resolvable = resolvable_error(solution.value, contraction, roundoff);
+    const at::Tensor reached = solution.report.error_bound <= resolvable.clamp_min(tolerance);
+    if (reached.all().item<bool>()) return solution;
+  }
+  solution.report.require_converged(where, tolerance);
   return solution;
 }
 
@@ -62,7 +64,7 @@ Hidden solve_hidden(const BlockRelation& r, const at::Tensor& x, const at::Tenso
     return at::add(right, g(w, rows), -f.b / f.a);
   };
   const Solution solution =
-      certified_solve("ContractiveBlock", map, scaled, contraction, wanted, r.solver);
+      certified_solve("ContractiveBlock", r, map, scaled, contraction, wanted);
   return {solution.value, solution.report.error_bound};
 }
 
@@ -84,8 +86,8 @@ at::Tensor solve_adjoint(const BlockRelation& r, const RelationResult& saved, co
     const at::Tensor back = (picked ? *picked : point).vjp(lambda.unsqueeze(0)).squeeze(0);
     return at::add(rows.defined() ? unit.index_select(0, rows) : unit, back, -f.b / f.a);
   };
-  return certified_solve("ContractiveBlock.backward", map, unit, contraction, r.backward_tolerance,
-                         r.solver)
+  return certified_solve("ContractiveBlock.backward", r, map, unit, contraction,
+                         r.backward_tolerance)
              .value *
          length;
 }
@@ -100,11 +102,6 @@ at::Tensor ratio_gradients(const BlockForm& form, const NetPoint& point, const a
   const at::Tensor above = y_bar.defined() ? (y_bar * g).sum() * form.c : at::zeros_like(below);
   const at::Tensor of_value = at::stack({below, above});
   return c.defined() ? of_value + log_det_ratios.mv(c) : of_value;
-}
-
-at::Tensor sum_defined(const at::Tensor& a, const at::Tensor& b) {
-  if (!a.defined()) return b;
-  return b.defined() ? a + b : a;
 }
 
 }  // namespace
@@ -168,7 +165,7 @@ RelationGradients relation_gradients(const BlockRelation& relation, const Relati
   }
   if (f.b == 0) return out;
   const NetGradients through_solve = point->gradients(lambda * -f.b, {}, {});
-  out.condition = sum_defined(out.condition, through_solve.condition);
+  out.condition = add_defined(out.condition, through_solve.condition);
   for (size_t k = 0; k < out.parameters.size(); ++k)
     out.parameters[k] += through_solve.parameters[k];
   return out;

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "contraflow/core/defined.h"
 #include "contraflow/core/error.h"
 #include "contraflow/core/parallel.h"
 #include "contraflow/core/registry_entry.h"
@@ -14,12 +15,6 @@
 
 namespace contraflow {
 namespace {
-
-/// Sum of two tensors of which an undefined one counts as zero.
-at::Tensor add_defined(const at::Tensor& a, const at::Tensor& b) {
-  if (!a.defined()) return b;
-  return b.defined() ? a + b : a;
-}
 
 /// `step` continues `total`; `lipschitz` (called only when there is an error to carry) bounds how
 /// much the step enlarges an error of its input.

@@ -5,6 +5,7 @@
 
 #include "contraflow/core/error.h"
 #include "contraflow/core/rng.h"
+#include "contraflow/core/roundoff.h"
 
 namespace contraflow {
 namespace {
@@ -108,6 +109,25 @@ TEST(FixedPointSolve, Float32StopsAtItsRounding) {
   const Solution s = solve_fixed_point(problem.map(), problem.c.to(at::kFloat), 0.9, 1e-12, {});
   EXPECT_EQ(s.report.status, SolveStatus::kStalled);
   EXPECT_LE(s.report.error_bound.max().item<double>(), 1e-4);
+}
+
+// A map whose products are rounded to bfloat16 has a fixed point of its own, off that of the exact
+// map: the bound covers the distance when the solver knows the roundoff, and only then.
+TEST(FixedPointSolve, TheRoundoffOfTheMapIsInTheBound) {
+  const Problem problem(64, 3, 0.8);
+  const FixedPointMap narrow = [&](const at::Tensor& w, const at::Tensor& rows) {
+    return problem.map()(w.to(at::kBFloat16).to(w.options()), rows)
+        .to(at::kBFloat16)
+        .to(w.options());
+  };
+  const at::Tensor root = problem.root();
+  const auto is_covered = [&](double tolerance, double roundoff) {
+    const Solution s = solve_fixed_point(narrow, problem.c, 0.8, tolerance, {}, roundoff);
+    return ((s.value - root).norm(2, 1) <= s.report.error_bound).all().item<bool>();
+  };
+  EXPECT_TRUE(is_covered(2.0, unit_roundoff(at::kBFloat16)));
+  EXPECT_TRUE(is_covered(1e-6, unit_roundoff(at::kBFloat16)));  // stalls, and says what it has
+  EXPECT_FALSE(is_covered(1e-6, 0.0));
 }
 
 // Slopes of +-0.99 that alternate every quarter, in float32 with the rounding of hidden values of
