@@ -5,10 +5,11 @@
 namespace contraflow {
 
 /// The adaptive branch of estimate_log_det(): each row of the series stops after the first term
-/// behind which the certified tail is at most options.tolerance, or after options.max_terms.
+/// whose certified tail is at most options.tolerance, or after options.max_terms.
 ///
-/// Rows       those that are done leave the products once they are an eighth of what is computed; a
-///            row's value does not depend on its neighbours beyond the rounding of a product.
+/// Rows       finished rows are dropped from the products once they are an eighth of the rows that
+///            are computed; a row's value does not depend on its neighbours beyond the rounding of a
+///            product.
 /// Bias       bias_bound is the certified tail where the row stopped: above the tolerance only for
 ///            rows that max_terms ended.
 LogDetEstimate adaptive_log_det(const BlockForm& form, const NetPoint& point,

@@ -8,7 +8,7 @@
 namespace contraflow {
 
 /// The 2x2 matrix of a contractive block:  x = A w + B G(w),  y = C w + D G(w).
-/// Source   DESIGN section 1; residual (1 0; 1 1), inverse residual (1 1; 1 0), monotone
+/// Source   docs/numerics.md, "The block"; residual (1 0; 1 1), inverse residual (1 1; 1 0), monotone
 ///          (1 1; 1 -1) / sqrt 2, a Cayley transform.
 struct BlockForm {
   double a = 1;

@@ -15,8 +15,9 @@ constexpr int64_t kMostNumbers = 1 << 16;  // of one chain vector: 128 of them s
 constexpr int64_t kProbeSets = 2;          // two independent ones tell the variance of the probes
 constexpr double kNegligible = 1e-3;       // a term against the sum so far ends the measurement
 constexpr double kShiftMargin = 0.95;
-// Passes without a term (DESIGN section 3): value, forward, dual reverse on pairs, gradients; the
-// solves of an implicit form, there and back, at the training tolerances; value only.
+// Passes without a term: value, forward, dual reverse on pairs, gradients (docs/numerics.md,
+// "Derivatives of a network without a graph"); the solves of an implicit form, there and back, at
+// the training tolerances; value only.
 constexpr double kGradientPasses = 7;
 constexpr double kSolvePasses = 16;
 constexpr double kValuePasses = 2;

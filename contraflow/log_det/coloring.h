@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "contraflow/log_det/options.h"
-#include "contraflow/networks/contractive_net.h"
 
 namespace contraflow {
 
@@ -16,20 +15,10 @@ namespace contraflow {
 /// that is zero but for features of one colour has no noise from entries between colours; with one
 /// probe a colour the diagonal is still counted once. When no two features of a colour are joined
 /// by a path of at most k edges of J's graph, tr J, ..., tr J^k have no noise at all, and what is
-/// left comes from the entries of higher powers, which decay with the distance. Source  Tang & Saad
-/// 2012, "A probing method for computing the diagonal of a matrix inverse".
-
-/// Which entries of J [d, d] are above `threshold` times the largest one, in any row of the batch:
-/// bool [d, d] on the CPU. Cost: d JVPs. A pattern that misses entries costs variance, never a
-/// bias.
-at::Tensor jacobian_pattern(const NetPoint& point, double threshold = 1e-8);
-
-/// Greedy colouring of the features by decreasing number of neighbours, neighbours being features
-/// joined by a path of at most `power` edges of the pattern [d, d], bool, taken in both directions.
-/// Returns the colour 0, 1, ... of each feature, for `colors` of an estimator's options. Cost:
-/// power products of [d, d].
-/// Throws  ShapeError unless the pattern is square; DomainError for power < 1.
-std::vector<int64_t> color_features(const at::Tensor& pattern, int64_t power);
+/// left comes from the entries of higher powers, which decay with the distance. A band of
+/// half-width b has such colours in `feature % (k b + 1)`; any others cost variance, never a bias.
+///
+/// Source  Tang & Saad 2012, "A probing method for computing the diagonal of a matrix inverse".
 
 /// ConfigError unless there is one colour per feature, no colour between 0 and the largest is
 /// missing, and the probes are Rademacher's: with others the diagonal would be noisy as well.

@@ -14,7 +14,8 @@ namespace contraflow {
 ///         error, at most that of the same rule for log(1 - |ratio| kappa), is below 1e-13 (256
 ///         nodes at most; what is left is in the bound).
 /// Bound   proven but for rounding, and valid for the J and v that H came from (docs/numerics.md).
-/// Cost    O(m^2) a node. Threads  const members may run concurrently.
+/// Cost    O(m^2) a node.
+/// Threads  const members may run concurrently.
 class HessenbergLog {
  public:
   HessenbergLog(double ratio, double kappa);

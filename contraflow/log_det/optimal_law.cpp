@@ -74,7 +74,7 @@ std::vector<double> optimal_survival(const TailProfile& profile) {
     least = product;
     best = std::move(survival);
   };
-  // With the first m pools at 1, lambda = (C_0 + cost of them) / (V_probe - energy behind them);
+  // With the first m pools at 1, lambda = (C_0 + cost of them) / (V_probe - energy after them);
   // or the optimum lies where pool m just reaches 1.
   double cost = profile.fixed_cost;
   double energy = profile.energy.front();

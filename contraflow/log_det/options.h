@@ -36,8 +36,8 @@ struct TruncatedSeries {
   int64_t terms = 10;
   int64_t probes = 1;
   ProbeKind probe = ProbeKind::kRademacher;
-  /// Colour 0, 1, ... of each feature (color_features()): probes of one colour at a time, so that
-  /// features of one colour do not disturb one another. Empty: plain probes.
+  /// Colour 0, 1, ... of each feature: probes of one colour at a time, so that features of one
+  /// colour do not disturb one another (log_det/coloring.h). Empty: plain probes.
   std::vector<int64_t> colors = {};
 };
 
@@ -50,8 +50,6 @@ struct AdaptiveSeries {
   int64_t max_terms = 1000;
   int64_t probes = 1;
   ProbeKind probe = ProbeKind::kRademacher;
-  /// Colour 0, 1, ... of each feature (color_features()): probes of one colour at a time, so that
-  /// features of one colour do not disturb one another. Empty: plain probes.
   std::vector<int64_t> colors = {};
 };
 
@@ -63,8 +61,6 @@ struct KrylovQuadrature {
   int64_t steps = 12;
   int64_t probes = 1;
   ProbeKind probe = ProbeKind::kRademacher;
-  /// Colour 0, 1, ... of each feature (color_features()): probes of one colour at a time, so that
-  /// features of one colour do not disturb one another. Empty: plain probes.
   std::vector<int64_t> colors = {};
 };
 
@@ -102,13 +98,21 @@ inline Randomness randomness(const LogDetOptions& options) {
 template <class Field>
 void visit(ExactLogDet& /*o*/, Field&& /*field*/) {}
 
+/// The options of probes, which several estimators share.
+template <class Options, class Field>
+void visit_probes(Options& o, Field&& field) {
+  field("probes", o.probes, at_least(1), "Random probes averaged in each trace.");
+  field("probe", o.probe, "Law of the probes.");
+  if constexpr (requires { o.colors; }) {
+    field("colors", o.colors,
+          "Colour of each feature, from 0: probes are drawn colour by colour; empty: plain.");
+  }
+}
+
 template <class Field>
 void visit(TruncatedSeries& o, Field&& field) {
   field("terms", o.terms, at_least(1), "Non-zero terms of the series.");
-  field("probes", o.probes, at_least(1), "Random probes averaged in each trace.");
-  field("probe", o.probe, "Law of the probes.");
-  field("colors", o.colors,
-        "Colour of each feature, from 0: probes are drawn colour by colour; empty: plain.");
+  visit_probes(o, field);
 }
 
 template <class Field>
@@ -116,19 +120,13 @@ void visit(AdaptiveSeries& o, Field&& field) {
   field("tolerance", o.tolerance, positive(),
         "Certified bias of a row's log-determinant of one block, nats, at which its series stops.");
   field("max_terms", o.max_terms, at_least(1), "Terms after which a row stops in any case.");
-  field("probes", o.probes, at_least(1), "Random probes averaged in each trace.");
-  field("probe", o.probe, "Law of the probes.");
-  field("colors", o.colors,
-        "Colour of each feature, from 0: probes are drawn colour by colour; empty: plain.");
+  visit_probes(o, field);
 }
 
 template <class Field>
 void visit(KrylovQuadrature& o, Field&& field) {
   field("steps", o.steps, closed_interval(1, 200), "Products with the Jacobian for each probe.");
-  field("probes", o.probes, at_least(1), "Random probes averaged in each trace.");
-  field("probe", o.probe, "Law of the probes.");
-  field("colors", o.colors,
-        "Colour of each feature, from 0: probes are drawn colour by colour; empty: plain.");
+  visit_probes(o, field);
 }
 
 template <class Field>
@@ -143,8 +141,7 @@ void visit(RussianRoulette& o, Field&& field) {
   field("survival", o.survival, "Given: survival probability of each random term, non-increasing.");
   field("calibrate_every", o.calibrate_every, at_least(1),
         "Optimal: training steps from one measurement of the series to the next.");
-  field("probes", o.probes, at_least(1), "Random probes averaged in each trace.");
-  field("probe", o.probe, "Law of the probes.");
+  visit_probes(o, field);
 }
 
 /// `given` without probabilities, or ones that grow or leave (0, 1] -> ConfigError.

@@ -123,15 +123,4 @@ at::Tensor draw_term_counts(const std::vector<double>& survival, int64_t rows, c
   return counts;
 }
 
-double roulette_variance(const std::vector<double>& survival, const std::vector<double>& terms) {
-  double tail = 0;  // T_{j+1}
-  double sum = 0;
-  for (size_t j = std::min(terms.size(), survival.size()); j-- > 0;) {
-    const double here = tail + terms[j];
-    sum += (here * here - tail * tail) / survival[j];
-    tail = here;
-  }
-  return sum - tail * tail;
-}
-
 }  // namespace contraflow

@@ -23,7 +23,7 @@ struct TermLaw {
 std::vector<double> extend_survival(std::vector<double> head, double ratio);
 
 /// The law of the options. `optimal` knows nothing before it is calibrated: then it is geometric
-/// with the certified ratio rho of the terms for kappa as survival ratio, behind `exact_terms`:
+/// with the certified ratio rho of the terms for kappa as survival ratio, after `exact_terms`:
 /// rho > rho^2, so the variance is finite.
 TermLaw term_law(const RussianRoulette& options, const BlockForm& form, double kappa);
 
@@ -40,9 +40,5 @@ std::optional<std::string> infinite_variance(const RussianRoulette& options, con
 /// are spread evenly, so the number of rows per term is within O(log B) of B P_j, and a split batch
 /// draws what the whole would have. (docs/decisions/0003-stratified-roulette.md)
 at::Tensor draw_term_counts(const std::vector<double>& survival, int64_t rows, const Rng& rng);
-
-/// Variance of sum_j t_j 1{j <= N} / P_j for fixed terms t:  sum_j (T_j^2 - T_{j+1}^2) / P_j -
-/// T_1^2, T_j the tail sums.
-double roulette_variance(const std::vector<double>& survival, const std::vector<double>& terms);
 
 }  // namespace contraflow
