@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "contraflow/core/parallel.h"
+#include "contraflow/core/rng_tensors.h"
 
 namespace contraflow {
 namespace {
@@ -123,16 +124,19 @@ double Rng::uniform_at(int64_t row, int64_t column) const {
 }
 
 at::Tensor Rng::uniform(at::IntArrayRef sizes, const at::TensorOptions& options) const {
-  at::Tensor out = fill(*this, sizes, options, uniform_pair);
+  at::Tensor out = options.device().is_cpu() ? fill(*this, sizes, options, uniform_pair)
+                                             : uniform_on_tensors(*this, sizes, options);
   if (out.scalar_type() == at::kFloat) out.clamp_(0x1p-30, 1.0 - 0x1p-24);  // rounding may reach 1
   return out;
 }
 
 at::Tensor Rng::normal(at::IntArrayRef sizes, const at::TensorOptions& options) const {
+  if (!options.device().is_cpu()) return normal_on_tensors(*this, sizes, options);
   return fill(*this, sizes, options, normal_pair);
 }
 
 at::Tensor Rng::rademacher(at::IntArrayRef sizes, const at::TensorOptions& options) const {
+  if (!options.device().is_cpu()) return rademacher_on_tensors(*this, sizes, options);
   const bool direct = c10::typeMetaToScalarType(options.dtype()) == at::kDouble;
   at::Tensor out = at::empty(sizes, at::TensorOptions().dtype(direct ? at::kDouble : at::kFloat));
   if (direct) {

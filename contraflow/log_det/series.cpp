@@ -7,7 +7,7 @@
 #include <cmath>
 #include <cstdint>
 
-#include "contraflow/core/parallel.h"
+#include "contraflow/log_det/hadamard.h"
 #include "contraflow/log_det/ratio_slopes.h"
 
 namespace contraflow {
@@ -67,31 +67,6 @@ class Chain {
   at::Tensor v_, vector_, value_, u_, slopes_;
   int power_ = 0;
 };
-
-// Row r, probe q is diag(signs of its group) times column n = r * probes + q of a Hadamard matrix
-// of order >= dim (Sylvester's: entry (-1)^popcount(i & n)); a group is one pass through the
-// columns.
-at::Tensor hadamard_probes(int64_t probes, int64_t batch, int64_t dim,
-                           const at::TensorOptions& options, const Rng& rng) {
-  const auto order = static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(dim)));
-  const int64_t first = rng.first_row() * probes;
-  const int64_t first_group = first / order;
-  const int64_t groups = (first + batch * probes - 1) / order - first_group + 1;
-  const at::Tensor signs = rng.rows_from(first_group).rademacher({groups, dim}, at::kDouble);
-  at::Tensor out = at::empty({batch, probes, dim}, at::kDouble);
-  const auto* s = signs.data_ptr<double>();
-  auto* v = out.data_ptr<double>();
-  parallel_for(0, batch * probes, 64, [&](int64_t begin, int64_t end) {
-    for (int64_t k = begin; k < end; ++k) {
-      const int64_t n = first + k;
-      const double* own = s + (n / order - first_group) * dim;
-      for (int64_t i = 0; i < dim; ++i) {
-        v[k * dim + i] = std::popcount(static_cast<uint64_t>(i & n)) % 2 == 0 ? own[i] : -own[i];
-      }
-    }
-  });
-  return out.to(options);
-}
 
 }  // namespace
 

@@ -6,6 +6,8 @@
 
 #include <cmath>
 
+#include "contraflow/core/rng_tensors.h"
+
 namespace contraflow {
 namespace {
 
@@ -22,6 +24,31 @@ TEST(Rng, SplitBatchDrawsWhatTheWholeBatchDraws) {
   const at::Tensor whole = rng.normal({10, 3}, at::kDouble);
   const at::Tensor tail = rng.rows_from(4).normal({6, 3}, at::kDouble);
   EXPECT_TRUE(at::equal(whole.slice(0, 4), tail));
+}
+
+// What a device draws, on tensors of the host.
+TEST(RngTensors, DrawWhatTheHostDraws) {
+  const Rng rng = Rng(0xFEDCBA9876543210).fork("device").rows_from((int64_t{1} << 40) - 2);
+  const at::Tensor words = words_on_tensors(rng, 5, 3, at::kCPU);
+  for (int64_t r = 0; r < 5; ++r) {
+    for (int64_t b = 0; b < 3; ++b) {
+      const auto want = rng.words(rng.first_row() + r, static_cast<uint64_t>(b));
+      for (int64_t k = 0; k < 4; ++k)
+        EXPECT_EQ(words[r][b][k].item<int64_t>(), int64_t{want[static_cast<size_t>(k)]});
+    }
+  }
+  for (const at::ScalarType type : {at::kFloat, at::kDouble}) {
+    for (const std::vector<int64_t>& sizes :
+         {std::vector<int64_t>{7}, {6, 5}, {3, 2, 130}, {4, 1}}) {
+      const at::TensorOptions options = at::TensorOptions().dtype(type);
+      EXPECT_TRUE(at::allclose(uniform_on_tensors(rng, sizes, options), rng.uniform(sizes, options),
+                               0.0, type == at::kFloat ? 0x1p-24 : 0.0));
+      EXPECT_TRUE(
+          at::equal(rademacher_on_tensors(rng, sizes, options), rng.rademacher(sizes, options)));
+      EXPECT_TRUE(at::allclose(normal_on_tensors(rng, sizes, options), rng.normal(sizes, options),
+                               0.0, type == at::kFloat ? 1e-6 : 1e-14));
+    }
+  }
 }
 
 TEST(Rng, ForksDiffer) {
