@@ -6,6 +6,7 @@ option(CONTRAFLOW_WARNINGS_AS_ERRORS "Fail the build on a warning" ${PROJECT_IS_
 option(CONTRAFLOW_INSTALL "Make the install rules" ${PROJECT_IS_TOP_LEVEL})
 option(CONTRAFLOW_PCH "Precompile the LibTorch headers (400 MB in the build folder)" ON)
 option(CONTRAFLOW_UNITY "Compile the files of a folder together: a third of the time (OFF: one by one)" ON)
+option(CONTRAFLOW_SHARED "Install one libcontraflow.so, which shows public names only, not a static library per folder" OFF)
 option(CONTRAFLOW_CUDA "Build for CUDA; needs a CUDA toolkit and a CUDA build of LibTorch" OFF)
 set(CONTRAFLOW_SANITIZE "" CACHE STRING "Sanitizers, as in -fsanitize=...; empty: none")
 set(CONTRAFLOW_LIBTORCH "" CACHE PATH

@@ -21,6 +21,9 @@ function(contraflow_compile_settings target)
     # False alarms on std::string operations inlined at -O2 and above (GCC bugs 105329, 105651).
     target_compile_options(${target} PRIVATE -Wno-restrict -Wno-stringop-overflow)
   endif()
+  if(CONTRAFLOW_SHARED)  # CF_EXPORT shows what is public
+    target_compile_options(${target} PRIVATE -fvisibility=hidden)
+  endif()
   if(CONTRAFLOW_ASSERTS)
     target_compile_definitions(${target} PRIVATE CF_ENABLE_ASSERTS)
   endif()
