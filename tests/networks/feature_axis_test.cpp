@@ -3,6 +3,8 @@
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "contraflow/core/rng.h"
 #include "contraflow/networks/activation_layer.h"
 #include "contraflow/networks/dense_concat.h"
