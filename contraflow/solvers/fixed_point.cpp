@@ -13,12 +13,11 @@
 #include "contraflow/core/parallel.h"
 #include "contraflow/core/roundoff.h"
 #include "contraflow/solvers/anderson.h"
+#include "contraflow/solvers/solve_rule.h"
+#include "contraflow/solvers/tensor_fixed_point.h"
 
 namespace contraflow {
 namespace {
-
-constexpr double kRoundingMargin = 16;
-constexpr double kMostRelaxation = 64;
 
 double euclidean_distance(const double* a, const double* b, int64_t d) {
   double sum = 0;
@@ -35,21 +34,6 @@ double distance(const double* a, const double* b, int64_t d, double order) {
 }
 
 enum class RowState : char { kActive, kConverged, kStalled, kDiverged };
-
-struct Rule {
-  double contraction;
-  double tolerance;
-  double rounding;  // relative rounding of one evaluation, times the norm of (1, ..., 1)
-  int64_t memory;   // past steps mixed; 0 = plain iteration
-  int64_t d;
-  double order;      // of the norm of residuals and sizes
-  double euclidean;  // |e|_2 is at most this times its norm
-
-  double certified(double residual, double size) const {
-    return euclidean * (residual * contraction + (1 + size) * rounding) / (1 - contraction);
-  }
-  double length(const double* v) const { return vector_norm(v, d, order); }
-};
 
 // Steps to try, in multiples of the plain one, when one was rejected: a mixture (0), the plain one,
 // half of it, then longer ones. A growth this small does not overshoot the kinks of a map.
@@ -71,7 +55,7 @@ struct Row {
 // All rows and their histories; pointwise work in float64 on the CPU, whatever f computes in.
 class Rows {
  public:
-  Rows(int64_t count, const Rule& rule)
+  Rows(int64_t count, const SolveRule& rule)
       : rule_(rule), rows_(count), w_(count * rule.d), f_(count * rule.d) {
     dw_.resize(count * rule.d * rule.memory);
     dr_.resize(count * rule.d * rule.memory);
@@ -86,7 +70,8 @@ class Rows {
     const double residual = distance(f, trial, rule_.d, rule_.order);
     // A plain step of a contraction cannot raise the residual beyond rounding; a mixed one may, and
     // is thrown away.
-    const double allowed = row.residual + kRoundingMargin * rule_.rounding * (1 + rule_.length(f));
+    const double allowed =
+        row.residual + SolveRule::kRoundingMargin * rule_.rounding * (1 + length(f));
     const bool plain = row.relaxation == 1;
     if (plain && !(std::isfinite(residual) && residual <= allowed)) {
       row.state = RowState::kDiverged;
@@ -103,12 +88,17 @@ class Rows {
     }
     if (row.bound <= rule_.tolerance)
       row.state = RowState::kConverged;
-    else if (row.relaxation > kMostRelaxation)
+    else if (row.relaxation > SolveRule::kMostRelaxation)
       row.state = RowState::kStalled;
     if (row.state == RowState::kActive) propose(b, trial);
   }
 
  private:
+  double length(const double* v) const { return vector_norm(v, rule_.d, rule_.order); }
+  double certified(double residual, double size) const {
+    return rule_.euclidean * (residual * rule_.contraction + (1 + size) * rule_.rounding) /
+           (1 - rule_.contraction);
+  }
   void accept(int64_t b, const double* trial, const double* f, double residual) {
     Row& row = rows_[b];
     const int64_t d = rule_.d;
@@ -119,7 +109,7 @@ class Rows {
     std::copy(trial, trial + d, w);
     std::copy(f, f + d, fw);
     row.residual = residual;
-    row.bound = rule_.certified(residual, rule_.length(f));
+    row.bound = certified(residual, length(f));
   }
 
   // Appends the differences to the previous best point; the oldest makes room.
@@ -159,7 +149,7 @@ class Rows {
     }
   }
 
-  Rule rule_;
+  SolveRule rule_;
   std::vector<Row> rows_;
   std::vector<double> w_, f_, dw_, dr_;  // best point, its image, history
 };
@@ -247,24 +237,32 @@ void SolveReport::require_converged(std::string_view where, double tolerance) co
                          "or compute in float64.");
 }
 
-Solution solve_fixed_point(const FixedPointMap& f, const at::Tensor& start,
-                           const LipschitzBound& bound, double tolerance,
-                           const SolverOptions& options, double roundoff) {
-  at::NoGradGuard guard;
+SolveRule SolveRule::of(const at::Tensor& start, const LipschitzBound& bound, double tolerance,
+                        const SolverOptions& options, double roundoff) {
   const double contraction = bound.constant;
   if (!(contraction >= 0 && contraction < 1)) {
     fail<DomainError>("solve_fixed_point", "contraction", "a constant in [0, 1)",
                       std::to_string(contraction), "The map must be a contraction.");
   }
-  const int64_t count = start.size(0);
   const int64_t d = start.size(1);
   const double rounding = 8 * std::max(roundoff, unit_roundoff(start.scalar_type())) *
                           std::pow(static_cast<double>(d), std::max(0.5, 1 / bound.order));
   const int64_t memory = options.method == SolverMethod::kAnderson
                              ? std::min({options.memory, d, kMostAndersonMemory})
                              : 0;
-  Rows rows(count, {contraction, tolerance, rounding, memory, d, bound.order,
-                    norm_ratio(bound.order, 2.0, d)});
+  return {
+      contraction, tolerance, rounding, memory, d, bound.order, norm_ratio(bound.order, 2.0, d)};
+}
+
+Solution solve_fixed_point(const FixedPointMap& f, const at::Tensor& start,
+                           const LipschitzBound& bound, double tolerance,
+                           const SolverOptions& options, double roundoff) {
+  if (!start.is_cpu())
+    return solve_fixed_point_on_tensors(f, start, bound, tolerance, options, roundoff);
+  at::NoGradGuard guard;
+  const SolveRule rule = SolveRule::of(start, bound, tolerance, options, roundoff);
+  const int64_t count = start.size(0);
+  Rows rows(count, rule);
   Active active{to_work(start.detach()), std::vector<int64_t>(count)};
   for (int64_t b = 0; b < count; ++b) active.numbers[b] = b;
   int64_t iterations = 0;
@@ -272,7 +270,7 @@ Solution solve_fixed_point(const FixedPointMap& f, const at::Tensor& start,
     iterate(f, start.options(), rows, active, static_cast<int64_t>(active.numbers.size()) == count);
     ++iterations;
   }
-  return collect(rows, count, d, start.options(), iterations);
+  return collect(rows, count, rule.d, start.options(), iterations);
 }
 
 }  // namespace contraflow

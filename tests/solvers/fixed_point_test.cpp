@@ -6,6 +6,7 @@
 #include "contraflow/core/error.h"
 #include "contraflow/core/rng.h"
 #include "contraflow/core/roundoff.h"
+#include "contraflow/solvers/tensor_fixed_point.h"
 
 namespace contraflow {
 namespace {
@@ -55,6 +56,46 @@ INSTANTIATE_TEST_SUITE_P(Methods, FixedPoint,
                          ::testing::Combine(::testing::Values(SolverMethod::kBanach,
                                                               SolverMethod::kAnderson),
                                             ::testing::Values(0.0, 0.5, 0.9, 0.98)));
+
+// What a card runs, on tensors of the host: the same decisions, so the same points up to rounding.
+TEST_P(FixedPoint, TensorsSolveAsTheHostDoes) {
+  const auto [method, kappa] = GetParam();
+  for (const int64_t d : {1, 2, 7}) {
+    for (const double tolerance : {1e-3, 1e-9}) {
+      const Problem problem(64, d, kappa);
+      const SolverOptions options{.method = method, .memory = 3};
+      const Solution host = solve_fixed_point(problem.map(), problem.c, kappa, tolerance, options);
+      const Solution tensors =
+          solve_fixed_point_on_tensors(problem.map(), problem.c, kappa, tolerance, options);
+      ASSERT_EQ(tensors.report.status, SolveStatus::kConverged);
+      EXPECT_LE((tensors.value - host.value).abs().max().item<double>(), 1e-11);
+      EXPECT_TRUE(at::allclose(tensors.report.error_bound, host.report.error_bound, 1e-3, 1e-13));
+      EXPECT_GE(tensors.report.iterations, host.report.iterations);
+      EXPECT_LE(tensors.report.iterations, host.report.iterations + 3);  // looked at every fourth
+    }
+  }
+}
+
+TEST(TensorFixedPoint, FailuresAreThoseOfTheHost) {
+  const Problem problem(8, 3, 0.9);
+  const auto status = [](const FixedPointMap& f, const at::Tensor& start, double tolerance,
+                         const SolverOptions& options) {
+    return solve_fixed_point_on_tensors(f, start, 0.9, tolerance, options).report.status;
+  };
+  const FixedPointMap expanding = [](const at::Tensor& w, const at::Tensor&) { return 3 * w + 1; };
+  const FixedPointMap broken = [](const at::Tensor& w, const at::Tensor&) {
+    return w / 0.0 - w / 0.0;
+  };
+  const at::Tensor ones = at::ones({4, 2}, at::kDouble);
+  for (const SolverMethod method : {SolverMethod::kBanach, SolverMethod::kAnderson}) {
+    EXPECT_EQ(status(expanding, ones, kTolerance, {.method = method}), SolveStatus::kDiverged);
+    EXPECT_EQ(status(broken, ones, kTolerance, {.method = method}), SolveStatus::kDiverged);
+    EXPECT_EQ(status(problem.map(), problem.c.to(at::kFloat), 1e-12, {.method = method}),
+              SolveStatus::kStalled);
+  }
+  EXPECT_EQ(status(problem.map(), problem.c, 1e-12, {.max_iterations = 3}),
+            SolveStatus::kMaxIterations);
+}
 
 TEST(FixedPointSolve, ARowDoesNotDependOnItsNeighbours) {
   const Problem problem(32, 3, 0.9);
@@ -142,6 +183,8 @@ TEST(FixedPointSolve, AMapThatHardlyContractsAndRoundsIsSolved) {
   for (const SolverMethod method : {SolverMethod::kBanach, SolverMethod::kAnderson}) {
     const Solution s = solve_fixed_point(map, c, 0.99, 4e-3, {.method = method});
     EXPECT_EQ(s.report.status, SolveStatus::kConverged);
+    const Solution t = solve_fixed_point_on_tensors(map, c, 0.99, 4e-3, {.method = method});
+    EXPECT_EQ(t.report.status, SolveStatus::kConverged);
   }
 }
 
