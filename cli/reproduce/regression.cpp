@@ -78,12 +78,12 @@ StepLoss LeastSquares::add_gradient(const ObjectiveStep& step) const {
                            .to(step.kind);
   Context context{.rng = rng.fork("map").rows_from(share.begin),
                   .phase = Phase::kTrain,
-                  .wants_log_det = false};
+                  .hints = {.wants_log_det = false}};
   prepare(flow()->transform()->prepare_needs_data() ? x : at::Tensor(), context, step.collective);
   const at::Tensor y = flow()->transform()->forward(x, context).value;
   const at::Tensor square = (y - target_value(target_, x)).square();
   mean_part(square, share).backward();
-  context.wants_log_det = true;  // whoever looks for the origin of a NaN
+  context.hints.wants_log_det = true;  // whoever looks for the origin of a NaN
   return {{square.detach().flatten(), {}, share}, x, context};
 }
 

@@ -32,7 +32,7 @@ TrainReport fit_map(const FlowPtr& map, const RegressionConfig& config, const Ru
 }
 
 at::Tensor mapped(const Flow& flow, const at::Tensor& x) {
-  return flow.transform()->forward(x, {.wants_log_det = false}).value;
+  return flow.transform()->forward(x, {.hints = {.wants_log_det = false}}).value;
 }
 
 Estimate squared_error(const Flow& flow, TargetKind target, const at::Tensor& points) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "contraflow/core/rng.h"
+#include "contraflow/kernels/row_score.h"
 
 namespace contraflow {
 
@@ -26,8 +27,9 @@ class Base : public torch::nn::Module {
   /// What the registry builds this base from, {"type": ..., options}, every default filled in.
   /// ConfigError (the default) when it was not built from options.
   virtual nlohmann::ordered_json spec() const;
-  /// Whether this is the standard normal density on rows of numbers: kernels know its gradient.
-  virtual bool is_standard_normal() const { return false; }
+  /// The gradient of log_prob() on rows of numbers as plain code, for fused kernels; null where
+  /// there is none, or parameters want gradients too.
+  virtual const kernels::RowScore* row_score() const { return nullptr; }
   /// Whether draws are differentiable in every parameter that learns: not so where a learned weight
   /// chooses a component.
   virtual bool has_pathwise_draws() const { return true; }

@@ -30,6 +30,11 @@ class NormalLogProb : public torch::autograd::Function<NormalLogProb> {
   }
 };
 
+template <class T>
+void negate(const T* z, int64_t count, T* out) {
+  for (int64_t k = 0; k < count; ++k) out[k] = -z[k];
+}
+
 }  // namespace
 
 Normal::Normal(NormalOptions options) : options_(options) {
@@ -45,6 +50,14 @@ at::Tensor Normal::do_log_prob(const at::Tensor& z) const {
   const double constant =
       0.5 * static_cast<double>(options_.event.size()) * std::log(2.0 * std::numbers::pi);
   return NormalLogProb::apply(z, constant);
+}
+
+void Normal::score(const float* z, int64_t rows, int64_t columns, float* out) const {
+  negate(z, rows * columns, out);
+}
+
+void Normal::score(const double* z, int64_t rows, int64_t columns, double* out) const {
+  negate(z, rows * columns, out);
 }
 
 at::Tensor Normal::do_sample(int64_t count, const Rng& rng, double temperature) const {

@@ -23,7 +23,7 @@ void visit(NormalOptions& o, Field&& field) {
 /// Random     sample(): D normal numbers a row, times the temperature.
 /// Throws     as Base.
 /// Example    Normal base({.event = 2});   base.sample(100, Rng(1));
-class Normal final : public Base {
+class Normal final : public Base, public kernels::RowScore {
  public:
   using Options = NormalOptions;
   static constexpr const char* kType = "normal";
@@ -33,7 +33,9 @@ class Normal final : public Base {
   explicit Normal(NormalOptions options);
   std::vector<int64_t> event_shape() const override { return options_.event.sizes(); }
   nlohmann::ordered_json spec() const override;
-  bool is_standard_normal() const override { return true; }
+  const kernels::RowScore* row_score() const override { return this; }
+  void score(const float* z, int64_t rows, int64_t columns, float* out) const override;
+  void score(const double* z, int64_t rows, int64_t columns, double* out) const override;
 
  private:
   at::Tensor do_log_prob(const at::Tensor& z) const override;

@@ -8,7 +8,7 @@
 
 #include "contraflow/core/check.h"
 #include "contraflow/core/error.h"
-#include "contraflow/transforms/lowering.h"
+#include "contraflow/transforms/lowerable.h"
 
 namespace contraflow {
 namespace {
@@ -87,10 +87,13 @@ at::Tensor Flow::add_log_prob_gradient(const at::Tensor& x, const at::Tensor& we
   if (const at::Tensor own = first_floating_tensor(*transform_); own.defined())
     check_same_kind(kWhere, "x", x, own);
   Context direct = context;
-  direct.direct_gradients = true;
-  if (base_->is_standard_normal()) {
-    if (const auto tail = lower_tail(*transform_, x.detach(), direct))
-      return run_lowered_loss(*tail, weight);
+  direct.hints.direct_gradients = true;
+  if (const kernels::RowScore* score = base_->row_score()) {
+    if (const auto z = add_lowered_gradient(*transform_, x.detach(), weight, *score, direct)) {
+      const at::NoGradGuard guard;
+      at::Tensor log_prob = base_->log_prob(z->value) + z->log_det;
+      return z->log_det_before.defined() ? log_prob.add_(z->log_det_before) : log_prob;
+    }
   }
   const at::AutoGradMode enabled(true);
   const at::Tensor log_prob = this->log_prob(x, direct);
@@ -127,7 +130,7 @@ Flow::Draw Flow::draw(const char* where, int64_t count, const SampleArguments& a
   context.condition = arguments.condition;
   context.rng = arguments.rng.fork("transform");
   context.phase = phase;
-  context.wants_log_det = wants_log_det;
+  context.hints.wants_log_det = wants_log_det;
   return {z, transform_->inverse(z, context)};
 }
 

@@ -50,7 +50,8 @@ class Flow : public torch::nn::Module {
   at::Tensor log_prob(const at::Tensor& x, const Context& context = {}) const;
   /// log p(x), [B], nats, without a graph, while the gradient of sum_b weight_b log p(x_b) is added
   /// to the parameters' grads (undefined ones start at zero). What log_prob() and backward() give;
-  /// a chain that the tile kernels run end to end on a normal base visits each row once.
+  /// a chain that the tile kernels run end to end, on a base that gives its row_score(), visits each
+  /// row once.
   at::Tensor add_log_prob_gradient(const at::Tensor& x, const at::Tensor& weight,
                                    const Context& context = {}) const;
   /// log p(x) with the standard error of probes, roulette and dequantization together, from

@@ -179,7 +179,7 @@ class Certifier {
   void add_rows(const data::Batch& batch) {
     const Context context{.condition = batch.condition,
                           .rng = rng_.rows_from(batch.first_row),
-                          .wants_log_det = false};
+                          .hints = {.wants_log_det = false}};
     const Transform& whole = *flow_.transform();
     whole.trace(batch.x, context, /*inverse=*/false, [this](const TracedCall& call) {
       if (call.transform.contractive() != nullptr)

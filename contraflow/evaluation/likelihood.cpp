@@ -18,7 +18,7 @@ void measure_latents(const Flow& flow, const data::Source& source, int64_t rows,
   constexpr int64_t kBaseSamples = 20000;
   const data::Batch batch = batch_to(source.rows(0, std::min(rows, kMostRows)), kind_of(flow));
   const Context context{
-      .condition = batch.condition, .rng = rng.fork("latent"), .wants_log_det = false};
+      .condition = batch.condition, .rng = rng.fork("latent"), .hints = {.wants_log_det = false}};
   const at::Tensor z = flow.transform()->forward(batch.x, context).value;
   report.latent = weighted_mean(-flow.base()->log_prob(z), batch.weight);
   const at::Tensor own = flow.base()->sample(kBaseSamples, rng.fork("base entropy"));

@@ -95,30 +95,8 @@ ActivationJet concatenated(const at::Tensor& z, double shift, double factor, Inn
 
 }  // namespace
 
-double lipschitz_constant(Activation kind) { return kind == Activation::kSwish ? 1.09984 : 1.0; }
-
-int64_t expansion(Activation kind) {
-  switch (kind) {
-    case Activation::kCRelu:
-    case Activation::kClipSwish:
-    case Activation::kCPila:
-      return 2;
-    default:
-      return 1;
-  }
-}
-
-bool has_beta(Activation kind) {
-  return kind == Activation::kSwish || kind == Activation::kLipSwish ||
-         kind == Activation::kClipSwish;
-}
-
-bool is_sorting(Activation kind) {
-  return kind == Activation::kMaxMin || kind == Activation::kFullSort;
-}
-
-ActivationJet activation_jet(Activation kind, const at::Tensor& z, const at::Tensor& beta,
-                             int order) {
+ActivationJet activation_jet_composed(Activation kind, const at::Tensor& z, const at::Tensor& beta,
+                                      int order) {
   switch (kind) {
     case Activation::kElu:
       return elu_jet(z, order);

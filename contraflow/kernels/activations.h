@@ -39,14 +39,37 @@ constexpr auto enum_names(Activation) {
   };
 }
 
-/// Upper bound on sup |phi'| (for the concatenating ones on the norm of the pair of slopes).
-double lipschitz_constant(Activation kind);
-/// 2 for the concatenating activations, else 1: features out per feature in.
-int64_t expansion(Activation kind);
-/// Whether the activation is the swish of a learnable beta.
-bool has_beta(Activation kind);
-/// Whether the activation sorts features instead of acting on each.
-bool is_sorting(Activation kind);
+/// What is known of an activation without its formula.
+struct ActivationTraits {
+  double lipschitz = 1.0;  ///< bound on sup |phi'|; of concatenating ones on the pair of slopes
+  int expansion = 1;       ///< 2 for the concatenating ones: features out per feature in
+  bool has_beta = false;   ///< the swish of a learnable beta
+  bool sorts = false;      ///< sorts features instead of acting on each
+};
+
+/// The one table of them.
+constexpr ActivationTraits activation_traits(Activation kind) {
+  switch (kind) {
+    case Activation::kSwish:
+      return {.lipschitz = 1.09984, .has_beta = true};
+    case Activation::kLipSwish:
+      return {.has_beta = true};
+    case Activation::kCRelu:
+    case Activation::kCPila:
+      return {.expansion = 2};
+    case Activation::kClipSwish:
+      return {.expansion = 2, .has_beta = true};
+    case Activation::kMaxMin:
+    case Activation::kFullSort:
+      return {.sorts = true};
+    default:
+      return {};
+  }
+}
+constexpr double lipschitz_constant(Activation kind) { return activation_traits(kind).lipschitz; }
+constexpr int64_t expansion(Activation kind) { return activation_traits(kind).expansion; }
+constexpr bool has_beta(Activation kind) { return activation_traits(kind).has_beta; }
+constexpr bool is_sorting(Activation kind) { return activation_traits(kind).sorts; }
 
 /// Value and derivatives with respect to z, each [.., expansion * features]; the second half of a
 /// concatenating activation holds the derivatives of z -> phi(-z).
@@ -56,10 +79,14 @@ struct ActivationJet {
   at::Tensor curvature;  ///< defined for order >= 2
 };
 
-/// The composed definition: plain LibTorch operations, any device, float32 or float64.
+/// phi(z) and its derivatives up to `order`, of z [.., features]: one fused pass where there is one
+/// (kernels/jets.h on the host, kernels/cuda/jets.cuh on a card), else composed.
 /// `beta` (scalar tensor) is used by the swish family only. Finite z give finite results.
 /// Not for sorting activations.
 ActivationJet activation_jet(Activation kind, const at::Tensor& z, const at::Tensor& beta,
                              int order);
+/// The definition: plain LibTorch operations, any device, float32 or float64, differentiable.
+ActivationJet activation_jet_composed(Activation kind, const at::Tensor& z, const at::Tensor& beta,
+                                      int order);
 
 }  // namespace contraflow

@@ -2,7 +2,8 @@
 
 namespace contraflow::kernels {
 
-Float32Program::Float32Program(const TileProgram& program) : program_(program) {
+Float32Program::Float32Program(const TileProgram& program, int64_t batch) : program_(program) {
+  program_.condition = rounded(program.condition, batch * program.conditions);
   for (TileStep& step : program_.steps) {
     auto* block = std::get_if<TileBlock>(&step);
     if (block == nullptr) continue;
@@ -11,6 +12,7 @@ Float32Program::Float32Program(const TileProgram& program) : program_(program) {
     for (TileLayer& layer : block->net.layers) {
       layer.weight = rounded(layer.weight, layer.outputs * layer.inputs);
       layer.bias = rounded(layer.bias, layer.outputs);
+      layer.condition_weight = rounded(layer.condition_weight, layer.outputs * layer.conditions);
     }
   }
 }

@@ -10,7 +10,7 @@ namespace contraflow::kernels {
 /// have no probes. Solves accept what float32 resolves.
 class Float32Program {
  public:
-  explicit Float32Program(const TileProgram& program);
+  Float32Program(const TileProgram& program, int64_t batch);
   Float32Program(const Float32Program&) = delete;
   Float32Program& operator=(const Float32Program&) = delete;
 

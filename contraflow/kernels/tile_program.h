@@ -14,13 +14,16 @@ namespace contraflow::kernels {
 /// Weights, biases and per-feature arrays have the type of the run (float or double). All spans
 /// point into tensors that outlive the call.
 
-/// One layer of a net: z = (scale W diag(multipliers)) f[in_begin ...] + bias, then phi(z)
+/// One layer of a net: z = (scale W diag(multipliers)) f[in_begin ...] + bias + V h, then phi(z)
 /// appended to the features at out_begin. Features 0 .. dim-1 are the net's input. Layers that read
 /// every feature before them make a densely concatenated net; its concatenation's weights are the
 /// multipliers.
 struct TileLayer {
   const void* weight = nullptr;  ///< [outputs, inputs], row-major; null: z = f
   const void* bias = nullptr;    ///< [outputs]
+  /// V [outputs, conditions], row-major, for the program's condition h; null: none, conditions = 0.
+  const void* condition_weight = nullptr;
+  int64_t conditions = 0;
   double scale = 1.0;
   std::vector<double> multipliers;  ///< [inputs]; empty: all 1
   int64_t in_begin = 0;
@@ -34,10 +37,15 @@ struct TileLayer {
   int64_t z_begin = 0;
   /// First row of its slopes: expansion(activation) rows per pre-activation.
   int64_t slope_begin = 0;
+  /// First row of its bias + V h among the net's, where it has a condition.
+  int64_t shift_begin = 0;
   /// Where its gradients start in the program's gradient buffer: [inputs, outputs] of the weight
-  /// that multiplies (scale and multipliers included), then [outputs] of the bias, then beta's.
+  /// that multiplies (scale and multipliers included), then [outputs] of the bias, then beta's, then
+  /// [conditions, outputs] of V.
   int64_t gradient_begin = 0;
-  int64_t gradient_size() const { return (weight == nullptr ? 0 : (inputs + 1) * outputs) + 1; }
+  int64_t beta_gradient() const { return weight == nullptr ? 0 : (inputs + 1) * outputs; }
+  int64_t condition_gradient() const { return beta_gradient() + 1; }
+  int64_t gradient_size() const { return condition_gradient() + conditions * outputs; }
   /// Whether a later layer reads some of the same features: in the reverse pass this one then adds.
   bool shares_input = false;
 };
@@ -48,6 +56,7 @@ struct TileNet {
   int64_t features = 0;  ///< rows of the feature panel, the input's included
   int64_t z_rows = 0;
   int64_t slope_rows = 0;
+  int64_t shift_rows = 0;  ///< 0: no layer has a condition
 };
 
 /// One term of the log-determinant's power series, as roulette or truncation weight it.
@@ -103,6 +112,8 @@ struct TileProgram {
   int64_t dim = 0;
   std::vector<TileStep> steps;
   int64_t gradient_size = 0;
+  const void* condition = nullptr;  ///< h [batch, conditions], of every layer that has one
+  int64_t conditions = 0;
 };
 
 }  // namespace contraflow::kernels

@@ -59,13 +59,9 @@ at::Tensor ActivationLayer::value(const Tape& tape, const at::Tensor& a) const {
 }
 
 at::Tensor ActivationLayer::record(Tape& tape, const at::Tensor& a) const {
-  ActivationJet jet = activation_jet(kind_, a, tape.weight, 2);
+  const ActivationJet jet = activation_jet(kind_, a, tape.weight, 1);
   tape.slope = jet.slope;
-  tape.curvature = jet.curvature;
-  if (raw_beta_.defined()) {
-    tape.input = a;
-    tape.value = jet.value;
-  }
+  tape.input = a;
   return jet.value;
 }
 
@@ -82,30 +78,33 @@ at::Tensor ActivationLayer::vjp(const Tape& tape, const at::Tensor& u) const {
 Dual ActivationLayer::dual_reverse(const Tape& tape, const Dual& top, GradientMap& gradients,
                                    at::Tensor& /*condition_gradient*/) const {
   Dual down;
+  ActivationJet jet;   // once more, with what only a reverse pass needs
+  at::Tensor bending;  // sum over probes of E s
+  if (top.tangent.defined() || raw_beta_.defined())
+    jet = activation_jet(kind_, tape.input, tape.weight, top.tangent.defined() ? 2 : 0);
   if (top.tangent.defined()) {
     down.tangent = fold(top.tangent * tape.slope, features_);
-    // sum over probes of E s phi''(z)
-    down.value = (top.tangent * tape.tangent).sum(0) * tape.curvature;
+    bending = (top.tangent * tape.tangent).sum(0);
+    down.value = bending * jet.curvature;
   }
   if (top.value.defined()) {
     down.value = down.value.defined() ? at::addcmul(down.value, top.value, tape.slope)
                                       : top.value * tape.slope;
   }
   if (down.value.defined()) down.value = fold(down.value, features_);
-  if (raw_beta_.defined()) add_beta_gradient(tape, top, gradients);
+  if (raw_beta_.defined()) add_beta_gradient(tape, jet, top.value, bending, gradients);
   return down;
 }
 
 // phi(z; beta) = phi_1(beta z) / beta, hence  d phi / d beta = (z phi' - phi) / beta  and
 // d phi' / d beta = z phi'' / beta.
-void ActivationLayer::add_beta_gradient(const Tape& tape, const Dual& top,
+void ActivationLayer::add_beta_gradient(const Tape& tape, const ActivationJet& jet,
+                                        const at::Tensor& value_bar, const at::Tensor& bending,
                                         GradientMap& gradients) const {
   const at::Tensor z = repeat(tape.input, outputs());
   at::Tensor sum = at::zeros({}, z.options());
-  if (top.value.defined()) sum = sum + (top.value * (z * tape.slope - tape.value)).sum();
-  if (top.tangent.defined()) {
-    sum = sum + ((top.tangent * tape.tangent).sum(0) * z * tape.curvature).sum();
-  }
+  if (value_bar.defined()) sum = sum + (value_bar * (z * tape.slope - jet.value)).sum();
+  if (bending.defined()) sum = sum + (bending * z * jet.curvature).sum();
   gradients.add(raw_beta_, sum / tape.weight * at::sigmoid(raw_beta_.detach()));
 }
 

@@ -2,6 +2,7 @@
 
 #include "contraflow/kernels/activations.h"
 #include "contraflow/networks/layer.h"
+#include "contraflow/networks/lowerable_net.h"
 
 namespace contraflow {
 
@@ -9,7 +10,7 @@ namespace contraflow {
 /// layer, as in Residual Flows (section 3.3).
 ///
 /// Shapes   z: [b, features], out: [b, expansion * features].
-class ActivationLayer final : public PointwiseLayer {
+class ActivationLayer final : public PointwiseLayer, public LowerableNet {
  public:
   ActivationLayer(Activation kind, int64_t features);
 
@@ -27,6 +28,7 @@ class ActivationLayer final : public PointwiseLayer {
   at::Tensor vjp(const Tape& tape, const at::Tensor& u) const override;
   Dual dual_reverse(const Tape& tape, const Dual& top, GradientMap& gradients,
                     at::Tensor& condition_gradient) const override;
+  const LowerableNet* lowerable() const override { return this; }
   bool lower(NetLowering& to) const override;
 
   Activation kind() const { return kind_; }
@@ -37,7 +39,8 @@ class ActivationLayer final : public PointwiseLayer {
 
  private:
   double raw_value() const;
-  void add_beta_gradient(const Tape& tape, const Dual& top, GradientMap& gradients) const;
+  void add_beta_gradient(const Tape& tape, const ActivationJet& jet, const at::Tensor& value_bar,
+                         const at::Tensor& bending, GradientMap& gradients) const;
 
   Activation kind_;
   int64_t features_;

@@ -29,9 +29,7 @@ class NetPoint {
   virtual at::Tensor jvp(const at::Tensor& t) const = 0;
   virtual at::Tensor vjp(const at::Tensor& u) const = 0;
   /// The net's, for the type of w.
-  virtual double unit_roundoff() const {
-    return contraflow::unit_roundoff(value().scalar_type());
-  }
+  virtual double unit_roundoff() const { return contraflow::unit_roundoff(value().scalar_type()); }
   /// `g` [b, d] may be undefined; `u` and `t` are undefined together.
   virtual NetGradients gradients(const at::Tensor& g, const at::Tensor& u, const at::Tensor& t) = 0;
   /// For vjp and jvp only, of chosen rows or of the first `count`.
@@ -42,6 +40,8 @@ class NetPoint {
 /// G itself for one call, effective weights computed once: `rows` (int64, undefined = all) are the
 /// rows of the condition that belong to w.
 using NetMap = std::function<at::Tensor(const at::Tensor& w, const at::Tensor& rows)>;
+
+class LowerableNet;
 
 /// A network G: R^d -> R^d with Lip(G) <= lipschitz() < 1 in w (the condition is unconstrained).
 /// Threads  const members may run concurrently; refresh() needs exclusive access.
@@ -72,8 +72,8 @@ class ContractiveNet : public torch::nn::Module {
   /// infinity (the default) where there is none. Proven anew at every call.
   virtual double euclidean_proof() const { return std::numeric_limits<double>::infinity(); }
 
-  /// Adds the net to a tile program; false (the default) when the tile kernels cannot run it.
-  virtual bool lower(class NetLowering& /*to*/) const { return false; }
+  /// What fused kernels can run of it (networks/lowerable_net.h); null, the default: nothing.
+  virtual const LowerableNet* lowerable() const { return nullptr; }
   virtual NetMap map(const at::Tensor& condition) const = 0;
   virtual std::unique_ptr<NetPoint> linearize(const at::Tensor& w,
                                               const at::Tensor& condition) const = 0;

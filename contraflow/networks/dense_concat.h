@@ -3,6 +3,7 @@
 #include <array>
 
 #include "contraflow/networks/layer.h"
+#include "contraflow/networks/lowerable_net.h"
 
 namespace contraflow {
 
@@ -11,7 +12,7 @@ namespace contraflow {
 ///
 /// Shapes   a: [b, i], out: [b, i + growth].
 /// Source   Perugachi-Diaz, Tomczak, Bhulai 2021, i-DenseNets, sections 3.1 and 3.2.
-class DenseConcat final : public Layer {
+class DenseConcat final : public Layer, public LowerableNet {
  public:
   /// `learnable` trains the concatenation's weights; else both are 1/sqrt(2).
   DenseConcat(LayerPtr inner, bool learnable);
@@ -33,6 +34,7 @@ class DenseConcat final : public Layer {
   at::Tensor vjp(const Tape& tape, const at::Tensor& u) const override;
   Dual dual_reverse(const Tape& tape, const Dual& top, GradientMap& gradients,
                     at::Tensor& condition_gradient) const override;
+  const LowerableNet* lowerable() const override { return this; }
   bool lower(NetLowering& to) const override;
   void refresh(bool force) override { inner_->refresh(force); }
 

@@ -26,7 +26,6 @@ struct Tape {
   at::Tensor input;        ///< [b, i]
   at::Tensor value;        ///< [b, o], kept where a parameter gradient needs it
   at::Tensor slope;        ///< activations: phi'(z), [b, o]; sorting: source index, int64
-  at::Tensor curvature;    ///< activations: phi''(z), [b, o]
   at::Tensor tangent;      ///< recorded tangent entering the layer, [p, b, i]
   at::Tensor tangent_out;  ///< recorded tangent leaving, kept where a gradient needs it, [p, b, o]
   std::vector<Tape> children;
@@ -54,6 +53,8 @@ class GradientMap {
  private:
   std::unordered_map<const void*, at::Tensor> sums_;
 };
+
+class LowerableNet;
 
 /// A layer of a contractive network: value, JVP, VJP, dual reverse and parameter gradients, without
 /// an autograd graph.
@@ -94,8 +95,8 @@ class Layer : public torch::nn::Module {
   /// `condition`).
   virtual Dual dual_reverse(const Tape& tape, const Dual& top, GradientMap& gradients,
                             at::Tensor& condition_gradient) const = 0;
-  /// Adds this layer to a tile program; false (the default) when the tile kernels cannot run it.
-  virtual bool lower(class NetLowering& /*to*/) const { return false; }
+  /// What fused kernels can run of it (networks/lowerable_net.h); null, the default: nothing.
+  virtual const LowerableNet* lowerable() const { return nullptr; }
   /// Refreshes norm bounds from the current weights; `force` ignores the refresh interval.
   virtual void refresh(bool /*force*/) {}
 };

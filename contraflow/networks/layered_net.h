@@ -36,7 +36,7 @@ class LayeredNet final : public ContractiveNet {
   }
   const LayerPtr& root() const { return root_; }
 
-  bool lower(NetLowering& to) const override { return root_->lower(to); }
+  const LowerableNet* lowerable() const override { return root_->lowerable(); }
   NetMap map(const at::Tensor& condition) const override;
   std::unique_ptr<NetPoint> linearize(const at::Tensor& w,
                                       const at::Tensor& condition) const override;

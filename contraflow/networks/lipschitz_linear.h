@@ -3,6 +3,7 @@
 #include "contraflow/core/float64_buffers.h"
 #include "contraflow/networks/bounded_weight.h"
 #include "contraflow/networks/layer.h"
+#include "contraflow/networks/lowerable_net.h"
 #include "contraflow/networks/spectral_norm.h"
 
 namespace contraflow {
@@ -35,7 +36,7 @@ struct LipschitzLinearOptions {
 /// Bound    in the norms of options.orders; proven() unless options.norm is kEstimated, or the
 ///          orders are learned or not among those of induced_norm_is_exact(). With a spectral cap
 ///          it is the bound on the spectral norm.
-class LipschitzLinear final : public KeepsFloat64Buffers<Layer> {
+class LipschitzLinear final : public KeepsFloat64Buffers<Layer>, public LowerableNet {
  public:
   explicit LipschitzLinear(const LipschitzLinearOptions& options);
 
@@ -64,11 +65,14 @@ class LipschitzLinear final : public KeepsFloat64Buffers<Layer> {
   at::Tensor vjp(const Tape& tape, const at::Tensor& u) const override;
   Dual dual_reverse(const Tape& tape, const Dual& top, GradientMap& gradients,
                     at::Tensor& condition_gradient) const override;
+  const LowerableNet* lowerable() const override { return this; }
   bool lower(NetLowering& to) const override;
   void refresh(bool force) override { weight_.refresh(force); }
 
   const at::Tensor& weight() const { return weight_.raw(); }
   const at::Tensor& bias() const { return bias_; }
+  /// [outputs, condition]; undefined without a condition.
+  const at::Tensor& condition_weight() const { return condition_weight_; }
   /// gradient [outputs, inputs] += factor / sigma * u v^T: the share of a weight gradient that the
   /// norm has whose cap binds.
   template <class T>

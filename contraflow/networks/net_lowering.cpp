@@ -120,7 +120,7 @@ void NetLowering::append(kernels::TileLayer layer) {
 }
 
 bool NetLowering::add_linear(const LipschitzLinear& layer) {
-  if (has_pending_ || layer.options().condition > 0) return false;
+  if (has_pending_) return false;
   pending_ = next_layer();
   pending_.outputs = layer.outputs();
   pending_.weight = layer.weight().const_data_ptr();
@@ -142,6 +142,7 @@ bool NetLowering::add_linear(const LipschitzLinear& layer) {
           static_cast<scalar_t*>(g.slots[task.weight]), static_cast<scalar_t*>(g.slots[task.bias]));
     });
   });
+  if (layer.condition_weight().defined()) add_condition(layer.condition_weight());
   if (layer.options().orders && layer.options().orders->learnable()) {
     const OrderTask orders{&layer, slot(layer.options().orders->raw())};
     late_tasks_.push_back(
@@ -154,6 +155,26 @@ bool NetLowering::add_linear(const LipschitzLinear& layer) {
   return true;
 }
 
+// V of the pending layer, which adds V h.
+void NetLowering::add_condition(const at::Tensor& weight) {
+  pending_.condition_weight = weight.const_data_ptr();
+  pending_.conditions = weight.size(1);
+  pending_.shift_begin = net_.shift_rows;
+  net_.shift_rows += pending_.outputs;
+  const int64_t begin = pending_.gradient_begin + pending_.condition_gradient(),
+                outputs = weight.size(0), conditions = weight.size(1);
+  const size_t to = slot(weight);
+  tasks_.push_back([begin, outputs, conditions, to](const LoweredGradients& g) {
+    AT_DISPATCH_FLOATING_TYPES(g.dtype, "lowered_condition_gradient", [&] {
+      const auto* from = static_cast<const scalar_t*>(g.program) + begin;
+      auto* bar = static_cast<scalar_t*>(g.slots[to]);
+      for (int64_t o = 0; o < outputs; ++o) {
+        for (int64_t j = 0; j < conditions; ++j) bar[o * conditions + j] += from[j * outputs + o];
+      }
+    });
+  });
+}
+
 bool NetLowering::add_activation(const ActivationLayer& layer) {
   if (!has_pending_) {
     if (!range_.multipliers.empty()) return false;  // an activation of concatenated features
@@ -164,7 +185,7 @@ bool NetLowering::add_activation(const ActivationLayer& layer) {
   pending_.activation = layer.kind();
   if (has_beta(layer.kind())) {
     pending_.beta = layer.beta_value();
-    const int64_t at = pending_.gradient_begin + pending_.gradient_size() - 1;
+    const int64_t at = pending_.gradient_begin + pending_.beta_gradient();
     const size_t to = slot(layer.raw_beta());
     const double chain = layer.beta_chain();
     tasks_.push_back([at, to, chain](const LoweredGradients& g) {
@@ -181,7 +202,7 @@ bool NetLowering::add_activation(const ActivationLayer& layer) {
 bool NetLowering::add_concat(const DenseConcat& layer, const Layer& inner) {
   const Range outer = range_;
   if (has_pending_ || outer.begin + outer.count != net_.features) return false;
-  if (!inner.lower(*this) || has_pending_) return false;
+  if (!lower_net(inner, *this) || has_pending_) return false;
   if (range_.begin != outer.begin + outer.count || !range_.multipliers.empty()) return false;
   const auto [skip, own] = layer.weights();
   Range joined{outer.begin, outer.count + range_.count, {}};

@@ -5,8 +5,13 @@
 
 #include "contraflow/kernels/tile_program.h"
 #include "contraflow/networks/layer.h"
+#include "contraflow/networks/lowerable_net.h"
 
 namespace contraflow {
+
+class ActivationLayer;
+class DenseConcat;
+class LipschitzLinear;
 
 /// Gradients that a run of the tile kernels left, and where they go: parameter slot s adds its
 /// gradient, of the type of the run, to slots[s].
@@ -21,7 +26,7 @@ struct LoweredGradients {
 using GradientTask = std::function<void(const LoweredGradients&)>;
 
 /// Lowers layers to a kernels::TileNet. Layers call the three add_ methods in the order of their
-/// values; what the tile kernels cannot run makes Layer::lower() return false.
+/// values; what the tile kernels cannot run makes LowerableNet::lower() return false.
 ///
 /// Concatenation costs nothing: features stay where they are, and its weights become multipliers of
 /// the columns of later linear layers (their gradients are sums over those columns).
@@ -32,10 +37,12 @@ class NetLowering {
   NetLowering(int64_t dim, int64_t gradient_begin, std::vector<GradientTask>& tasks,
               std::vector<GradientTask>& late_tasks, std::vector<at::Tensor>& parameters);
 
-  bool add_linear(const class LipschitzLinear& layer);
-  bool add_activation(const class ActivationLayer& layer);
-  bool add_concat(const class DenseConcat& layer, const Layer& inner);
+  bool add_linear(const LipschitzLinear& layer);
+  bool add_activation(const ActivationLayer& layer);
+  bool add_concat(const DenseConcat& layer, const Layer& inner);
 
+  /// Whether a layer reads the condition.
+  bool conditional() const { return net_.shift_rows > 0; }
   /// The net, once its layers are added; false when it does not end in a linear layer.
   bool finish(kernels::TileNet& net);
   int64_t gradient_end() const { return gradient_end_; }
@@ -61,6 +68,7 @@ class NetLowering {
   kernels::TileLayer next_layer() const;
   void append(kernels::TileLayer layer);
   size_t slot(const at::Tensor& parameter);
+  void add_condition(const at::Tensor& weight);
 
   kernels::TileNet net_;
   Range range_;

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "contraflow/networks/layer.h"
+#include "contraflow/networks/lowerable_net.h"
 
 namespace contraflow {
 
@@ -16,7 +17,7 @@ namespace contraflow {
 ///             that of ours.)
 /// Throws      ConfigError for an order below 1.
 /// Source      Chen et al. 2019, Residual Flows, appendix D, equation (17).
-class NormOrders final : public PointwiseLayer {
+class NormOrders final : public PointwiseLayer, public LowerableNet {
  public:
   /// Fixed orders, in [1, infinity].
   NormOrders(int64_t features, std::vector<double> orders);
@@ -43,6 +44,7 @@ class NormOrders final : public PointwiseLayer {
   at::Tensor vjp(const Tape& tape, const at::Tensor& u) const override;
   Dual dual_reverse(const Tape& tape, const Dual& top, GradientMap& gradients,
                     at::Tensor& condition_gradient) const override;
+  const LowerableNet* lowerable() const override { return this; }
   bool lower(NetLowering& /*to*/) const override { return true; }
 
  private:

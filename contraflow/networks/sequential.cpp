@@ -87,7 +87,7 @@ Dual Sequential::dual_reverse(const Tape& tape, const Dual& top, GradientMap& gr
 
 bool Sequential::lower(NetLowering& to) const {
   for (const LayerPtr& layer : layers_) {
-    if (!layer->lower(to)) return false;
+    if (!lower_net(*layer, to)) return false;
   }
   return true;
 }

@@ -1,11 +1,12 @@
 #pragma once
 
 #include "contraflow/networks/layer.h"
+#include "contraflow/networks/lowerable_net.h"
 
 namespace contraflow {
 
 /// Layers one after the other; its constant is the product of theirs.
-class Sequential final : public Layer {
+class Sequential final : public Layer, public LowerableNet {
  public:
   explicit Sequential(std::vector<LayerPtr> layers);
 
@@ -26,6 +27,7 @@ class Sequential final : public Layer {
   at::Tensor vjp(const Tape& tape, const at::Tensor& u) const override;
   Dual dual_reverse(const Tape& tape, const Dual& top, GradientMap& gradients,
                     at::Tensor& condition_gradient) const override;
+  const LowerableNet* lowerable() const override { return this; }
   bool lower(NetLowering& to) const override;
   void refresh(bool force) override;
 

@@ -2,7 +2,7 @@
 
 #include "contraflow/core/options.h"
 #include "contraflow/transforms/feature_axis.h"
-#include "contraflow/transforms/transform.h"
+#include "contraflow/transforms/lowerable.h"
 
 namespace contraflow {
 
@@ -33,7 +33,7 @@ void visit(ActNormOptions& o, Field&& field) {
 /// Throws     ShapeError, DtypeError; DomainError from the first prepare (constant column, one
 /// row). Source     Kingma and Dhariwal 2018, Glow, section 3.1, arXiv:1807.03039. Example ActNorm
 /// norm({.event = 2});   norm.prepare(x);   norm.forward(x).value;
-class ActNorm final : public Transform {
+class ActNorm final : public Transform, public Lowerable {
  public:
   using Options = ActNormOptions;
   static constexpr const char* kType = "actnorm";
@@ -47,6 +47,7 @@ class ActNorm final : public Transform {
   bool prepare_needs_data() const override;
   std::optional<double> forward_lipschitz() const override;
   std::optional<double> inverse_lipschitz() const override;
+  const Lowerable* lowerable() const override { return this; }
   bool lower(TileLowering& to, const Context& context, bool inverse) const override;
 
  private:

@@ -84,8 +84,8 @@ bool runs_on_values(const BlockRelation& relation, const TileLowering& to) {
 
 }  // namespace
 
-bool lower_relation(const BlockRelation& relation, const Rng& rng, bool wants_log_det,
-                    TileLowering& to) {
+bool lower_relation(const BlockRelation& relation, const Context& context, TileLowering& to) {
+  if (context.condition.defined() && !to.takes(context.condition)) return false;
   const TileLowering::Mark mark = to.mark();
   const BlockForm& f = relation.form;
   kernels::TileBlock block;
@@ -96,7 +96,7 @@ bool lower_relation(const BlockRelation& relation, const Rng& rng, bool wants_lo
   const bool certifies = f.b != 0 || !std::holds_alternative<ExactLogDet>(relation.log_det);
   const bool fits = (relation.net->norm_order() == 2.0 || !certifies) && tiles_estimate(relation) &&
                     (f.b == 0 || f.eliminates(relation.net->lipschitz()));
-  const bool lowered = fits && relation.net->lower(net) && net.finish(block.net) &&
+  const bool lowered = fits && lower_net(*relation.net, net) && net.finish(block.net) &&
                        suits_device(block.net, f.b != 0, to);
   const bool one_type =
       std::all_of(to.parameters.begin() + static_cast<std::ptrdiff_t>(mark.parameters),
@@ -119,12 +119,13 @@ bool lower_relation(const BlockRelation& relation, const Rng& rng, bool wants_lo
   block.memory = relation.solver.method == SolverMethod::kAnderson ? relation.solver.memory : 0;
   block.max_iterations = relation.solver.max_iterations;
   block.lipschitz = f.lipschitz(block.kappa) * relation.net->euclidean_factor();
-  if (wants_log_det || !runs_on_values(relation, to)) {
-    std::visit(LowerLogDet{relation, rng, to, block}, relation.log_det);
+  if (context.hints.wants_log_det || !runs_on_values(relation, to)) {
+    std::visit(LowerLogDet{relation, context.rng, to, block}, relation.log_det);
   } else {
     block.exact = false;  // a series of no probes: no tangent is carried
     block.series.probe_count = 0;
   }
+  if (net.conditional()) to.take(context.condition);
   to.solves = to.solves || block.solves();
   to.owners.push_back(relation.net);
   to.program.dim = block.net.dim;

@@ -94,18 +94,19 @@ TransformOutput Chain::run(const at::Tensor& x, const Context& context, bool inv
     if (step >= tried && tiles_apply(total.value)) {
       TileLowering lowering(total.value);
       const size_t begin = step;
-      while (step < count && members_[member(step)]->lower(
-                                 lowering, member_context(member(step), context), inverse))
+      while (step < count && lower_transform(*members_[member(step)], lowering,
+                                             member_context(member(step), context), inverse))
         ++step;
       if (lowering.blocks > 0) {
-        append(total, run_lowered(std::move(lowering), total.value, context.wants_log_det), [&] {
-          std::optional<double> out = 1.0;
-          for (size_t s = begin; s < step && out; ++s) {
-            const std::optional<double> own = lipschitz(member(s));
-            out = own ? std::optional(*out * *own) : std::nullopt;
-          }
-          return out;
-        });
+        append(total, run_lowered(std::move(lowering), total.value, context.hints.wants_log_det),
+               [&] {
+                 std::optional<double> out = 1.0;
+                 for (size_t s = begin; s < step && out; ++s) {
+                   const std::optional<double> own = lipschitz(member(s));
+                   out = own ? std::optional(*out * *own) : std::nullopt;
+                 }
+                 return out;
+               });
         continue;
       }
       tried = step + 1;
@@ -160,7 +161,7 @@ bool Chain::lower(TileLowering& to, const Context& context, bool inverse) const 
   const TileLowering::Mark mark = to.mark();
   for (size_t step = 0; step < members_.size(); ++step) {
     const size_t k = inverse ? members_.size() - 1 - step : step;
-    if (!members_[k]->lower(to, member_context(k, context), inverse)) {
+    if (!lower_transform(*members_[k], to, member_context(k, context), inverse)) {
       to.reset(mark);
       return false;
     }
@@ -182,8 +183,8 @@ std::unique_ptr<LoweredTail> Chain::lower_tail(const at::Tensor& x, const Contex
       tail.lowering = TileLowering(tail.input);
       size_t end = k;
       while (end < members_.size() &&
-             members_[end]->lower(tail.lowering, member_context(end, context),
-                                  /*inverse=*/false))
+             lower_transform(*members_[end], tail.lowering, member_context(end, context),
+                             /*inverse=*/false))
         ++end;
       if (end == members_.size())
         return tail.lowering.blocks > 0 ? std::make_unique<LoweredTail>(std::move(tail)) : nullptr;

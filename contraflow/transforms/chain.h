@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "contraflow/core/options.h"
-#include "contraflow/transforms/transform.h"
+#include "contraflow/transforms/lowerable.h"
 
 namespace contraflow {
 
@@ -40,7 +40,7 @@ nlohmann::ordered_json chain_spec(nlohmann::ordered_json members);
 ///            what the members throw.
 /// Source     none.
 /// Example    Chain flow({std::make_shared<ActNorm>(ActNormOptions{.event = 2}), block});
-class Chain final : public Transform {
+class Chain final : public Transform, public Lowerable {
  public:
   using Options = ChainOptions;
   static constexpr const char* kType = "chain";
@@ -59,9 +59,10 @@ class Chain final : public Transform {
   nlohmann::ordered_json spec() const override;
   std::vector<Member> members() const override;
 
+  const Lowerable* lowerable() const override { return this; }
   bool lower(TileLowering& to, const Context& context, bool inverse) const override;
-  /// See contraflow::lower_tail().
-  std::unique_ptr<struct LoweredTail> lower_tail(const at::Tensor& x, const Context& context) const;
+  std::unique_ptr<LoweredTail> lower_tail(const at::Tensor& x,
+                                          const Context& context) const override;
 
  private:
   TransformOutput do_forward(const at::Tensor& x, const Context& context) const override;

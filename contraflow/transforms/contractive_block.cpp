@@ -262,10 +262,9 @@ BlockRelation ContractiveBlock::relation(Phase phase, bool inverse) const {
 }
 
 bool ContractiveBlock::lower(TileLowering& to, const Context& context, bool inverse) const {
-  if (context.condition.defined()) return false;
-  const bool gradients = at::GradMode::is_enabled() || context.direct_gradients;
+  const bool gradients = at::GradMode::is_enabled() || context.hints.direct_gradients;
   if (learned_ && learned_->offset().requires_grad() && gradients) return false;
-  return lower_relation(relation(context.phase, inverse), context.rng, context.wants_log_det, to);
+  return lower_relation(relation(context.phase, inverse), context, to);
 }
 
 TransformOutput ContractiveBlock::run(const at::Tensor& x, const Context& context,
@@ -273,7 +272,7 @@ TransformOutput ContractiveBlock::run(const at::Tensor& x, const Context& contex
   if (tiles_apply(x)) {
     TileLowering lowering(x);
     if (lower(lowering, context, inverse))
-      return run_lowered(std::move(lowering), x, context.wants_log_det);
+      return run_lowered(std::move(lowering), x, context.hints.wants_log_det);
   }
   return relate(x, context, inverse);
 }
@@ -291,7 +290,7 @@ TransformOutput ContractiveBlock::relate(const at::Tensor& x, const Context& con
   if (context.condition.defined()) inputs.push_back(context.condition);
   const auto leaf = std::find_if(parameters.begin(), parameters.end(),
                                  [](const at::Tensor& p) { return p.requires_grad(); });
-  const bool direct = context.direct_gradients && leaf != parameters.end();
+  const bool direct = context.hints.direct_gradients && leaf != parameters.end();
   inputs.insert(inputs.end(), direct ? leaf : parameters.begin(),
                 direct ? leaf + 1 : parameters.end());
   const at::Tensor* condition = context.condition.defined() ? &context.condition : nullptr;

@@ -15,7 +15,7 @@
 #include "contraflow/transforms/contractive_map.h"
 #include "contraflow/transforms/form_kind.h"
 #include "contraflow/transforms/learned_form.h"
-#include "contraflow/transforms/transform.h"
+#include "contraflow/transforms/lowerable.h"
 
 namespace contraflow {
 
@@ -93,7 +93,7 @@ void validate(const ContractiveBlockOptions& options);
 /// Threads    const members may run concurrently; prepare() needs exclusive access.
 /// Throws     ShapeError, DtypeError; ConvergenceError with the worst row and its bound.
 /// Source     Chen et al. 2019 (residual); Lu et al. 2021 (implicit); Ahn et al. 2022 (monotone).
-class ContractiveBlock final : public Transform, public ContractiveMap {
+class ContractiveBlock final : public Transform, public ContractiveMap, public Lowerable {
  public:
   using Options = ContractiveBlockOptions;
   static constexpr const char* kType = "contractive_block";
@@ -117,6 +117,7 @@ class ContractiveBlock final : public Transform, public ContractiveMap {
   std::vector<std::string> warnings(Phase phase) const override;
   const ContractiveMap* contractive() const override { return this; }
 
+  const Lowerable* lowerable() const override { return this; }
   bool lower(TileLowering& to, const Context& context, bool inverse) const override;
 
   BlockForm form() const override { return learned_ ? learned_->form() : form_; }

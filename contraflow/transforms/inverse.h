@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "contraflow/core/options.h"
-#include "contraflow/transforms/transform.h"
+#include "contraflow/transforms/lowerable.h"
 
 namespace contraflow {
 
@@ -26,7 +26,7 @@ void visit(InverseOptions& o, Field&& field) {
 /// Throws     as the inner transform.
 /// Source     none.
 /// Example    Inverse map(std::make_shared<ActNorm>(ActNormOptions{.event = 2}));
-class Inverse final : public Transform {
+class Inverse final : public Transform, public Lowerable {
  public:
   using Options = InverseOptions;
   static constexpr const char* kType = "inverse";
@@ -42,8 +42,9 @@ class Inverse final : public Transform {
   std::optional<double> forward_lipschitz() const override { return inner_->inverse_lipschitz(); }
   std::optional<double> inverse_lipschitz() const override { return inner_->forward_lipschitz(); }
 
+  const Lowerable* lowerable() const override { return inner_->lowerable() ? this : nullptr; }
   bool lower(TileLowering& to, const Context& context, bool inverse) const override {
-    return inner_->lower(to, context, !inverse);
+    return lower_transform(*inner_, to, context, !inverse);
   }
 
   nlohmann::ordered_json spec() const override;

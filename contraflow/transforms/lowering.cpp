@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 
 #include "contraflow/core/error.h"
 #include "contraflow/core/parallel.h"
@@ -14,7 +13,6 @@
 #include "contraflow/kernels/isa.h"
 #include "contraflow/kernels/tile/call.h"
 #include "contraflow/transforms/block_relation.h"
-#include "contraflow/transforms/chain.h"
 #include "contraflow/transforms/lowering_cuda.h"
 
 namespace contraflow {
@@ -65,7 +63,7 @@ T* data_or_null(const at::Tensor& t) {
 // The points of all steps as float32 finds them, in float64: where its solves all end well, else
 // undefined. A float64 solve that starts there takes a step or two instead of all of them.
 at::Tensor float32_points(const TileLowering& lowering, const at::Tensor& rows) {
-  const kernels::Float32Program program(lowering.program);
+  const kernels::Float32Program program(lowering.program, lowering.batch);
   const auto steps = static_cast<int64_t>(lowering.program.steps.size());
   const at::Tensor x = rows.to(at::kFloat);
   const at::Tensor points = at::empty({steps, lowering.batch, lowering.program.dim}, x.options());
@@ -134,7 +132,7 @@ void scatter(const TileLowering& lowering, const at::Tensor& program_gradient, d
 
 class TileFunction : public torch::autograd::Function<TileFunction> {
  public:
-  // `inputs`: x, the parameters.
+  // `inputs`: x, the parameters, the condition where it wants a gradient.
   static variable_list forward(AutogradContext* ctx, at::TensorList /*inputs*/,
                                const TransformOutput& out, const Saved& saved,
                                const std::shared_ptr<TileLowering>& lowering) {
@@ -173,6 +171,9 @@ variable_list TileFunction::gradients(const TileLowering& lowering, const Saved&
   const at::Tensor y_bar = whole(0, {lowering.batch, lowering.program.dim});
   const at::Tensor c = whole(1, {lowering.batch});
   const at::Tensor x_bar = at::empty_like(y_bar);
+  at::Tensor condition_bar;
+  if (lowering.conditional_gradient())
+    condition_bar = at::empty(lowering.condition.sizes(), lowering.options);
   const at::Tensor program = at::zeros({lowering.program.gradient_size}, lowering.options);
   AT_DISPATCH_FLOATING_TYPES(y_bar.scalar_type(), "tile_backward", [&] {
     kernels::TileCall<scalar_t> call;
@@ -184,6 +185,7 @@ variable_list TileFunction::gradients(const TileLowering& lowering, const Saved&
     call.y_bar = y_bar.const_data_ptr<scalar_t>();
     call.log_det_bar = c.const_data_ptr<scalar_t>();
     call.x_bar = x_bar.data_ptr<scalar_t>();
+    call.condition_bar = data_or_null<scalar_t>(condition_bar);
     call.gradient = program.data_ptr<scalar_t>();
     kernels::run_tiles(call);
     require_solved("ContractiveBlock.backward", lowering, call.status);
@@ -195,11 +197,20 @@ variable_list TileFunction::gradients(const TileLowering& lowering, const Saved&
     slots.push_back(out.back().data_ptr());
   }
   scatter(lowering, program, c.sum().item<double>(), std::move(slots));
+  if (condition_bar.defined()) out.push_back(condition_bar);
   out.resize(out.size() + 3);  // what is not a tensor list has no gradient
   return out;
 }
 
 }  // namespace
+
+void TileLowering::take(const at::Tensor& given) {
+  if (condition.defined()) return;
+  condition = given;
+  kept.push_back(given.detach().contiguous());
+  program.condition = kept.back().const_data_ptr();
+  program.conditions = given.size(1);
+}
 
 TileLowering::Mark TileLowering::mark() const {
   return {program.steps.size(),
@@ -211,7 +222,8 @@ TileLowering::Mark TileLowering::mark() const {
           program.gradient_size,
           blocks,
           solves,
-          biased};
+          biased,
+          condition.defined()};
 }
 
 void TileLowering::reset(const Mark& mark) {
@@ -225,6 +237,10 @@ void TileLowering::reset(const Mark& mark) {
   blocks = mark.blocks;
   solves = mark.solves;
   biased = mark.biased;
+  if (mark.conditional) return;
+  condition = at::Tensor();
+  program.condition = nullptr;
+  program.conditions = 0;
 }
 
 std::vector<double> to_doubles(const at::Tensor& t) {
@@ -242,7 +258,7 @@ bool tiles_apply(const at::Tensor& x) {
 TransformOutput run_lowered(TileLowering lowering, const at::Tensor& x, bool wants_log_det) {
   bool graph = false;
   if (at::GradMode::is_enabled()) {
-    graph = x.requires_grad();
+    graph = x.requires_grad() || lowering.conditional_gradient();
     for (const at::Tensor& parameter : lowering.parameters)
       graph = graph || parameter.requires_grad();
   }
@@ -253,6 +269,7 @@ TransformOutput run_lowered(TileLowering lowering, const at::Tensor& x, bool wan
   TransformOutput out = forward(*shared, x, wants_log_det, &saved);
   std::vector<at::Tensor> inputs = {x};
   inputs.insert(inputs.end(), shared->parameters.begin(), shared->parameters.end());
+  if (shared->conditional_gradient()) inputs.push_back(shared->condition);
   const at::AutoGradMode enabled(true);
   const variable_list tracked = TileFunction::apply(at::TensorList(inputs), out, saved, shared);
   out.value = tracked[0];
@@ -260,19 +277,32 @@ TransformOutput run_lowered(TileLowering lowering, const at::Tensor& x, bool wan
   return out;
 }
 
-std::unique_ptr<LoweredTail> lower_tail(const Transform& transform, const at::Tensor& x,
-                                        const Context& context) {
-  if (!x.is_cpu()) return nullptr;             // its gradients go through the host
-  if (!context.wants_log_det) return nullptr;  // the loss has one
-  if (const auto* chain = dynamic_cast<const Chain*>(&transform))
-    return chain->lower_tail(x, context);
+bool lower_transform(const Transform& transform, TileLowering& to, const Context& context,
+                     bool inverse) {
+  const Lowerable* lowerable = transform.lowerable();
+  return lowerable != nullptr && lowerable->lower(to, context, inverse);
+}
+
+std::unique_ptr<LoweredTail> Lowerable::lower_tail(const at::Tensor& x,
+                                                   const Context& context) const {
   if (!tiles_apply(x)) return nullptr;
   auto tail = std::make_unique<LoweredTail>(LoweredTail{TileLowering(x), x, {}});
-  if (!transform.lower(tail->lowering, context, /*inverse=*/false)) return nullptr;
+  if (!lower(tail->lowering, context, /*inverse=*/false)) return nullptr;
   return tail->lowering.blocks > 0 ? std::move(tail) : nullptr;
 }
 
-at::Tensor run_lowered_loss(const LoweredTail& tail, const at::Tensor& weight) {
+std::unique_ptr<LoweredTail> lower_tail(const Transform& transform, const at::Tensor& x,
+                                        const Context& context) {
+  if (!x.is_cpu()) return nullptr;                   // its gradients go through the host
+  if (!context.hints.wants_log_det) return nullptr;  // the loss has one
+  if (context.condition.defined() && context.condition.requires_grad())
+    return nullptr;  // the loss has no gradient of it
+  const Lowerable* lowerable = transform.lowerable();
+  return lowerable == nullptr ? nullptr : lowerable->lower_tail(x, context);
+}
+
+LatentOutput run_lowered_loss(const LoweredTail& tail, const at::Tensor& weight,
+                              const kernels::RowScore& score) {
   const at::NoGradGuard guard;
   const TileLowering& lowering = tail.lowering;
   const at::Tensor rows = tail.input.detach().contiguous(), w = weight.contiguous();
@@ -283,6 +313,7 @@ at::Tensor run_lowered_loss(const LoweredTail& tail, const at::Tensor& weight) {
     kernels::TileCall<scalar_t> call;
     call.program = &lowering.program;
     call.mode = kernels::TileMode::kLoss;
+    call.score = &score;
     call.batch = lowering.batch;
     call.x = rows.const_data_ptr<scalar_t>();
     call.y = y.data_ptr<scalar_t>();
@@ -306,10 +337,16 @@ at::Tensor run_lowered_loss(const LoweredTail& tail, const at::Tensor& weight) {
     slots.push_back(grad.data_ptr());
   }
   scatter(lowering, program, w.sum().item<double>(), std::move(slots));
-  const double constant = 0.5 * static_cast<double>(y.size(1)) * std::log(2.0 * std::numbers::pi);
-  at::Tensor log_prob = -0.5 * y.square().sum(1) - constant + log_det;
-  if (tail.log_det.defined()) log_prob += tail.log_det;
-  return log_prob;
+  return {y, log_det, tail.log_det};
+}
+
+std::optional<LatentOutput> add_lowered_gradient(const Transform& transform, const at::Tensor& x,
+                                                 const at::Tensor& weight,
+                                                 const kernels::RowScore& score,
+                                                 const Context& context) {
+  const auto tail = lower_tail(transform, x, context);
+  if (tail == nullptr) return std::nullopt;
+  return run_lowered_loss(*tail, weight, score);
 }
 
 }  // namespace contraflow

@@ -7,13 +7,13 @@
 
 #include "contraflow/kernels/tile_program.h"
 #include "contraflow/networks/net_lowering.h"
-#include "contraflow/transforms/transform.h"
+#include "contraflow/transforms/lowerable.h"
 
 namespace contraflow {
 
 /// A chain of transforms lowered to a tile program for one call on one batch.
 ///
-/// Transforms add themselves in Transform::lower(), in the order of the values; a transform that
+/// Transforms add themselves in Lowerable::lower(), in the order of the values; a transform that
 /// returns false must have added nothing. Random numbers are drawn there, from the context the
 /// transform would have run with: a lowered chain draws what the composed one draws.
 struct TileLowering {
@@ -27,6 +27,7 @@ struct TileLowering {
   std::vector<GradientTask> late_tasks;  ///< small ones that need what tasks left
   std::vector<at::Tensor> kept;          ///< tensors that the program points into
   std::vector<std::shared_ptr<const void>> owners;
+  at::Tensor condition;  ///< [B, C] of the blocks that have one; undefined: of none
   int64_t blocks = 0;
   bool solves = false;
   bool biased = false;
@@ -34,11 +35,19 @@ struct TileLowering {
   int64_t batch;
   at::TensorOptions options;
 
+  /// Whether a block with this condition [B, C] may join: a program has one, on the host.
+  bool takes(const at::Tensor& given) const {
+    return given.is_cpu() && given.dim() == 2 && (!condition.defined() || given.is_same(condition));
+  }
+  bool conditional_gradient() const { return condition.defined() && condition.requires_grad(); }
+  /// Makes it the program's; once all else has worked.
+  void take(const at::Tensor& given);
+
   /// What a failed attempt has to take back.
   struct Mark {
     size_t steps, parameters, tasks, late_tasks, kept, owners;
     int64_t gradient_size, blocks;
-    bool solves, biased;
+    bool solves, biased, conditional;
   };
   Mark mark() const;
   void reset(const Mark& mark);
@@ -66,8 +75,8 @@ struct LoweredTail {
 std::unique_ptr<LoweredTail> lower_tail(const Transform& transform, const at::Tensor& x,
                                         const Context& context);
 
-/// For a standard normal base: log p(x) [B], while the gradient of sum_b weight_b log p(x_b) is
-/// added to the parameters' grads.
-at::Tensor run_lowered_loss(const LoweredTail& tail, const at::Tensor& weight);
+/// See add_lowered_gradient().
+LatentOutput run_lowered_loss(const LoweredTail& tail, const at::Tensor& weight,
+                              const kernels::RowScore& score);
 
 }  // namespace contraflow

@@ -2,7 +2,7 @@
 
 #include "contraflow/core/options.h"
 #include "contraflow/transforms/feature_axis.h"
-#include "contraflow/transforms/transform.h"
+#include "contraflow/transforms/lowerable.h"
 
 namespace contraflow {
 
@@ -29,7 +29,7 @@ void visit(ScaleOptions& o, Field&& field) {
 /// Threads    const members may run concurrently.
 /// Throws     ShapeError, DtypeError.
 /// Source     Ahn et al. 2022, Monotone Flows, the learnable scaling of figure 4.
-class Scale final : public Transform {
+class Scale final : public Transform, public Lowerable {
  public:
   using Options = ScaleOptions;
   static constexpr const char* kType = "scale";
@@ -42,6 +42,7 @@ class Scale final : public Transform {
   nlohmann::ordered_json spec() const override;
   std::optional<double> forward_lipschitz() const override;
   std::optional<double> inverse_lipschitz() const override;
+  const Lowerable* lowerable() const override { return this; }
   bool lower(TileLowering& to, const Context& context, bool inverse) const override;
 
  private:

@@ -2,7 +2,7 @@
 
 #include "contraflow/core/options.h"
 #include "contraflow/transforms/feature_axis.h"
-#include "contraflow/transforms/transform.h"
+#include "contraflow/transforms/lowerable.h"
 
 namespace contraflow {
 
@@ -34,7 +34,7 @@ void visit(StandardizeOptions& o, Field&& field) {
 /// Throws     ShapeError, DtypeError; DomainError from the first prepare (constant column, one
 /// row). Source     none. Example    Standardize map({.event = 2});   map.prepare(train);
 /// map.forward(x).value;
-class Standardize final : public Transform {
+class Standardize final : public Transform, public Lowerable {
  public:
   using Options = StandardizeOptions;
   static constexpr const char* kType = "standardize";
@@ -48,6 +48,7 @@ class Standardize final : public Transform {
   bool prepare_needs_data() const override;
   std::optional<double> forward_lipschitz() const override;
   std::optional<double> inverse_lipschitz() const override;
+  const Lowerable* lowerable() const override { return this; }
   bool lower(TileLowering& to, const Context& context, bool inverse) const override;
 
  private:

@@ -18,6 +18,20 @@ class ContractiveMap;
 class Transform;
 using TransformPtr = std::shared_ptr<Transform>;
 
+class Lowerable;
+
+/// What a caller can do without or takes care of itself, so that work can be left out. Transforms
+/// are free to ignore them: results do not depend on them.
+struct Hints {
+  /// false: log_det and its bound may stay undefined.
+  bool wants_log_det = true;
+  /// The backward pass may add parameter gradients to the parameters' .grad by itself, past
+  /// autograd, whose own accumulation takes microseconds per parameter: 140 small parameters cost
+  /// more than their network. For a caller that calls backward(), once; autograd::grad() with
+  /// respect to parameters then finds nothing, and hooks on parameters do not run.
+  bool direct_gradients = false;
+};
+
 /// What travels through a call besides the tensor. Cheap to copy.
 struct Context {
   /// Conditioning variables [B, condition_shape()]; undefined for an unconditional flow.
@@ -25,14 +39,7 @@ struct Context {
   /// Random numbers of this call; row r of the batch draws as sample rng.first_row() + r.
   Rng rng{0};
   Phase phase = Phase::kEvaluate;
-  /// false: log_det and its bound may stay undefined, where leaving them out saves work.
-  bool wants_log_det = true;
-  /// Ask for parameter gradients to be added to the parameters' .grad by the backward pass itself,
-  /// past autograd, whose own accumulation takes microseconds per parameter: 140 small parameters
-  /// cost more than their network. For a caller that calls backward(), once; autograd::grad() with
-  /// respect to parameters then finds nothing, and hooks on parameters do not run. Transforms are
-  /// free to ignore it.
-  bool direct_gradients = false;
+  Hints hints = {};
 
   /// The same context with an independent random stream; a chain forks once per member.
   [[nodiscard]] Context fork(uint64_t tag) const;
@@ -129,12 +136,8 @@ class Transform : public torch::nn::Module {
   TransformOutput trace(const at::Tensor& x, const Context& context, bool inverse,
                         const TraceVisitor& visit, const std::string& name = "") const;
 
-  /// Adds the map of forward (or inverse) on the batch of `to` to a tile program. False, and
-  /// nothing added, when the tile kernels cannot run it: the default.
-  virtual bool lower(struct TileLowering& /*to*/, const Context& /*context*/,
-                     bool /*inverse*/) const {
-    return false;
-  }
+  /// What fused kernels can run of it (transforms/lowerable.h); null, the default: nothing.
+  virtual const Lowerable* lowerable() const { return nullptr; }
 
  protected:
   virtual TransformOutput do_forward(const at::Tensor& x, const Context& context) const = 0;

@@ -82,7 +82,6 @@ void run_on_device(TileCall<T>& call) {
   OnDevice device;
   const TileProgram program = copy_program<T>(*call.program, call.batch, device);
   const int64_t values = call.batch * program.dim;
-  const int64_t sums = cuda::flatten(program).probe_sum_rows * values;
   TileCall<T> on = call;
   on.program = &program;
   on.x = device.copy(call.x, values);
@@ -90,12 +89,6 @@ void run_on_device(TileCall<T>& call) {
   on.log_det = device.output(call.log_det, call.batch);
   on.solve_error = device.output(call.solve_error, call.batch);
   on.bias_bound = device.output(call.bias_bound, call.batch);
-  on.points = device.output(call.points, values * static_cast<int64_t>(program.steps.size()));
-  on.probe_sums = device.output(call.probe_sums, sums);
-  on.y_bar = device.copy(call.y_bar, values);
-  on.log_det_bar = device.copy(call.log_det_bar, call.batch);
-  on.x_bar = device.output(call.x_bar, values);
-  on.gradient = device.output(call.gradient, program.gradient_size);
   cuda::run_tiles(on, nullptr);
   CF_CUDA_CHECK(cudaDeviceSynchronize());
   device.download();
@@ -119,17 +112,19 @@ TYPED_TEST(CudaDevice, JetsAreThoseOfTheHost) {
     std::array<std::vector<TypeParam>, 3> want, got;
     for (auto* set : {&want, &got})
       set->fill(std::vector<TypeParam>(static_cast<size_t>(rows * width)));
-    cuda::JetCall<TypeParam> call{
-        .kind = cuda::kind_of(kind), .beta = 1.3, .rows = rows, .features = features};
+    cuda::JetCall<TypeParam> call{.kind = cuda::kind_of(kind), .rows = rows, .features = features};
+    const TypeParam beta = static_cast<TypeParam>(1.3);
     call.z_stride = features;
     call.out_stride = width;
     cuda::JetCall<TypeParam> host = call;
     host.z = z.data();
+    host.beta = &beta;
     host.value = want[0].data();
     host.slope = want[1].data();
     host.curvature = want[2].data();
     for (int64_t k = 0; k < rows * features; ++k) jet_element(host, k);
     OnDevice device;
+    call.beta = device.copy(&beta, 1);
     call.z = device.copy(z.data(), rows * features);
     call.value = device.output(got[0].data(), rows * width);
     call.slope = device.output(got[1].data(), rows * width);
@@ -143,25 +138,15 @@ TYPED_TEST(CudaDevice, JetsAreThoseOfTheHost) {
 // One tile; many tiles; more than the blocks of a launch take at once.
 constexpr std::array<int64_t, 3> kBatches{11, 700, 9001};
 
-TYPED_TEST(CudaDevice, BothHalvesAreThoseOfTheCpu) {
+TYPED_TEST(CudaDevice, RunsAreThoseOfTheCpu) {
   CF_SKIP_WITHOUT_DEVICE();
   for (const auto& program : program_cases<TypeParam>()) {
     for (const int64_t batch : kBatches) {
       SCOPED_TRACE(::testing::Message() << program.name << ", batch " << batch);
       const auto sample = program.make(batch);
-      expect_same(run_both_halves<TypeParam>(*sample, run_on_device<TypeParam>),
-                  run_both_halves(*sample, on_cpu<TypeParam>()));
+      expect_same(run_forward<TypeParam>(*sample, run_on_device<TypeParam>),
+                  run_forward(*sample, on_cpu<TypeParam>()));
     }
-  }
-}
-
-TYPED_TEST(CudaDevice, LossIsThatOfTheCpu) {
-  CF_SKIP_WITHOUT_DEVICE();
-  for (const auto& program : program_cases<TypeParam>()) {
-    SCOPED_TRACE(program.name);
-    const auto sample = program.make(700);
-    expect_same(run_loss<TypeParam>(*sample, run_on_device<TypeParam>),
-                run_loss(*sample, on_cpu<TypeParam>()));
   }
 }
 
@@ -172,18 +157,18 @@ TYPED_TEST(CudaDevice, WideNetsRunFromGlobalMemory) {
     SCOPED_TRACE(width);
     SampleProgram<TypeParam> sample(6, 40);
     sample.add_block({width, 64}, Activation::kCPila, /*dense=*/true);
-    expect_same(run_both_halves<TypeParam>(sample, run_on_device<TypeParam>),
-                run_both_halves(sample, on_cpu<TypeParam>()));
+    expect_same(run_forward<TypeParam>(sample, run_on_device<TypeParam>),
+                run_forward(sample, on_cpu<TypeParam>()));
   }
 }
 
 TYPED_TEST(CudaDevice, TheSameRunGivesTheSameBits) {
   CF_SKIP_WITHOUT_DEVICE();
   const auto sample = program_cases<TypeParam>()[2].make(700);
-  const auto first = run_both_halves<TypeParam>(*sample, run_on_device<TypeParam>);
-  const auto second = run_both_halves<TypeParam>(*sample, run_on_device<TypeParam>);
+  const auto first = run_forward<TypeParam>(*sample, run_on_device<TypeParam>);
+  const auto second = run_forward<TypeParam>(*sample, run_on_device<TypeParam>);
   EXPECT_EQ(first.y, second.y);
-  EXPECT_EQ(first.gradient, second.gradient);
+  EXPECT_EQ(first.log_det, second.log_det);
 }
 
 TYPED_TEST(CudaDevice, FailedSolvesNameTheirRow) {
@@ -192,7 +177,7 @@ TYPED_TEST(CudaDevice, FailedSolvesNameTheirRow) {
   TileBlock& block = sample.add_block({6}, Activation::kTanh, /*dense=*/false);
   sample.make_monotone(block);
   block.max_iterations = 2;
-  const auto got = run_both_halves<TypeParam>(sample, run_on_device<TypeParam>);
+  const auto got = run_forward<TypeParam>(sample, run_on_device<TypeParam>);
   EXPECT_EQ(got.status.row, 0);
   EXPECT_GT(got.status.bound, 0);
 }
@@ -200,7 +185,7 @@ TYPED_TEST(CudaDevice, FailedSolvesNameTheirRow) {
 TYPED_TEST(CudaDevice, AnEmptyBatchIsNoError) {
   CF_SKIP_WITHOUT_DEVICE();
   const auto sample = program_cases<TypeParam>()[1].make(0);
-  const auto got = run_both_halves<TypeParam>(*sample, run_on_device<TypeParam>);
+  const auto got = run_forward<TypeParam>(*sample, run_on_device<TypeParam>);
   EXPECT_EQ(got.status.row, -1);
 }
 

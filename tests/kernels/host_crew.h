@@ -64,11 +64,9 @@ TileSolveStatus run_on_host(const TileCall<T>& call, Layout layout) {
   std::vector<T> packed(static_cast<size_t>(program.packed_size)),
       weights(static_cast<size_t>(program.shape.packed)),
       scratch(static_cast<size_t>(sample_rows(program.shape) * layout.stride)),
-      partial(static_cast<size_t>(layout.blocks * program.gradient_size)),
       failure_bound(static_cast<size_t>(call.batch));
   RunStatus status;
   run.packed = packed.data();
-  run.partial = partial.data();
   run.failure_bound = failure_bound.data();
   run.status = &status;
   for (const FlatStep& step : program.steps) pack_step(run, step, 0, 1);
@@ -84,9 +82,6 @@ TileSolveStatus run_on_host(const TileCall<T>& call, Layout layout) {
             .run();
       });
     }
-  }
-  if (run.backward) {
-    for (int64_t e = 0; e < run.gradient_size; ++e) reduce_entry(run, e);
   }
   TileSolveStatus out;
   out.iterations = static_cast<int64_t>(status.iterations);

@@ -39,14 +39,6 @@ class SampleProgram {
   TileProgram program;
 
   int64_t batch() const { return batch_; }
-  int64_t probe_sum_size() const {
-    int64_t rows = 0;
-    for (const TileStep& step : program.steps) {
-      const auto* block = std::get_if<TileBlock>(&step);
-      if (block != nullptr && !block->exact) rows += block->series.probe_count;
-    }
-    return rows * batch_ * program.dim;
-  }
 
   void add_affine() {
     TileAffine affine;
@@ -183,38 +175,29 @@ class SampleProgram {
   std::deque<std::vector<int64_t>> counts_;
 };
 
-/// Every output of a run, forward and backward.
+/// Every output of a forward run.
 template <class T>
 struct SampleOutputs {
-  std::vector<T> y, log_det, solve_error, bias_bound, points, probe_sums, x_bar, gradient;
+  std::vector<T> y, log_det, solve_error, bias_bound;
   TileSolveStatus status;
 
   explicit SampleOutputs(const SampleProgram<T>& sample)
       : y(static_cast<size_t>(sample.batch() * sample.program.dim)),
         log_det(static_cast<size_t>(sample.batch())),
         solve_error(log_det),
-        bias_bound(log_det),
-        points(y.size() * sample.program.steps.size()),
-        probe_sums(static_cast<size_t>(sample.probe_sum_size())),
-        x_bar(y),
-        gradient(static_cast<size_t>(sample.program.gradient_size)) {}
+        bias_bound(log_det) {}
 };
 
-/// Its inputs: rows, and what comes back from a loss.
+/// Its inputs.
 template <class T>
 struct SampleInputs {
-  std::vector<T> x, y_bar, log_det_bar;
+  std::vector<T> x;
 
   explicit SampleInputs(const SampleProgram<T>& sample) {
     Numbers numbers(77.5);
     const int64_t count = sample.batch() * sample.program.dim;
-    const auto take = [&](int64_t size, double scale) {
-      const std::vector<double> values = numbers.take(size, scale);
-      return std::vector<T>(values.begin(), values.end());
-    };
-    x = take(count, 1.5);
-    y_bar = take(count, 1.0);
-    log_det_bar = take(sample.batch(), 1.0);
+    const std::vector<double> values = numbers.take(count, 1.5);
+    x.assign(values.begin(), values.end());
   }
 };
 

@@ -3,12 +3,12 @@
 #include <ATen/ATen.h>
 
 #include "contraflow/core/event_shape.h"
-#include "contraflow/transforms/transform.h"
+#include "contraflow/transforms/lowerable.h"
 
 namespace contraflow::testing {
 
 /// z = scale * x + shift * condition, with numbers a test chooses for everything a caller may see.
-class StubTransform final : public Transform {
+class StubTransform final : public Transform, public Lowerable {
  public:
   struct Settings {
     int64_t event = 2;
@@ -30,6 +30,7 @@ class StubTransform final : public Transform {
   std::optional<double> forward_lipschitz() const override { return s_.lipschitz; }
   std::optional<double> inverse_lipschitz() const override { return s_.lipschitz; }
 
+  const Lowerable* lowerable() const override { return this; }
   bool lower(TileLowering& /*to*/, const Context& /*context*/, bool /*inverse*/) const override {
     ++lowerings;
     return false;

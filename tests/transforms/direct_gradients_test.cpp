@@ -31,7 +31,7 @@ struct Gradients {
 Gradients gradients_of(const Transform& transform, bool direct, int64_t condition) {
   for (const at::Tensor& p : transform.parameters()) p.mutable_grad() = at::Tensor();
   at::Tensor x = Rng(1).normal({20, 2}, at::kFloat).requires_grad_();
-  Context context{.rng = Rng(2), .phase = Phase::kTrain, .direct_gradients = direct};
+  Context context{.rng = Rng(2), .phase = Phase::kTrain, .hints = {.direct_gradients = direct}};
   if (condition > 0) {
     context.condition = Rng(3).normal({20, condition}, at::kFloat).requires_grad_();
   }
@@ -75,7 +75,7 @@ TEST(DirectGradients, GoIntoTheMemoryThatIsThere) {
   const at::Tensor p = transform->parameters()[0];
   const at::Tensor own = at::zeros_like(p);
   p.mutable_grad() = own;
-  const Context context{.rng = Rng(2), .phase = Phase::kTrain, .direct_gradients = true};
+  const Context context{.rng = Rng(2), .phase = Phase::kTrain, .hints = {.direct_gradients = true}};
   transform->forward(at::ones({4, 2}), context).value.square().sum().backward();
   EXPECT_TRUE(p.grad().is_same(own));
   EXPECT_GT(own.abs().sum().item<float>(), 0.0F);

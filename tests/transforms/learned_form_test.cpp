@@ -272,7 +272,7 @@ TEST(LearnedForm, KernelsRunItWhereNoGradientIsWanted) {
   EXPECT_FALSE(block->lower(to, {}, false));
   {
     const at::NoGradGuard guard;
-    EXPECT_FALSE(block->lower(to, {.direct_gradients = true}, false));
+    EXPECT_FALSE(block->lower(to, {.hints = {.direct_gradients = true}}, false));
     ASSERT_TRUE(block->lower(to, {}, false));
     for (const bool inverse : {false, true}) {
       const auto run = [&] { return inverse ? block->inverse(x) : block->forward(x); };
@@ -312,7 +312,7 @@ TEST(LearnedForm, DirectGradientsAreThoseOfAutograd) {
   const auto block = block_of(options_of(FormKind::kInverseResidual), {0.3, -0.6});
   const auto gradient = [&](bool direct) {
     for (const at::Tensor& p : block->parameters()) p.mutable_grad() = at::Tensor();
-    const TransformOutput out = block->forward(points(), {.direct_gradients = direct});
+    const TransformOutput out = block->forward(points(), {.hints = {.direct_gradients = direct}});
     (out.value.square().sum() + out.log_det.sum()).backward();
     return block->named_parameters()["form.offset"].grad().clone();
   };

@@ -87,12 +87,32 @@ std::vector<Sample> samples() {
   out.push_back({"roulette_monotone",
                  with(block(F::kMonotone, A::kClipSwish, 4),
                       RussianRoulette{.exact_terms = 1, .geometric_p = 0.4, .probes = 2})});
+  for (const auto& [name, o] :
+       std::initializer_list<std::pair<const char*, ContractiveBlockOptions>>{
+           {"dense", block(F::kResidual, A::kClipSwish, 2)},
+           {"wide", sequential(F::kMonotone, A::kLipSwish, 3, {40, 33}, true)},
+           {"concatenating", sequential(F::kInverseResidual, A::kCRelu, 2, {7, 3}, false)},
+           {"linear", sequential(F::kMonotone, A::kElu, 2, {}, false)},
+           {"truncated", with(block(F::kInverseResidual, A::kSoftplus, 3), truncated)},
+           {"roulette",
+            with(block(F::kMonotone, A::kCPila, 9),
+                 RussianRoulette{.exact_terms = 1, .geometric_p = 0.4, .probes = 2})}}) {
+    out.push_back({std::string("conditional_") + name, o});
+    out.back().block.condition = 1 + static_cast<int64_t>(out.size()) % 6;
+  }
   out.push_back({"banach", [] {
                    ContractiveBlockOptions o = block(F::kMonotone, A::kTanh, 2);
                    o.solver.method = SolverMethod::kBanach;
                    return o;
                  }()});
   return out;
+}
+
+// Conditions [rows, width] of a transform, with gradients; undefined for an unconditional one.
+at::Tensor conditions(const Transform& transform, int64_t rows, at::ScalarType dtype) {
+  const std::vector<int64_t> shape = transform.condition_shape();
+  if (shape.empty()) return {};
+  return Rng(8).normal({rows, shape.front()}, at::kDouble).to(dtype).requires_grad_(true);
 }
 
 // Two blocks between affine maps, one of them inverted.
@@ -109,23 +129,24 @@ std::shared_ptr<Chain> flow_of(const ContractiveBlockOptions& options, at::Scala
       std::make_shared<Inverse>(std::make_shared<ContractiveBlock>(second)),
       std::make_shared<Inverse>(last)});
   chain->to(at::kDouble);
-  const at::Tensor x = Rng(5).normal({64, options.event}, at::kDouble) * 1.5 + 0.3;
-  chain->prepare(x);
+  const at::Tensor x = Rng(5).normal({64, options.event.size()}, at::kDouble) * 1.5 + 0.3;
+  chain->prepare(x, {.condition = conditions(*chain, 64, at::kDouble)});
   const at::NoGradGuard guard;
-  scale->parameters()[0].add_(0.3 * Rng(6).normal({options.event}, at::kDouble));
-  back->parameters()[0].add_(0.3 * Rng(7).normal({options.event}, at::kDouble));
+  scale->parameters()[0].add_(0.3 * Rng(6).normal({options.event.size()}, at::kDouble));
+  back->parameters()[0].add_(0.3 * Rng(7).normal({options.event.size()}, at::kDouble));
   chain->to(dtype);
   return chain;
 }
 
 struct Outcome {
-  at::Tensor value, log_det, bias, input_gradient;
+  at::Tensor value, log_det, bias, input_gradient, condition_gradient;
   std::vector<at::Tensor> gradients;
 };
 
 Outcome run_chain(const Chain& chain, at::Tensor x, bool inverse = false) {
   x = x.clone().requires_grad_(true);
   Context context;
+  context.condition = conditions(chain, x.size(0), x.scalar_type());
   context.rng = Rng(11);
   context.phase = Phase::kTrain;
   const TransformOutput out = inverse ? chain.inverse(x, context) : chain.forward(x, context);
@@ -134,10 +155,16 @@ Outcome run_chain(const Chain& chain, at::Tensor x, bool inverse = false) {
   const at::Tensor loss =
       (out.value * column).sum(1).mul(row + 0.5).sum() + (out.log_det * row).sum();
   std::vector<at::Tensor> inputs = chain.parameters();
+  if (context.condition.defined()) inputs.push_back(context.condition);
   inputs.push_back(x);
   std::vector<at::Tensor> g = torch::autograd::grad({loss}, inputs);
-  Outcome result{out.value.detach(), out.log_det.detach(), out.log_det_bias_bound, g.back(), {}};
+  Outcome result{
+      out.value.detach(), out.log_det.detach(), out.log_det_bias_bound, g.back(), {}, {}};
   g.pop_back();
+  if (context.condition.defined()) {
+    result.condition_gradient = g.back();
+    g.pop_back();
+  }
   result.gradients = std::move(g);
   return result;
 }
@@ -148,6 +175,10 @@ void expect_same(const Outcome& got, const Outcome& expected, double tolerance,
   EXPECT_TRUE(near(got.value, expected.value, tolerance));
   EXPECT_TRUE(near(got.log_det, expected.log_det, tolerance));
   EXPECT_TRUE(near(got.input_gradient, expected.input_gradient, tolerance));
+  ASSERT_EQ(got.condition_gradient.defined(), expected.condition_gradient.defined());
+  if (got.condition_gradient.defined()) {
+    EXPECT_TRUE(near(got.condition_gradient, expected.condition_gradient, tolerance));
+  }
   ASSERT_EQ(got.gradients.size(), expected.gradients.size());
   for (size_t k = 0; k < got.gradients.size(); ++k) {
     // Sums over rows: rounding grows with their size.
@@ -170,7 +201,7 @@ at::Tensor inputs(int64_t rows, int64_t dim, at::ScalarType dtype) {
 TEST_P(Lowering, EveryInstructionSetEqualsTheComposedFormInFloat64) {
   const auto chain = flow_of(GetParam().block, at::kDouble);
   for (const int64_t rows : {1, 3, 8, 9, 37}) {
-    const at::Tensor x = inputs(rows, GetParam().block.dim, at::kDouble);
+    const at::Tensor x = inputs(rows, GetParam().block.event.size(), at::kDouble);
     const Outcome expected = [&] {
       const ScopedIsa composed("composed");
       return run_chain(*chain, x);
@@ -184,7 +215,7 @@ TEST_P(Lowering, EveryInstructionSetEqualsTheComposedFormInFloat64) {
 
 TEST_P(Lowering, InverseEqualsTheComposedForm) {
   const auto chain = flow_of(GetParam().block, at::kDouble);
-  const at::Tensor z = inputs(19, GetParam().block.dim, at::kDouble);
+  const at::Tensor z = inputs(19, GetParam().block.event.size(), at::kDouble);
   const Outcome expected = [&] {
     const ScopedIsa composed("composed");
     return run_chain(*chain, z, /*inverse=*/true);
@@ -196,10 +227,12 @@ TEST_P(Lowering, InverseEqualsTheComposedForm) {
 TEST_P(Lowering, GradientsOfTheValueAloneEqualTheComposedForm) {
   const auto chain = flow_of(GetParam().block, at::kDouble);
   std::vector<at::Tensor> of = chain->parameters();
-  of.push_back(inputs(37, GetParam().block.dim, at::kDouble).requires_grad_(true));
   Context context;
+  context.condition = conditions(*chain, 37, at::kDouble);
+  if (context.condition.defined()) of.push_back(context.condition);
+  of.push_back(inputs(37, GetParam().block.event.size(), at::kDouble).requires_grad_(true));
   context.phase = Phase::kTrain;
-  context.wants_log_det = false;
+  context.hints.wants_log_det = false;
   for (const bool inverse : {false, true}) {
     const auto gradients = [&] {
       const TransformOutput out =
@@ -222,7 +255,7 @@ TEST_P(Lowering, Float32IsNearTheComposedFloat64) {
   const auto narrow = flow_of(options, at::kFloat);
   const auto wide = flow_of(options, at::kFloat);
   wide->to(at::kDouble);  // the same weights, rounded
-  const at::Tensor x = inputs(131, options.event, at::kFloat);
+  const at::Tensor x = inputs(131, options.event.size(), at::kFloat);
   const Outcome expected = [&] {
     const ScopedIsa composed("composed");
     return run_chain(*wide, x.to(at::kDouble));
@@ -233,23 +266,39 @@ TEST_P(Lowering, Float32IsNearTheComposedFloat64) {
   }
 }
 
+// The score of 1 / (pi cosh z) in each column: a density that no kernel knows.
+class HyperbolicScore final : public kernels::RowScore {
+ public:
+  void score(const float* z, int64_t rows, int64_t columns, float* out) const override {
+    for (int64_t k = 0; k < rows * columns; ++k) out[k] = -std::tanh(z[k]);
+  }
+  void score(const double* z, int64_t rows, int64_t columns, double* out) const override {
+    for (int64_t k = 0; k < rows * columns; ++k) out[k] = -std::tanh(z[k]);
+  }
+};
+
 void check_loss(const ContractiveBlockOptions& options, std::initializer_list<int64_t> batches) {
   for (const int64_t rows : batches) {
     const auto chain = flow_of(options, at::kDouble);
-    const at::Tensor x = inputs(rows, options.event, at::kDouble);
+    const at::Tensor x = inputs(rows, options.event.size(), at::kDouble);
     const at::Tensor weight = at::arange(1, rows + 1, x.options()).sin();
     Context context;
+    context.condition = conditions(*chain, rows, at::kDouble);
     context.rng = Rng(11);
     context.phase = Phase::kTrain;
     const TransformOutput out = chain->forward(x, context);
-    const at::Tensor log_prob =
-        -0.5 * out.value.square().sum(1) + out.log_det -
-        0.5 * static_cast<double>(x.size(1)) * std::log(2 * 3.14159265358979323846);
+    const at::Tensor log_prob = out.log_det - at::log(at::cosh(out.value)).sum(1);
     const std::vector<at::Tensor> expected =
         torch::autograd::grad({(log_prob * weight).sum()}, chain->parameters());
+    if (context.condition.defined()) {
+      EXPECT_EQ(lower_tail(*chain, x, context), nullptr) << "the loss has no gradient of it";
+      context.condition = context.condition.detach();
+    }
     const auto tail = lower_tail(*chain, x, context);
     ASSERT_NE(tail, nullptr);
-    EXPECT_TRUE(near(run_lowered_loss(*tail, weight), log_prob, kFloat64));
+    const LatentOutput got = run_lowered_loss(*tail, weight, HyperbolicScore());
+    EXPECT_TRUE(near(got.value, out.value.detach(), kFloat64));
+    EXPECT_TRUE(near(got.log_det, out.log_det.detach(), kFloat64));
     const std::vector<at::Tensor> parameters = chain->parameters();
     for (size_t k = 0; k < expected.size(); ++k) {
       const double scale = std::max(1.0, expected[k].abs().max().item<double>());
@@ -331,7 +380,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST_P(Lowering, ThreadsDoNotChangeABit) {
   const auto chain = flow_of(GetParam().block, at::kFloat);
-  const at::Tensor x = inputs(700, GetParam().block.dim, at::kFloat);
+  const at::Tensor x = inputs(700, GetParam().block.event.size(), at::kFloat);
   const int before = at::get_num_threads();
   at::set_num_threads(1);
   const Outcome one = run_chain(*chain, x);
@@ -341,6 +390,9 @@ TEST_P(Lowering, ThreadsDoNotChangeABit) {
   EXPECT_TRUE(at::equal(one.value, two.value));
   EXPECT_TRUE(at::equal(one.log_det, two.log_det));
   EXPECT_TRUE(at::equal(one.input_gradient, two.input_gradient));
+  if (one.condition_gradient.defined()) {
+    EXPECT_TRUE(at::equal(one.condition_gradient, two.condition_gradient));
+  }
   for (size_t k = 0; k < one.gradients.size(); ++k)
     EXPECT_TRUE(at::equal(one.gradients[k], two.gradients[k])) << k;
 }
@@ -379,12 +431,45 @@ TEST(LoweringRun, Float32InverseGoesOnToRounding) {
   EXPECT_TRUE((error <= out.solve_error_bound.to(at::kDouble)).all().item<bool>());
 }
 
+TEST(LoweringRun, BlocksWithAndWithoutAConditionShareAProgram) {
+  ContractiveBlockOptions options = block(FormKind::kMonotone, Activation::kClipSwish, 2);
+  const auto plain = std::make_shared<ContractiveBlock>(options);
+  options.condition = 3;
+  Chain chain({plain, std::make_shared<ContractiveBlock>(options), plain});
+  chain.to(at::kDouble);
+  const at::Tensor x = inputs(37, 2, at::kDouble);
+  Context context{.condition = conditions(chain, 37, at::kDouble).detach()};
+  const auto tail = lower_tail(chain, x, context);
+  ASSERT_NE(tail, nullptr);
+  EXPECT_EQ(tail->lowering.blocks, 3);
+  const Outcome kernel = run_chain(chain, x);
+  const ScopedIsa composed("composed");
+  expect_same(kernel, run_chain(chain, x), kFloat64, "mixed");
+}
+
+TEST(LoweringRun, AProgramHasOneCondition) {
+  ContractiveBlockOptions options = block(FormKind::kResidual, Activation::kTanh, 2);
+  options.condition = 1;
+  ContractiveBlock block(options);
+  const at::Tensor x = inputs(4, 2, at::kFloat);
+  const at::NoGradGuard guard;
+  TileLowering to(x);
+  const TileLowering::Mark empty = to.mark();
+  const Context first{.condition = at::ones({4, 1})}, second{.condition = at::zeros({4, 1})};
+  EXPECT_TRUE(block.lower(to, first, false));
+  EXPECT_FALSE(block.lower(to, second, false));
+  EXPECT_TRUE(block.lower(to, first, true));
+  EXPECT_EQ(to.blocks, 2);
+  to.reset(empty);
+  EXPECT_TRUE(block.lower(to, second, false));
+}
+
 TEST(LoweringRun, LogDetIsLeftOutWhenNotWanted) {
   const auto chain = flow_of(block(FormKind::kResidual, Activation::kClipSwish, 2), at::kDouble);
   const at::Tensor z = inputs(40, 2, at::kDouble);
   Context context;
   const TransformOutput with_it = chain->inverse(z, context);
-  context.wants_log_det = false;
+  context.hints.wants_log_det = false;
   const TransformOutput without = chain->inverse(z, context);
   EXPECT_FALSE(without.log_det.defined());
   EXPECT_TRUE(near(without.value, with_it.value, kFloat64));

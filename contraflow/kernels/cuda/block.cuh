@@ -6,7 +6,7 @@
 namespace contraflow::kernels::cuda {
 
 /// One contractive block  x = a w + b G(w),  y = c w + d G(w)  on one sample; the steps of
-/// tile/block-inl.h. The caller has put x into s.state, or y_bar into s.bar.
+/// tile/block-inl.h. The caller has put x into s.state.
 template <class Team, class T>
 struct Block {
   const Team& team;
@@ -16,9 +16,6 @@ struct Block {
   const Sample<T>& s;
 
   CF_HD Column<T> probe(int32_t p) const { return s.features.from((1 + p) * net.features); }
-  CF_HD Column<T> output_bar(int32_t p) const {
-    return s.z_bar.from(p * net.z_rows + net.output());
-  }
 
   CF_HD SolveRule<T> solve_rule(double tolerance) const {
     SolveRule<T> rule;
@@ -33,20 +30,15 @@ struct Block {
 
   /// The hidden point w: in features 0 .. dim-1. The outcome's bound is on the error of y.
   CF_HD SolveOutcome<T> find_point() const;
-  /// Linearises at the point, with the log-determinant and what its gradient needs. `count`: terms
-  /// of a series, whose probes stand in the tangents' features.
+  /// Linearises at the point, with the log-determinant. `count`: terms of a series, whose probes
+  /// stand in the tangents' features.
   CF_HD SeriesSums<T> linearize(int64_t count) const;
   /// y into s.state, which holds x. The net's value has been computed at w where the block does not
   /// solve.
   CF_HD void output() const;
-  /// x_bar into s.bar, which holds y_bar; leaves the bars of everything in s. After the value pass
-  /// with unit tangents, or with s.probe_sum. c_bar: the log-determinant's gradient.
-  CF_HD SolveOutcome<T> reverse(T c_bar) const;
-
-  CF_HD void set_unit_tangents() const;
 
  private:
-  CF_HD SolveOutcome<T> solve_adjoint() const;
+  CF_HD void set_unit_tangents() const;
 };
 
 template <class Team, class T>
@@ -92,8 +84,7 @@ CF_HD inline SeriesSums<T> Block<Team, T>::linearize(int64_t count) const {
   sums.value = static_cast<T>(step.constant);
   const T weight = static_cast<T>(1.0 / step.tangents);
   const SeriesChain<Team, T> chain{team, step, terms, net, s, count, weight};
-  for (int32_t p = 0; p < step.tangents; ++p)
-    chain.run(probe(p), s.probe_sum.from(p * net.dim), sums);
+  for (int32_t p = 0; p < step.tangents; ++p) chain.run(probe(p), sums);
   return sums;
 }
 
@@ -110,58 +101,6 @@ CF_HD inline void Block<Team, T>::output() const {
              [&](int32_t r) { s.state[r] = of_w * s.features[r] + of_g * s.z[net.output() + r]; });
   }
   team.sync();
-}
-
-// s.bar = lambda with (a + b J)^T lambda = s.right.
-template <class Team, class T>
-CF_HD inline SolveOutcome<T> Block<Team, T>::solve_adjoint() const {
-  if (step.exact) {
-    for_rows(team, net.dim, [&](int32_t i) {
-      T sum = 0;
-      for (int32_t r = 0; r < net.dim; ++r) sum += s.solver[r * net.dim + i] * s.right[r];
-      s.bar[i] = sum;
-    });
-    team.sync();
-    return {};
-  }
-  // Scaled to length 1, so that the tolerance is a relative one.
-  const T size = length(s.right, net.dim), unit = size > T(FLT_MIN) ? size : T(FLT_MIN);
-  team.sync();
-  const T scale = 1 / (unit * static_cast<T>(step.a));
-  for_rows(team, net.dim, [&](int32_t r) { s.trial[r] = s.right[r] = s.right[r] * scale; });
-  const SolveRule<T> rule = solve_rule(step.backward_tolerance);
-  const SolveOutcome<T> outcome =
-      solve(team, rule, s, s.chain, [&] { vjp(team, net, s, s.trial, s.chain); });
-  for_rows(team, net.dim, [&](int32_t r) { s.bar[r] = s.image[r] * unit; });
-  team.sync();
-  return outcome;
-}
-
-template <class Team, class T>
-CF_HD inline SolveOutcome<T> Block<Team, T>::reverse(T c_bar) const {
-  const int32_t dim = net.dim;
-  for_rows(team, dim, [&](int32_t r) {
-    output_bar(0)[r] = static_cast<T>(step.d) * s.bar[r];
-    for (int32_t p = 0; p < step.tangents; ++p)
-      output_bar(1 + p)[r] =
-          c_bar * (step.exact ? s.weights[p * dim + r] : s.probe_sum[p * dim + r]);
-  });
-  team.sync();
-  dual_reverse(team, net, s, step.tangents);
-  const T by_output = static_cast<T>(step.c);
-  for_rows(team, dim, [&](int32_t r) { s.right[r] = by_output * s.bar[r] + s.features_bar[r]; });
-  team.sync();
-  if (!step.solves()) {
-    const T inverse = static_cast<T>(1 / step.a);
-    for_rows(team, dim, [&](int32_t r) { s.bar[r] = s.right[r] * inverse; });
-    team.sync();
-    return {};
-  }
-  const SolveOutcome<T> outcome = solve_adjoint();
-  for_rows(team, dim, [&](int32_t r) { s.chain_image[r] = static_cast<T>(-step.b) * s.bar[r]; });
-  team.sync();
-  add_value(team, net, s, s.chain_image);
-  return outcome;
 }
 
 }  // namespace contraflow::kernels::cuda

@@ -49,9 +49,6 @@ class DeviceBuffer {
   }
 
   T* data() const { return static_cast<T*>(data_); }
-  void zero() const {
-    if (count_ > 0) CF_CUDA_CHECK(cudaMemsetAsync(data_, 0, bytes(), stream_));
-  }
   /// From pageable memory of the host: returns once that is copied to a buffer of the driver's.
   void upload(const T* from) const {
     if (count_ > 0)

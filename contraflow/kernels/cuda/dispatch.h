@@ -11,7 +11,7 @@ namespace contraflow::kernels::cuda {
 bool compiled();
 
 /// run_tiles() (kernels/tile/call.h) on a device: every pointer of the call and of its program is
-/// device memory, `stream` a cudaStream_t of the current device. All modes. The same
+/// device memory, `stream` a cudaStream_t of the current device. Forward runs alone. The same
 /// program, batch, type and card give the same bits.
 /// Throws ConfigError (a sorting activation; a build without CUDA), Error (a failed CUDA call).
 void run_tiles(TileCall<float>& call, void* stream);

@@ -4,6 +4,7 @@
 #include <bit>
 #include <limits>
 
+#include "contraflow/core/assert.h"
 #include "contraflow/core/error.h"
 #include "contraflow/kernels/cuda/sample.cuh"
 #include "contraflow/kernels/cuda/solve.cuh"
@@ -12,16 +13,17 @@ namespace contraflow::kernels::cuda {
 namespace {
 
 // The device code cannot see the enumeration of activations.h, which needs LibTorch's headers.
-static_assert(static_cast<int>(Kind::kElu) == static_cast<int>(Activation::kElu));
-static_assert(static_cast<int>(Kind::kTanh) == static_cast<int>(Activation::kTanh));
-static_assert(static_cast<int>(Kind::kSoftplus) == static_cast<int>(Activation::kSoftplus));
-static_assert(static_cast<int>(Kind::kSin) == static_cast<int>(Activation::kSin));
-static_assert(static_cast<int>(Kind::kSwish) == static_cast<int>(Activation::kSwish));
-static_assert(static_cast<int>(Kind::kLipSwish) == static_cast<int>(Activation::kLipSwish));
-static_assert(static_cast<int>(Kind::kPila) == static_cast<int>(Activation::kPila));
-static_assert(static_cast<int>(Kind::kCRelu) == static_cast<int>(Activation::kCRelu));
-static_assert(static_cast<int>(Kind::kClipSwish) == static_cast<int>(Activation::kClipSwish));
-static_assert(static_cast<int>(Kind::kCPila) == static_cast<int>(Activation::kCPila));
+constexpr bool same(Kind kind, Activation activation) {
+  return static_cast<int>(kind) == static_cast<int>(activation) &&
+         is_paired(kind) == (expansion(activation) == 2);
+}
+static_assert(same(Kind::kElu, Activation::kElu) && same(Kind::kTanh, Activation::kTanh) &&
+              same(Kind::kSoftplus, Activation::kSoftplus) && same(Kind::kSin, Activation::kSin) &&
+              same(Kind::kSwish, Activation::kSwish) &&
+              same(Kind::kLipSwish, Activation::kLipSwish) &&
+              same(Kind::kPila, Activation::kPila) && same(Kind::kCRelu, Activation::kCRelu) &&
+              same(Kind::kClipSwish, Activation::kClipSwish) &&
+              same(Kind::kCPila, Activation::kCPila));
 
 constexpr int64_t kSharedBytes = int64_t{96} << 10;  // every card since sm_80 has it, twice over
 constexpr int64_t kWeightBytes = kSharedBytes * 2 / 3;
@@ -38,7 +40,6 @@ class Flattener {
  public:
   explicit Flattener(const TileProgram& program) : program_(program) {
     out_.shape.dim = narrow(program.dim);
-    out_.gradient_size = program.gradient_size;
   }
 
   FlatProgram run() {
@@ -66,7 +67,6 @@ class Flattener {
     append_numbers(affine.shift);
     flat.constant = affine.log_det;
     flat.lipschitz = affine.lipschitz;
-    flat.gradient_begin = affine.gradient_begin;
     flat.packed_begin = out_.packed_size;
     return flat;
   }
@@ -81,12 +81,15 @@ class Flattener {
 };
 
 FlatLayer Flattener::flatten_layer(const TileLayer& layer, int32_t& packed) {
+  if (layer.conditions > 0) {
+    fail<ConfigError>("kernels.cuda.flatten", "program", "layers without a condition", "one",
+                      "Run the composed form.");
+  }
   FlatLayer flat;
   flat.weight = layer.weight;
   flat.bias = layer.bias;
   flat.scale = layer.scale;
   flat.beta = layer.beta;
-  flat.gradient_begin = layer.gradient_begin;
   if (!layer.multipliers.empty()) flat.multipliers = append_numbers(layer.multipliers);
   flat.in_begin = narrow(layer.in_begin);
   flat.inputs = layer.weight == nullptr ? 0 : narrow(layer.inputs);
@@ -109,12 +112,9 @@ FlatLayer Flattener::flatten_layer(const TileLayer& layer, int32_t& packed) {
 void Flattener::flatten_series(const TileSeries& series, FlatStep& flat) {
   flat.term_begin = narrow(static_cast<int64_t>(out_.terms.size()));
   flat.term_count = narrow(static_cast<int64_t>(series.terms.size()));
-  for (const SeriesTerm& term : series.terms)
-    out_.terms.push_back({term.power, term.value, term.neumann});
+  for (const SeriesTerm& term : series.terms) out_.terms.push_back({term.power, term.value});
   flat.counts = series.counts;
   flat.probes = series.probes;
-  flat.probe_sum_begin = out_.probe_sum_rows;
-  out_.probe_sum_rows += series.probe_count;
   flat.shift = series.shift;
   flat.constant = series.constant;
   flat.tail_factor = series.tail_factor;
@@ -128,7 +128,6 @@ void Flattener::include(const TileNet& net, const FlatStep& flat) {
   shape.tangents = std::max(shape.tangents, flat.tangents);
   shape.memory = std::max(shape.memory, flat.memory);
   shape.exact = shape.exact || flat.exact;
-  if (!flat.exact) shape.probes = std::max(shape.probes, flat.tangents);
 }
 
 FlatStep Flattener::flatten_block(const TileBlock& block) {
@@ -145,7 +144,6 @@ FlatStep Flattener::flatten_block(const TileBlock& block) {
   flat.d = block.d;
   flat.kappa = block.kappa;
   flat.tolerance = block.tolerance;
-  flat.backward_tolerance = block.backward_tolerance;
   flat.lipschitz = block.lipschitz;
   flat.memory = std::min({narrow(block.memory), out_.shape.dim, kMostMemory});
   flat.max_iterations = block.max_iterations;
@@ -183,11 +181,9 @@ bool weights_stay_close(int64_t packed, int64_t element_size) {
 
 FlatProgram flatten(const TileProgram& program) { return Flattener(program).run(); }
 
-Layout choose_layout(const FlatProgram& program, int64_t batch, int64_t element_size,
-                     bool gradients) {
+Layout choose_layout(const FlatProgram& program, int64_t batch, int64_t element_size) {
   constexpr int64_t kMostSamples = 16, kMostLanes = 32;
   constexpr int64_t kMostBlocks = int64_t{1} << 20, kMostBlocksWithMemory = 512;
-  constexpr int64_t kPartialBytes = int64_t{256} << 20;
   const FlatShape& shape = program.shape;
   const int64_t rows = sample_rows(shape);
   Layout out;
@@ -208,11 +204,7 @@ Layout choose_layout(const FlatProgram& program, int64_t batch, int64_t element_
   const int64_t tiles = std::max<int64_t>(1, (batch + samples - 1) / samples);
   // A block for each tile, so that no multiprocessor idles in a last wave; fewer where each has
   // memory of its own.
-  const bool own_memory = gradients || !out.shared_scratch;
-  out.blocks = std::min(tiles, own_memory ? kMostBlocksWithMemory : kMostBlocks);
-  if (gradients && program.gradient_size > 0)
-    out.blocks =
-        std::clamp<int64_t>(kPartialBytes / (program.gradient_size * element_size), 1, out.blocks);
+  out.blocks = std::min(tiles, out.shared_scratch ? kMostBlocks : kMostBlocksWithMemory);
   return out;
 }
 
@@ -227,13 +219,13 @@ ProgramArrays arrays_of(const FlatProgram& program) {
   out.numbers = program.numbers.data();
   out.number_count = static_cast<int64_t>(program.numbers.size());
   out.packed_size = program.packed_size;
-  out.probe_sum_rows = program.probe_sum_rows;
   out.solves = program.solves;
   return out;
 }
 
 template <class T>
 Run<T> run_of(const TileCall<T>& call, const FlatProgram& program) {
+  CF_ASSERT(call.mode == TileMode::kForward && call.points == nullptr);
   Run<T> run;
   run.batch = call.batch;
   run.x = call.x;
@@ -241,17 +233,8 @@ Run<T> run_of(const TileCall<T>& call, const FlatProgram& program) {
   run.log_det = call.log_det;
   run.solve_error = call.solve_error;
   run.bias_bound = call.bias_bound;
-  run.points = call.points;
-  run.probe_sums = call.probe_sums;
-  run.y_bar = call.y_bar;
-  run.log_det_bar = call.log_det_bar;
-  run.x_bar = call.x_bar;
-  run.gradient = call.gradient;
-  run.forward = call.mode != TileMode::kBackward;
-  run.backward = call.mode != TileMode::kForward;
   run.shape = program.shape;
-  run.layout = choose_layout(program, call.batch, static_cast<int64_t>(sizeof(T)), run.backward);
-  run.gradient_size = program.gradient_size;
+  run.layout = choose_layout(program, call.batch, static_cast<int64_t>(sizeof(T)));
   return run;
 }
 

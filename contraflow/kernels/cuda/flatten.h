@@ -15,9 +15,7 @@ struct FlatProgram {
   std::vector<FlatTerm> terms;
   std::vector<double> numbers;
   FlatShape shape;
-  int64_t packed_size = 0;     ///< elements of all packed weights
-  int64_t probe_sum_rows = 0;  ///< probes of all stochastic steps
-  int64_t gradient_size = 0;
+  int64_t packed_size = 0;  ///< elements of all packed weights
   bool solves = false;
 };
 
@@ -27,7 +25,7 @@ FlatProgram flatten(const TileProgram& program);
 /// The program's arrays, as run.h takes them.
 ProgramArrays arrays_of(const FlatProgram& program);
 
-/// A call as the device code takes it, cut by choose_layout().
+/// A forward call as the device code takes it, cut by choose_layout(): no points, no probe sums.
 template <class T>
 Run<T> run_of(const TileCall<T>& call, const FlatProgram& program);
 
@@ -40,8 +38,7 @@ int64_t packed_weights(const TileNet& net);
 /// for every sample.
 bool weights_stay_close(int64_t packed, int64_t element_size);
 
-/// How a run of `batch` rows is cut. element_size: of the type; gradients: of a backward half.
-Layout choose_layout(const FlatProgram& program, int64_t batch, int64_t element_size,
-                     bool gradients);
+/// How a run of `batch` rows is cut. element_size: of the type.
+Layout choose_layout(const FlatProgram& program, int64_t batch, int64_t element_size);
 
 }  // namespace contraflow::kernels::cuda

@@ -149,7 +149,7 @@ template <class T>
 CF_HD inline void jet_element(const JetCall<T>& call, int64_t index) {
   const int64_t row = index / call.features, feature = index % call.features;
   const T z = call.z[row * call.z_stride + feature];
-  const JetPair<T> pair = jets(call.kind, z, static_cast<T>(call.beta));
+  const JetPair<T> pair = jets(call.kind, z, call.beta == nullptr ? T(1) : *call.beta);
   const int64_t at = row * call.out_stride + feature;
   write_jet(call, pair.first, at);
   if (is_paired(call.kind)) write_jet(call, pair.second, at + call.features);

@@ -89,7 +89,6 @@ CF_HD inline void activate(const Team& team, const FlatLayer& layer, const T* bi
   const auto write = [&](const Jet<T>& jet, int32_t row) {
     s.features[layer.out_begin + row] = jet.value;
     s.slope[layer.slope_begin + row] = jet.slope;
-    s.curvature[layer.slope_begin + row] = jet.curvature;
   };
   for_rows(team, layer.outputs, [&](int32_t o) {
     T& z = s.z[layer.z_begin + o];

@@ -28,11 +28,9 @@ enum class Kind : int32_t {
   kCPila,
 };
 
-CF_HD inline bool is_paired(Kind kind) {
+/// activation_traits().expansion == 2; flatten.cpp checks it.
+CF_HD constexpr bool is_paired(Kind kind) {
   return kind == Kind::kCRelu || kind == Kind::kClipSwish || kind == Kind::kCPila;
-}
-CF_HD inline bool uses_beta(Kind kind) {
-  return kind == Kind::kSwish || kind == Kind::kLipSwish || kind == Kind::kClipSwish;
 }
 
 /// Elementwise activation of a strided batch, all in one pass: element (r, f) of z at
@@ -40,7 +38,7 @@ CF_HD inline bool uses_beta(Kind kind) {
 template <class T>
 struct JetCall {
   Kind kind = Kind::kTanh;
-  double beta = 1.0;
+  const T* beta = nullptr;  ///< one number; null: 1
   int64_t rows = 0;
   int64_t features = 0;
   int64_t z_stride = 0;
@@ -56,7 +54,6 @@ struct FlatLayer {
   const void* bias = nullptr;
   double scale = 1.0;
   double beta = 1.0;
-  int64_t gradient_begin = 0;
   int32_t multipliers = -1;  ///< begin in the program's numbers; -1: all 1
   int32_t in_begin = 0;
   int32_t inputs = 0;
@@ -79,7 +76,6 @@ struct FlatLayer {
 struct FlatTerm {
   int32_t power = 1;
   double value = 0.0;
-  double neumann = 0.0;
 };
 
 /// A block, or an affine step (layer_count = 0).
@@ -93,7 +89,6 @@ struct FlatStep {
   double a = 1, b = 0, c = 1, d = 1;
   double kappa = 0;
   double tolerance = 0;
-  double backward_tolerance = 0;
   double lipschitz = 1;
   int32_t memory = 0;  ///< at most kMostMemory and dim
   int64_t max_iterations = 0;
@@ -102,7 +97,6 @@ struct FlatStep {
   int32_t term_count = 0;
   const int64_t* counts = nullptr;
   const void* probes = nullptr;
-  int64_t probe_sum_begin = 0;  ///< in rows of the batch: times batch dim elements
   double shift = 0;
   double constant = 0;  ///< for an affine step its log_det
   double tail_factor = 0;
@@ -111,7 +105,6 @@ struct FlatStep {
   int32_t packed_size = 0;
   // Affine.
   int32_t numbers = 0;  ///< begin of scale [dim], then shift [dim]
-  int64_t gradient_begin = 0;
 
   CF_HD bool is_block() const { return layer_count > 0; }
   CF_HD bool solves() const { return b != 0; }
@@ -126,7 +119,6 @@ struct FlatShape {
   int32_t slope_rows = 0;
   int32_t outputs = 0;
   int32_t tangents = 0;
-  int32_t probes = 0;  ///< tangents of the stochastic steps alone
   int32_t memory = 0;
   bool exact = false;
   int32_t packed = 0;  ///< elements of a step's weights
@@ -155,7 +147,7 @@ struct RunStatus {
   unsigned long long iterations = 0;
 };
 
-/// One run over raw memory, all pointers on the device. The fields up to `gradient` are those of
+/// One run over raw memory, all pointers on the device. The fields up to `bias_bound` are those of
 /// TileCall (kernels/tile/call.h).
 template <class T>
 struct Run {
@@ -165,15 +157,6 @@ struct Run {
   T* log_det = nullptr;
   T* solve_error = nullptr;
   T* bias_bound = nullptr;
-  T* points = nullptr;      ///< always there where gradients are wanted
-  T* probe_sums = nullptr;  ///< the same, of programs with a series
-  const T* y_bar = nullptr;
-  const T* log_det_bar = nullptr;
-  T* x_bar = nullptr;
-  T* gradient = nullptr;
-
-  bool forward = true;    ///< the forward half
-  bool backward = false;  ///< the backward half; after a forward one for a standard normal base
 
   FlatShape shape;
   Layout layout;
@@ -182,9 +165,7 @@ struct Run {
   const FlatLayer* layers = nullptr;
   const FlatTerm* terms = nullptr;
   const double* numbers = nullptr;
-  int64_t gradient_size = 0;
   T* packed = nullptr;         ///< every step's weights, one after another
-  T* partial = nullptr;        ///< [blocks, gradient_size]: each block's sum, zero at the start
   T* scratch = nullptr;        ///< [blocks, rows, stride] where the scratch is not shared
   T* failure_bound = nullptr;  ///< [batch], written for rows whose solve failed
   RunStatus* status = nullptr;

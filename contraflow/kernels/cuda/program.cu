@@ -78,12 +78,6 @@ __global__ void __launch_bounds__(kMostThreads) program_kernel(const __grid_cons
 }
 
 template <class T>
-__global__ void reduce_kernel(Run<T> run) {
-  const int64_t entry = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-  if (entry < run.gradient_size) reduce_entry(run, entry);
-}
-
-template <class T>
 void launch_main(const Run<T>& run, cudaStream_t stream) {
   const auto bytes = static_cast<int>(shared_bytes(run.shape, run.layout, sizeof(T)));
   CF_CUDA_CHECK(
@@ -91,11 +85,6 @@ void launch_main(const Run<T>& run, cudaStream_t stream) {
   program_kernel<T>
       <<<static_cast<unsigned>(run.layout.blocks), static_cast<unsigned>(run.layout.threads()),
          static_cast<size_t>(bytes), stream>>>(run);
-  CF_CUDA_CHECK(cudaGetLastError());
-  if (!run.backward || run.gradient_size == 0) return;
-  constexpr int64_t kThreads = 128;
-  reduce_kernel<T><<<static_cast<unsigned>((run.gradient_size + kThreads - 1) / kThreads), kThreads,
-                     0, stream>>>(run);
   CF_CUDA_CHECK(cudaGetLastError());
 }
 
@@ -141,31 +130,18 @@ struct DeviceArrays {
   DeviceBuffer<RunStatus> status;
 };
 
-// What a run needs beside its inputs and outputs. A loss keeps between its halves what the caller
-// did not ask for.
+// What a run needs beside its inputs and outputs.
 template <class T>
 struct Workspace {
   Workspace(const ProgramArrays& arrays, const Run<T>& run, cudaStream_t stream)
       : packed(arrays.packed_size, stream),
         failure_bound(arrays.solves ? run.batch : 0, stream),
-        partial(run.backward ? run.layout.blocks * run.gradient_size : 0, stream),
         scratch(run.layout.shared_scratch
                     ? 0
                     : run.layout.blocks * sample_rows(run.shape) * run.layout.stride,
-                stream),
-        log_det(is_loss(run) && run.log_det == nullptr ? run.batch : 0, stream),
-        points(is_loss(run) && run.points == nullptr ? arrays.step_count * run.batch * run.shape.dim
-                                                     : 0,
-               stream),
-        probe_sums(is_loss(run) && run.probe_sums == nullptr
-                       ? arrays.probe_sum_rows * run.batch * run.shape.dim
-                       : 0,
-                   stream) {
-    partial.zero();
-  }
-  static bool is_loss(const Run<T>& run) { return run.forward && run.backward; }
+                stream) {}
 
-  DeviceBuffer<T> packed, failure_bound, partial, scratch, log_det, points, probe_sums;
+  DeviceBuffer<T> packed, failure_bound, scratch;
 };
 
 template <class T>
@@ -181,11 +157,7 @@ RunOutcome launch(const ProgramArrays& host, Run<T> run, cudaStream_t stream) {
   run.status = arrays.status.data();
   run.packed = workspace.packed.data();
   run.failure_bound = workspace.failure_bound.data();
-  run.partial = workspace.partial.data();
   run.scratch = workspace.scratch.data();
-  if (run.log_det == nullptr) run.log_det = workspace.log_det.data();
-  if (run.points == nullptr) run.points = workspace.points.data();
-  if (run.probe_sums == nullptr) run.probe_sums = workspace.probe_sums.data();
   pack_kernel<T><<<static_cast<unsigned>(host.step_count), 256, 0, stream>>>(run);
   CF_CUDA_CHECK(cudaGetLastError());
   launch_main(run, stream);

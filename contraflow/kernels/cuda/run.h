@@ -19,7 +19,6 @@ struct ProgramArrays {
   const double* numbers = nullptr;
   int64_t number_count = 0;
   int64_t packed_size = 0;
-  int64_t probe_sum_rows = 0;  ///< probes of all stochastic steps
   bool solves = false;
 };
 
@@ -35,10 +34,9 @@ struct RunOutcome {
 const char* launch_jets(const JetCall<float>& call, void* stream) noexcept;
 const char* launch_jets(const JetCall<double>& call, void* stream) noexcept;
 
-/// Runs a program. The caller fills in the run's fields up to gradient_size, but for the arrays of
-/// the program; log_det, points and probe_sums are allocated where a backward half needs them and
-/// they are null. Waits for the stream where the program solves, else only enqueues; `arrays` may
-/// go once it returns. Memory comes from the stream's pool (cudaMallocAsync).
+/// Runs a program. The caller fills in the run's fields up to the layout. Waits for the stream where
+/// the program solves, else only enqueues; `arrays` may go once it returns. Memory comes from the
+/// stream's pool (cudaMallocAsync).
 const char* launch_program(const ProgramArrays& arrays, Run<float> run, RunOutcome& outcome,
                            void* stream) noexcept;
 const char* launch_program(const ProgramArrays& arrays, Run<double> run, RunOutcome& outcome,

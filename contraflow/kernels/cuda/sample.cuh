@@ -34,20 +34,14 @@ CF_HD inline void for_rows(const Team& team, int32_t rows, F&& f) {
 template <class T>
 struct Sample {
   Column<T> state;         ///< [dim] the value on its way through the program
-  Column<T> bar;           ///< [dim] its gradient on the way back
   Column<T> features;      ///< [1 + tangents][features]
   Column<T> z;             ///< [1 + tangents][z_rows]
   Column<T> slope;         ///< [slope_rows]
-  Column<T> curvature;     ///< [slope_rows]
-  Column<T> features_bar;  ///< [1 + tangents][features]
-  Column<T> z_bar;         ///< [1 + tangents][z_rows]
+  Column<T> features_bar;  ///< [features]
   Column<T> layer_bar;     ///< [outputs] of one layer at a time
-  Column<T> beta;          ///< [z_rows] shares of beta's gradient, times beta
   Column<T> chain;         ///< [dim]
   Column<T> chain_image;   ///< [dim]
-  Column<T> weights;       ///< exact: [dim dim], d log_det = tr(weights dJ)
-  Column<T> solver;        ///< exact: [dim dim], (a + b J)^-1
-  Column<T> probe_sum;     ///< series: [probes][dim]
+  Column<T> square;        ///< exact: [dim dim]
   Column<T> right;         ///< [dim] right side of a solve
   Column<T> trial;         ///< [dim]
   Column<T> best;          ///< [dim]
@@ -67,20 +61,14 @@ CF_HD inline Sample<T> place_sample(const FlatShape& shape, T* data, int32_t str
   };
   const int32_t dim = shape.dim, panels = 1 + shape.tangents;
   take(s.state, dim);
-  take(s.bar, dim);
   take(s.features, panels * shape.features);
   take(s.z, panels * shape.z_rows);
   take(s.slope, shape.slope_rows);
-  take(s.curvature, shape.slope_rows);
-  take(s.features_bar, panels * shape.features);
-  take(s.z_bar, panels * shape.z_rows);
+  take(s.features_bar, shape.features);
   take(s.layer_bar, shape.outputs);
-  take(s.beta, shape.z_rows);
   take(s.chain, dim);
   take(s.chain_image, dim);
-  take(s.weights, shape.exact ? dim * dim : 0);
-  take(s.solver, shape.exact ? dim * dim : 0);
-  take(s.probe_sum, shape.probes * dim);
+  take(s.square, shape.exact ? dim * dim : 0);
   for (Column<T>* column : {&s.right, &s.trial, &s.best, &s.image}) take(*column, dim);
   take(s.point_steps, shape.memory * dim);
   take(s.steps, shape.memory * dim);

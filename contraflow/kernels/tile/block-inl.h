@@ -27,6 +27,7 @@ HWY_INLINE int64_t tangent_count(const TileBlock& block) {
 /// Room that a tape needs; for a tape that several blocks share, the most that any needs.
 struct TapeShape {
   int64_t dim = 0, features = 0, z_rows = 0, slope_rows = 0, tangents = 0, memory = 0;
+  int64_t shift_rows = 0;
   int64_t widest = 0;        ///< outputs of a layer
   int64_t bar_features = 0;  ///< rows of bars of features: the input's alone in a plain sequence
   bool exact = false, solves = false, series = false;
@@ -36,6 +37,7 @@ struct TapeShape {
     features = std::max(features, block.net.features);
     z_rows = std::max(z_rows, block.net.z_rows);
     slope_rows = std::max(slope_rows, block.net.slope_rows);
+    shift_rows = std::max(shift_rows, block.net.shift_rows);
     tangents = std::max(tangents, tangent_count(block));
     memory = std::max(memory, block.memory);
     bool plain = true;
@@ -79,6 +81,7 @@ template <class T>
 struct BlockScratch {
   NetTape<T> value;  ///< for G alone
   Panel<T> z_bar, features_bar;
+  Panel<T> shift;  ///< see NetTape
   VjpScratch<T> vjp;
   Panel<T> chain, chain_image;
   T* outer = nullptr;
@@ -105,6 +108,8 @@ void BlockScratch<T>::allocate(Arena& arena, const TapeShape& shape, int64_t vec
   value.vectors = vectors;
   value.features = {features_bar.data, width};
   value.z = {z_bar.data, width};
+  shift = take_panel<T>(arena, shape.shift_rows, width);
+  value.shift = shift;
   vjp.features_bar = take_panel<T>(arena, shape.bar_features, width);
   vjp.z_bar = take_panel<T>(arena, shape.widest, width);
   vjp.other = take_panel<T>(arena, shape.widest, width);
@@ -131,6 +136,9 @@ struct TileRows {
   int64_t vectors = 0;
   const T* counts = nullptr;  ///< series: terms of each sample, descending; 0 in padding
   const int64_t* sorted_counts = nullptr;
+  Panel<T> condition;      ///< [conditions, samples]
+  Panel<T> condition_bar;  ///< the same: out; null where not wanted
+  int64_t conditions = 0;
 };
 
 /// What linearize() leaves.
@@ -150,6 +158,12 @@ class BlockWorker {
       : block_(block), view_(view), tape_(tape), s_(scratch), rows_(rows) {
     tape_.net.vectors = rows.vectors;
     tape_.net.tangents = tangent_count(block);
+    tape_.net.shift = scratch.shift;
+  }
+
+  /// What the condition adds to the layers, before values are computed: find_point(), linearize().
+  void bind_condition() const {
+    if (view_.net->shift_rows > 0) shift_pass(view_, rows_.condition, s_.shift, rows_.vectors);
   }
 
   /// The hidden point of x: in the tape's features. error [samples]: of y, where solved. `start`
@@ -219,11 +233,14 @@ TileSolveOutcome BlockWorker<T>::find_point(TwoPanel<T> x, Panel<T> start, T* er
   rule.memory = std::min({block_.memory, dim(), kMostMemory});
   rule.max_iterations = block_.max_iterations;
   rule.dim = dim();
-  const TileSolveOutcome outcome = solve_tile<true>(rule, s_.solve, s_.right.high, rows_.vectors,
-                                                    rows_.samples, [&](int64_t count) HWY_ATTR {
-                                                      value_pass(view_, s_.value, count);
-                                                      return net_output(view_, s_.value);
-                                                    });
+  const TileSolveOutcome outcome =
+      solve_tile<true>(rule, s_.solve, s_.right.high, rows_.vectors, rows_.samples,
+                       [&](int64_t count, const int64_t* places) HWY_ATTR {
+                         NetTape<T> value = s_.value;
+                         value.places = places;
+                         value_pass(view_, value, count);
+                         return net_output(view_, value);
+                       });
   // The solution again, from G at the best point and the right side that was not rounded.
   const Vec<T> factor = set<T>(rule.factor);
   for_each<T>(dim(), width(), [&](int64_t r, int64_t c) HWY_ATTR {
@@ -387,11 +404,12 @@ TileSolveOutcome BlockWorker<T>::solve_adjoint(Panel<T> right, Panel<T> lambda) 
   rule.memory = std::min({block_.memory, dim(), kMostMemory});
   rule.max_iterations = block_.max_iterations;
   rule.dim = dim();
-  const TileSolveOutcome outcome = solve_tile<false>(
-      rule, s_.solve, s_.right.high, rows_.vectors, rows_.samples, [&](int64_t count) HWY_ATTR {
-        vjp(view_, tape_.net, s_.solve.input, count, s_.vjp, s_.chain);
-        return s_.chain;
-      });
+  const TileSolveOutcome outcome =
+      solve_tile<false>(rule, s_.solve, s_.right.high, rows_.vectors, rows_.samples,
+                        [&](int64_t count, const int64_t* /*places*/) HWY_ATTR {
+                          vjp(view_, tape_.net, s_.solve.input, count, s_.vjp, s_.chain);
+                          return s_.chain;
+                        });
   for_each<T>(dim(), width(), [&](int64_t r, int64_t c) HWY_ATTR {
     store(load(s_.solve.image.row(r) + c) * load(s_.length + c), lambda.row(r) + c);
   });
@@ -425,7 +443,9 @@ TileSolveOutcome BlockWorker<T>::reverse(Panel<T> y_bar, const T* c_bar, Panel<T
     });
     dual.add_value(s_.chain_image, s_.vjp);
   }
-  add_weight_gradients(view_, tape_.net, s_.z_bar, gradient, fresh, s_.outer);
+  add_weight_gradients(view_, tape_.net, s_.z_bar, rows_.condition, gradient, fresh, s_.outer);
+  if (rows_.condition_bar.data != nullptr)
+    condition_down(view_, s_.z_bar, rows_.condition_bar, rows_.conditions, rows_.vectors);
   return outcome;
 }
 

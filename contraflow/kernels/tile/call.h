@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "contraflow/kernels/row_score.h"
 #include "contraflow/kernels/tile_program.h"
 
 namespace contraflow::kernels {
@@ -10,7 +11,7 @@ namespace contraflow::kernels {
 enum class TileMode {
   kForward,   ///< value and log_det; on request the points and probe sums a backward run needs
   kBackward,  ///< from points, y_bar and c: x_bar and parameter gradients
-  kLoss,      ///< kForward, then kBackward for a standard normal base, in one visit of each tile
+  kLoss,      ///< kForward, then kBackward from a density at y, in one visit of each tile
 };
 
 /// How a solve ended, the worst row of a run.
@@ -24,8 +25,10 @@ struct TileSolveStatus {
 /// Packed weights of a layer: both orders in which the products read them.
 template <class T>
 struct PackedLayer {
-  const T* forward = nullptr;   ///< blocks of rows over the outputs
-  const T* backward = nullptr;  ///< blocks of rows over the inputs, of the transpose
+  const T* forward = nullptr;            ///< blocks of rows over the outputs
+  const T* backward = nullptr;           ///< blocks of rows over the inputs, of the transpose
+  const T* condition_forward = nullptr;  ///< the same of the condition's weight; null: none
+  const T* condition_backward = nullptr;
 };
 
 /// One run over raw memory. Rows are row-major [batch, dim]; null where not wanted.
@@ -45,8 +48,10 @@ struct TileCall {
   const T* y_bar = nullptr;
   const T* log_det_bar = nullptr;  ///< [batch]; in kLoss the weight of each row's log-density
   T* x_bar = nullptr;
-  T* gradient = nullptr;   ///< [program.gradient_size], added to
-  TileSolveStatus status;  ///< out
+  T* condition_bar = nullptr;       ///< [batch, conditions], written
+  const RowScore* score = nullptr;  ///< kLoss: of the density at y
+  T* gradient = nullptr;            ///< [program.gradient_size], added to
+  TileSolveStatus status;           ///< out
 };
 
 void run_tiles(TileCall<float>& call);

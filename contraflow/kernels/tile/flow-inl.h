@@ -55,20 +55,33 @@ class FlowWorker {
   bool backward() const { return plan_.call->mode != TileMode::kForward; }
   int64_t width() const { return rows_.vectors * lanes<T>(); }
   int64_t dim() const { return plan_.program().dim; }
+  bool wants_condition_bar() const { return backward() && plan_.call->condition_bar != nullptr; }
   // Whether the tape of step k lives from the forward to the backward half.
   bool keeps_tape(size_t k) const {
     return plan_.call->mode == TileMode::kLoss && (plan_.keep_tapes || k == last_block_);
   }
   BlockTape<T>& tape(size_t k) { return plan_.keep_tapes ? tapes_[k] : tapes_[0]; }
 
-  void load_rows(const T* from, Panel<T> to) const;
-  void store_rows(Panel<T> from, T* to) const;
+  void load_rows(const T* from, Panel<T> to) const { load_rows(from, to, dim()); }
+  void load_rows(const T* from, Panel<T> to, int64_t columns) const;
+  void store_rows(Panel<T> from, T* to) const { store_rows(from, to, dim()); }
+  void store_rows(Panel<T> from, T* to, int64_t columns) const;
   void load_values(const T* from, T* to) const;
+  void load_scores() const;
   void sort_by_counts(const TileBlock& block, StepState<T>& step);
-  Panel<T> to_order(const StepState<T>& step, Panel<T> natural, Panel<T> scratch) const;
+  Panel<T> to_order(const StepState<T>& step, Panel<T> natural, Panel<T> scratch) const {
+    return to_order(step, natural, scratch, dim());
+  }
+  Panel<T> to_order(const StepState<T>& step, Panel<T> natural, Panel<T> scratch,
+                    int64_t rows) const;
   void from_order(const StepState<T>& step, Panel<T> ordered, Panel<T> natural) const;
   void load_probes(const TileBlock& block, const StepState<T>& step,
                    const BlockWorker<T>& worker) const;
+
+  void load_condition();
+  // The condition in the order of a block; where its gradient goes.
+  void order_condition(const TileBlock& block, const StepState<T>& step);
+  void add_condition_bar(const TileBlock& block, const StepState<T>& step) const;
 
   void forward_affine(const TileAffine& affine, size_t k);
   void backward_affine(const TileAffine& affine, size_t k, T* gradient);
@@ -99,7 +112,10 @@ class FlowWorker {
   BlockScratch<T> scratch_;
   TwoPanel<T> state_;
   Panel<T> bar_, ordered_, ordered_out_, ordered_low_, ordered_out_low_;
+  Panel<T> condition_, ordered_condition_;          ///< [conditions]
+  Panel<T> condition_bar_, ordered_condition_bar_;  ///< the same; null where not wanted
   T *log_det_, *error_, *bias_, *weight_, *own_log_det_, *own_error_, *own_bias_, *completed_;
+  T* scores_ = nullptr;  ///< a loss: [rows, dim] of the latents and [rows, dim] of their scores
 };
 
 template <class T>
@@ -137,15 +153,21 @@ FlowWorker<T>::FlowWorker(const FlowPlan<T>& plan, Arena& arena) : plan_(plan) {
   for (Panel<T>* p : {&state_.high, &state_.low, &bar_, &ordered_, &ordered_out_, &ordered_low_,
                       &ordered_out_low_})
     *p = take_panel<T>(arena, program.dim, columns);
+  for (Panel<T>* p : {&condition_, &ordered_condition_})
+    *p = take_panel<T>(arena, program.conditions, columns);
+  if (wants_condition_bar()) {
+    for (Panel<T>* p : {&condition_bar_, &ordered_condition_bar_})
+      *p = take_panel<T>(arena, program.conditions, columns);
+  }
   for (T** p :
        {&log_det_, &error_, &bias_, &weight_, &own_log_det_, &own_error_, &own_bias_, &completed_})
     *p = arena.take<T>(columns);
+  if (plan.call->mode == TileMode::kLoss) scores_ = arena.take<T>(2 * program.dim * columns);
 }
 
 // Rows of the batch become columns; padding is zero.
 template <class T>
-void FlowWorker<T>::load_rows(const T* from, Panel<T> to) const {
-  const int64_t d = dim();
+void FlowWorker<T>::load_rows(const T* from, Panel<T> to, int64_t d) const {
   for (int64_t r = 0; r < d; ++r) {
     T* row = to.row(r);
     for (int64_t s = 0; s < rows_.samples; ++s) row[s] = from[(first_ + s) * d + r];
@@ -154,10 +176,26 @@ void FlowWorker<T>::load_rows(const T* from, Panel<T> to) const {
 }
 
 template <class T>
-void FlowWorker<T>::store_rows(Panel<T> from, T* to) const {
-  const int64_t d = dim();
+void FlowWorker<T>::store_rows(Panel<T> from, T* to, int64_t d) const {
   for (int64_t s = 0; s < rows_.samples; ++s) {
     for (int64_t r = 0; r < d; ++r) to[(first_ + s) * d + r] = from.row(r)[s];
+  }
+}
+
+// The scores of the density at the rows' ends, in bar_.
+template <class T>
+void FlowWorker<T>::load_scores() const {
+  const int64_t d = dim();
+  T* rows = scores_;
+  T* scores = scores_ + width() * d;
+  for (int64_t s = 0; s < rows_.samples; ++s) {
+    for (int64_t r = 0; r < d; ++r) rows[s * d + r] = state_.high.row(r)[s];
+  }
+  plan_.call->score->score(rows, rows_.samples, d, scores);
+  for (int64_t r = 0; r < d; ++r) {
+    T* bar = bar_.row(r);
+    for (int64_t s = 0; s < rows_.samples; ++s) bar[s] = scores[s * d + r];
+    std::fill(bar + rows_.samples, bar + width(), T(0));
   }
 }
 
@@ -188,10 +226,10 @@ void FlowWorker<T>::sort_by_counts(const TileBlock& block, StepState<T>& step) {
 }
 
 template <class T>
-Panel<T> FlowWorker<T>::to_order(const StepState<T>& step, Panel<T> natural,
-                                 Panel<T> scratch) const {
+Panel<T> FlowWorker<T>::to_order(const StepState<T>& step, Panel<T> natural, Panel<T> scratch,
+                                 int64_t rows) const {
   if (step.order == nullptr) return natural;
-  for (int64_t r = 0; r < dim(); ++r) {
+  for (int64_t r = 0; r < rows; ++r) {
     for (int64_t s = 0; s < width(); ++s) scratch.row(r)[s] = natural.row(r)[step.order[s]];
   }
   return scratch;
@@ -218,6 +256,32 @@ void FlowWorker<T>::load_probes(const TileBlock& block, const StepState<T>& step
         row[s] = sample < rows_.samples ? from[(first_ + sample) * dim() + r] : T(0);
       }
     }
+  }
+}
+
+template <class T>
+void FlowWorker<T>::load_condition() {
+  const TileProgram& program = plan_.program();
+  rows_.conditions = program.conditions;
+  if (program.conditions == 0) return;
+  load_rows(static_cast<const T*>(program.condition), condition_, program.conditions);
+  if (wants_condition_bar()) zero_rows(condition_bar_, program.conditions, width());
+}
+
+template <class T>
+void FlowWorker<T>::order_condition(const TileBlock& block, const StepState<T>& step) {
+  const bool used = block.net.shift_rows > 0;
+  if (used) rows_.condition = to_order(step, condition_, ordered_condition_, rows_.conditions);
+  rows_.condition_bar = used && wants_condition_bar() ? ordered_condition_bar_ : Panel<T>{};
+}
+
+template <class T>
+void FlowWorker<T>::add_condition_bar(const TileBlock& block, const StepState<T>& step) const {
+  if (block.net.shift_rows == 0 || !wants_condition_bar()) return;
+  for (int64_t r = 0; r < rows_.conditions; ++r) {
+    for (int64_t s = 0; s < width(); ++s)
+      condition_bar_.row(r)[step.order == nullptr ? s : step.order[s]] +=
+          ordered_condition_bar_.row(r)[s];
   }
 }
 
@@ -272,7 +336,9 @@ void FlowWorker<T>::forward_block(const TileBlock& block, size_t k) {
   StepState<T>& step = steps_[k];
   const TileCall<T>& call = *plan_.call;
   if (block.has_series()) sort_by_counts(block, step);
+  order_condition(block, step);
   const BlockWorker<T> worker(block, plan_.nets[k], tape(k), scratch_, rows_);
+  worker.bind_condition();
   const TwoPanel<T> x{to_order(step, state_.high, ordered_),
                       to_order(step, state_.low, ordered_low_)};
   Panel<T> start;
@@ -335,6 +401,7 @@ void FlowWorker<T>::rebuild_tape(const TileBlock& block, size_t k, const BlockWo
   if (plan_.keep_z) {
     worker.restore(step.z, log_det);
   } else {
+    worker.bind_condition();
     worker.linearize(log_det, nullptr, LogDetUse::kValue, /*for_reverse=*/true);
   }
   if (!block.has_series()) return;
@@ -367,6 +434,7 @@ void FlowWorker<T>::backward_block(const TileBlock& block, size_t k, T* gradient
       }
     }
   }
+  order_condition(block, step);
   const bool deferred = defers(block, k);
   std::fill_n(completed_, width(), T(0));
   if (!keeps_tape(k))
@@ -378,6 +446,7 @@ void FlowWorker<T>::backward_block(const TileBlock& block, size_t k, T* gradient
                       deferred && !block.exact ? completed_ : nullptr),
        step, nullptr);
   from_order(step, ordered_out_, bar_);
+  add_condition_bar(block, step);
   for (int64_t s = 0; deferred && s < width(); ++s)
     log_det_[step.order == nullptr ? s : step.order[s]] += completed_[s];
 }
@@ -407,6 +476,7 @@ void FlowWorker<T>::run(int64_t first, int64_t count, T* gradient, bool fresh,
   rows_.samples = count;
   rows_.vectors = (count + lanes<T>() - 1) / lanes<T>();
   for (T* p : {log_det_, error_, bias_}) std::fill_n(p, width(), T(0));
+  load_condition();
   if (call.mode != TileMode::kBackward) {
     load_rows(call.x, state_.high);
     zero_rows(state_.low, dim(), width());
@@ -432,9 +502,10 @@ void FlowWorker<T>::run_backward(T* gradient) {
   const TileCall<T>& call = *plan_.call;
   const auto& steps = plan_.program().steps;
   load_values(call.log_det_bar, weight_);
-  if (call.mode == TileMode::kLoss) {  // log p(y) = -|y|^2 / 2 + const
+  if (call.mode == TileMode::kLoss) {
+    load_scores();
     for_each<T>(dim(), width(), [&](int64_t r, int64_t c) HWY_ATTR {
-      store(hn::Neg(load(weight_ + c) * load(state_.high.row(r) + c)), bar_.row(r) + c);
+      store(load(weight_ + c) * load(bar_.row(r) + c), bar_.row(r) + c);
     });
   } else {
     load_rows(call.y_bar, bar_);
@@ -449,6 +520,7 @@ void FlowWorker<T>::run_backward(T* gradient) {
     backward_affine(std::get<TileAffine>(steps[k]), k, gradient);
   }
   if (call.x_bar != nullptr) store_rows(bar_, call.x_bar);
+  if (wants_condition_bar()) store_rows(condition_bar_, call.condition_bar, rows_.conditions);
 }
 
 }  // namespace contraflow::kernels::HWY_NAMESPACE

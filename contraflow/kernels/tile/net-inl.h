@@ -31,6 +31,9 @@ struct NetTape {
   Panel<T> z;          ///< [z_rows, (1 + tangents) vectors]: pre-activations and their tangents
   Panel<T> slope;      ///< [slope_rows, vectors]; null: values only
   Panel<T> curvature;  ///< [slope_rows, vectors]
+  Panel<T> shift;      ///< [shift_rows, vectors]: bias + V h of the layers that have a condition
+  /// The vectors of `shift` that belong to the first ones; null: the first ones.
+  const int64_t* places = nullptr;
   int64_t vectors = 0;
   int64_t tangents = 0;
 
@@ -56,6 +59,21 @@ HWY_INLINE void add_bias(const TileLayer& layer, Panel<T> z, int64_t vectors) {
     T* row = z.row(o);
     for (int64_t c = 0; c < vectors * lanes<T>(); c += lanes<T>())
       store(load(row + c) + shift, row + c);
+  }
+}
+
+// z += bias + V h, which are of every sample.
+template <class T>
+HWY_INLINE void add_shift(const TileLayer& layer, const NetTape<T>& tape, Panel<T> z, int64_t begin,
+                          int64_t end, int64_t vectors) {
+  constexpr int64_t n = lanes<T>();
+  for (int64_t o = begin; o < end; ++o) {
+    const T* shift = tape.shift.row(layer.shift_begin + o);
+    T* row = z.row(o);
+    for (int64_t v = 0; v < vectors; ++v) {
+      const int64_t from = tape.places == nullptr ? v : tape.places[v];
+      store(load(row + v * n) + load(shift + from * n), row + v * n);
+    }
   }
 }
 
@@ -92,14 +110,11 @@ struct ActivateRows {
         if constexpr (kOrder > 0) store(z, z_row + c);
         const JetPair<T> pair = jets<kKind, T>(z, beta);
         write<kOrder>(pair.first, o, z_row, c);
-        if constexpr (kPaired<kKind>) write<kOrder>(pair.second, layer.outputs + o, z_row, c);
+        if constexpr (expansion(kKind) == 2)
+          write<kOrder>(pair.second, layer.outputs + o, z_row, c);
       }
     }
   }
-
-  template <Activation kKind>
-  static constexpr bool kPaired =
-      kKind == Activation::kCRelu || kKind == Activation::kClipSwish || kKind == Activation::kCPila;
 
   template <int kOrder>
   HWY_INLINE void write(const Jet<T>& jet, int64_t row, const T* z_row, int64_t c) const {
@@ -114,21 +129,9 @@ struct ActivateRows {
   }
 };
 
-HWY_INLINE int64_t halves(const TileLayer& layer) {
-  switch (layer.activation) {
-    case Activation::kCRelu:
-    case Activation::kClipSwish:
-    case Activation::kCPila:
-      return 2;
-    default:
-      return 1;
-  }
-}
+HWY_INLINE int64_t halves(const TileLayer& layer) { return expansion(layer.activation); }
 
-HWY_INLINE bool uses_beta(const TileLayer& layer) {
-  return layer.activation == Activation::kSwish || layer.activation == Activation::kLipSwish ||
-         layer.activation == Activation::kClipSwish;
-}
+HWY_INLINE bool uses_beta(const TileLayer& layer) { return has_beta(layer.activation); }
 
 // Tangents of the activation's outputs: slope times tangent of z.
 template <class T>
@@ -170,12 +173,26 @@ void value_pass(const NetView<T>& view, const NetTape<T>& tape, int64_t vectors,
     const Panel<T> z = tape.z.rows_from(layer.z_begin);
     linear(layer, view.packed[k].forward, tape.features, z, with_tangents ? tape.all() : vectors,
            [&](int64_t begin, int64_t end) HWY_ATTR {
+             if (layer.conditions > 0) add_shift(layer, tape, z, begin, end, vectors);
              if (layer.activated)
                with_activation(layer.activation,
                                ActivateRows<T>{layer, tape, vectors, with_tangents,
-                                               /*with_bias=*/true, begin, end});
+                                               /*with_bias=*/layer.conditions == 0, begin, end});
            });
-    if (!layer.activated) add_bias(layer, z, vectors);
+    if (!layer.activated && layer.conditions == 0) add_bias(layer, z, vectors);
+  }
+}
+
+/// bias + V h of every layer that has a condition h [conditions, vectors].
+template <class T>
+void shift_pass(const NetView<T>& view, Panel<T> condition, Panel<T> shift, int64_t vectors) {
+  for (size_t k = 0; k < view.net->layers.size(); ++k) {
+    const TileLayer& layer = view.net->layers[k];
+    if (layer.conditions == 0) continue;
+    const Panel<T> to = shift.rows_from(layer.shift_begin);
+    product<false>(view.packed[k].condition_forward, layer.outputs, layer.conditions, condition, to,
+                   vectors);
+    add_bias(layer, to, vectors);
   }
 }
 
@@ -305,6 +322,15 @@ template <class T>
 HWY_INLINE int64_t beta_offset(const TileLayer& layer) {
   if (layer.weight == nullptr) return 0;
   return layer.inputs * gradient_stride<T>(layer.outputs) + layer.outputs;
+}
+
+/// Rounded up, so that every piece of a padded gradient starts at a vector.
+HWY_INLINE int64_t padded(int64_t count) { return (count + 31) / 32 * 32; }
+
+/// Where the gradient of V lies among a layer's: [conditions, gradient_stride(outputs)].
+template <class T>
+HWY_INLINE int64_t condition_offset(const TileLayer& layer) {
+  return padded(beta_offset<T>(layer) + 1);
 }
 
 /// The dual reverse of  L = g . G(w) + sum_p u_p . J(w) t_p  (DESIGN section 3). The last rows of
@@ -438,11 +464,29 @@ HWY_NOINLINE void DualReverse<T>::value_down(size_t k, const TileLayer& layer,
   if (beta) add_beta(k, layer, beta_sum);
 }
 
+/// The gradient of a condition, from the bars of a dual reverse.
+template <class T>
+void condition_down(const NetView<T>& view, Panel<T> z_bar, Panel<T> condition_bar,
+                    int64_t conditions, int64_t vectors) {
+  zero_rows(condition_bar, conditions, vectors * lanes<T>());
+  for (size_t k = 0; k < view.net->layers.size(); ++k) {
+    const TileLayer& layer = view.net->layers[k];
+    if (layer.conditions > 0)
+      product<true>(view.packed[k].condition_backward, conditions, layer.outputs,
+                    z_bar.rows_from(layer.z_begin), condition_bar, vectors);
+  }
+}
+
 /// Adds weight and bias gradients from the bars of a dual reverse, or with `fresh` writes them.
-/// `scratch`: see outer().
+/// `scratch`: see outer(); `condition` as in shift_pass().
 template <class T>
 void add_weight_gradients(const NetView<T>& view, const NetTape<T>& tape, Panel<T> z_bar,
-                          T* gradient, bool fresh, T* scratch) {
+                          Panel<T> condition, T* gradient, bool fresh, T* scratch) {
+  const auto add = [&](Panel<T> bar, int64_t outputs, Panel<T> in, int64_t inputs, int64_t vectors,
+                       T* out) HWY_ATTR {
+    if (fresh) return outer<false>(bar, outputs, in, inputs, vectors, out, scratch);
+    outer<true>(bar, outputs, in, inputs, vectors, out, scratch);
+  };
   constexpr int64_t n = lanes<T>();
   for (size_t k = 0; k < view.net->layers.size(); ++k) {
     const TileLayer& layer = view.net->layers[k];
@@ -450,11 +494,10 @@ void add_weight_gradients(const NetView<T>& view, const NetTape<T>& tape, Panel<
     const Panel<T> bar = z_bar.rows_from(layer.z_begin);
     const Panel<T> in = tape.features.rows_from(layer.in_begin);
     T* out = gradient + view.gradient_begin[k];
-    if (fresh) {
-      outer<false>(bar, layer.outputs, in, layer.inputs, tape.all(), out, scratch);
-    } else {
-      outer<true>(bar, layer.outputs, in, layer.inputs, tape.all(), out, scratch);
-    }
+    add(bar, layer.outputs, in, layer.inputs, tape.all(), out);
+    if (layer.conditions > 0)
+      add(bar, layer.outputs, condition, layer.conditions, tape.vectors,
+          out + condition_offset<T>(layer));
     T* bias = out + layer.inputs * gradient_stride<T>(layer.outputs);
     for (int64_t o = 0; o < layer.outputs; ++o) {
       Vec<T> sum = hn::Zero(Tag<T>());

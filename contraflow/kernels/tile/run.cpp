@@ -30,6 +30,15 @@ void pack_layer(const TileLayer& layer, bool forward, T* out) {
   pack_transposed(w, inputs, layer.outputs, factor.data(), out);
 }
 
+// The same of a condition's weight, which has neither.
+template <class T>
+void pack_condition(const TileLayer& layer, bool forward, T* out) {
+  const T* v = static_cast<const T*>(layer.condition_weight);
+  const std::vector<T> ones(static_cast<size_t>(layer.conditions), T(1));
+  if (forward) return pack(v, layer.outputs, layer.conditions, ones.data(), out);
+  pack_transposed(v, layer.conditions, layer.outputs, ones.data(), out);
+}
+
 template <class T>
 struct Packed {
   std::vector<std::vector<PackedLayer<T>>> layers;   // per step
@@ -37,9 +46,6 @@ struct Packed {
   std::vector<int64_t> affine_gradient;
   int64_t gradient_size = 0;
 };
-
-// Rounded up, so that every piece starts at a vector.
-HWY_INLINE int64_t padded(int64_t count) { return (count + 31) / 32 * 32; }
 
 template <class T>
 Packed<T> lay_out(const TileProgram& program, Arena& arena) {
@@ -59,13 +65,14 @@ Packed<T> lay_out(const TileProgram& program, Arena& arena) {
         packed.forward = arena.take<T>(layer.inputs * layer.outputs);
         packed.backward = arena.take<T>(layer.inputs * layer.outputs);
       }
+      if (layer.conditions > 0) {
+        packed.condition_forward = arena.take<T>(layer.conditions * layer.outputs);
+        packed.condition_backward = arena.take<T>(layer.conditions * layer.outputs);
+      }
       out.layers.back().push_back(packed);
       out.gradient_begin.back().push_back(out.gradient_size);
-      const int64_t weights =
-          layer.weight == nullptr
-              ? 0
-              : layer.inputs * gradient_stride<T>(layer.outputs) + layer.outputs;
-      out.gradient_size += padded(weights + 1);
+      out.gradient_size +=
+          padded(condition_offset<T>(layer) + layer.conditions * gradient_stride<T>(layer.outputs));
     }
   }
   return out;
@@ -110,8 +117,11 @@ void pack_weights(const TileProgram& program, const Packed<T>& packed) {
     const PackedLayer<T>& to = packed.layers[place.step][place.layer];
     const bool forward = place.part == 0;
     if (to.forward == nullptr) return;
-    pack_layer(layer_at(program, place), forward,
-               const_cast<T*>(forward ? to.forward : to.backward));
+    const TileLayer& layer = layer_at(program, place);
+    pack_layer(layer, forward, const_cast<T*>(forward ? to.forward : to.backward));
+    if (layer.conditions > 0)
+      pack_condition(layer, forward,
+                     const_cast<T*>(forward ? to.condition_forward : to.condition_backward));
   });
 }
 
@@ -225,6 +235,12 @@ template <class T>
 void reduce_layer(const TileLayer& layer, int64_t part, const ChunkSums<T>& sums, int64_t from,
                   T* out) {
   const bool last = part + 1 == kParts;
+  if (last) {
+    const int64_t begin = from + condition_offset<T>(layer);
+    for (int64_t j = 0; j < layer.conditions; ++j)
+      sums.add_to(out + layer.condition_gradient() + j * layer.outputs,
+                  begin + j * gradient_stride<T>(layer.outputs), layer.outputs);
+  }
   if (layer.weight != nullptr) {
     const int64_t stride = gradient_stride<T>(layer.outputs);
     for (int64_t i = part * layer.inputs / kParts; i < (part + 1) * layer.inputs / kParts; ++i)

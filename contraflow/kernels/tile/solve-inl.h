@@ -231,10 +231,11 @@ struct TileSolveOutcome {
   bool diverged = false;
 };
 
-/// Solves a tile. `evaluate(count)` computes G of the first `count` vectors of scratch.input and
-/// returns its panel; `start` is in scratch.trial. The solution is in scratch.image. With kCompact
-/// the vectors whose samples are all done leave, and the products shrink with them; without, every
-/// vector stays at its place, for a G that differs from sample to sample.
+/// Solves a tile. `evaluate(count, places)` computes G of the first `count` vectors of
+/// scratch.input, the tile's vectors places[0], places[1], ..., and returns its panel; `start` is in
+/// scratch.trial. The solution is in scratch.image. With kCompact the vectors whose samples are all
+/// done leave, and the products shrink with them; without, every vector stays at its place, for a G
+/// that differs from sample to sample.
 template <bool kCompact, class T, class Evaluate>
 TileSolveOutcome solve_tile(const SolveRule<T>& rule, const SolveScratch<T>& scratch,
                             Panel<T> right, int64_t vectors, int64_t samples, Evaluate&& evaluate) {
@@ -254,7 +255,7 @@ TileSolveOutcome solve_tile(const SolveRule<T>& rule, const SolveScratch<T>& scr
       for (int64_t i = 0; i < rule.dim; ++i)
         store(load(scratch.trial.row(i) + active[k] * n), scratch.input.row(i) + place * n);
     }
-    const Panel<T> g = evaluate(kCompact ? count : vectors);
+    const Panel<T> g = evaluate(kCompact ? count : vectors, active);
     int64_t kept = 0;
     for (int64_t k = 0; k < count; ++k) {
       const int64_t v = active[k];
