@@ -18,6 +18,7 @@ namespace contraflow {
 namespace {
 
 enum class Side { kKernels, kComposed, kHost };
+enum class Work { kLogProb, kInverse, kGradient };
 
 struct Model {
   const char* name;
@@ -28,7 +29,7 @@ struct Model {
 struct Case {
   Model model;
   Side side;
-  bool inverse;
+  Work work;
 };
 
 // Blocks as wide and deep as the preset's, with nets of slope near their constant: solves and
@@ -46,7 +47,7 @@ bool has_device() {
 }
 
 void run_case(benchmark::State& state, Case c) {
-  const at::NoGradGuard no_grad;
+  const at::AutoGradMode gradients(c.work == Work::kGradient);
   const FlowPtr flow = steep_flow(c.model);
   at::Tensor x = Rng(1).normal({state.range(0), 2}, at::kFloat);
   flow->prepare(x.narrow(0, 0, 500));
@@ -61,9 +62,22 @@ void run_case(benchmark::State& state, Case c) {
   }
   std::optional<kernels::ScopedIsa> composed;
   if (c.side == Side::kComposed) composed.emplace("composed");
-  if (c.inverse) x = flow->transform()->forward(x).value;
+  if (c.work == Work::kInverse) x = flow->transform()->forward(x).value;
+  for (const at::Tensor& p : flow->parameters()) p.mutable_grad() = at::zeros_like(p);
+  const at::Tensor weight = at::full({x.size(0)}, 1.0, x.options());
+  const auto once = [&]() -> at::Tensor {
+    switch (c.work) {
+      case Work::kLogProb:
+        return flow->log_prob(x);
+      case Work::kInverse:
+        return flow->transform()->inverse(x).value;
+      case Work::kGradient:
+        return flow->add_log_prob_gradient(x, weight, {.phase = Phase::kTrain});
+    }
+    return {};
+  };
   const auto work = [&] {
-    benchmark::DoNotOptimize(c.inverse ? flow->transform()->inverse(x).value : flow->log_prob(x));
+    benchmark::DoNotOptimize(once());
     if (on_card) cudaDeviceSynchronize();
   };
   work();  // modules load, memory pools grow
@@ -88,20 +102,18 @@ const bool kRegistered = [] {
   for (const Model& model :
        {Model{"idensenet", "idensenet"}, Model{"monotone", "monotone"},
         Model{"residual_64", "residual", 64}, Model{"residual_128", "residual"}}) {
-    for (const bool inverse : {false, true}) {
+    for (const auto& [work, word] : {std::pair{Work::kLogProb, "log_prob/"},
+                                     {Work::kInverse, "inverse/"},
+                                     {Work::kGradient, "gradient/"}}) {
       for (const Side side : {Side::kKernels, Side::kComposed, Side::kHost}) {
-        const std::string name = std::string("device/") + (inverse ? "inverse/" : "log_prob/") +
-                                 model.name + "/" + name_of(side);
-        benchmark::RegisterBenchmark(name.c_str(),
-                                     [=](benchmark::State& state) {
-                                       run_case(state, {model, side, inverse});
-                                     })
-            ->ArgName("rows")
-            ->Arg(500)
-            ->Arg(20'000)
-            ->Arg(1'000'000)
-            ->Unit(benchmark::kMillisecond)
-            ->UseRealTime();
+        const std::string name = std::string("device/") + word + model.name + "/" + name_of(side);
+        auto* added =
+            benchmark::RegisterBenchmark(name.c_str(), [=, work = work](benchmark::State& state) {
+              run_case(state, {model, side, work});
+            });
+        added->ArgName("rows")->Arg(500)->Arg(20'000);
+        if (work != Work::kGradient) added->Arg(1'000'000);
+        added->Unit(benchmark::kMillisecond)->UseRealTime();
       }
     }
   }

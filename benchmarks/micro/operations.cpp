@@ -15,20 +15,31 @@ constexpr int64_t kRows = 512;
 constexpr int64_t kFeatures = 128;
 
 // order = 0 value, 1 and slope, 2 and curvature.
+template <ActivationJet (*jet)(Activation, const at::Tensor&, const at::Tensor&, int)>
 void activation(benchmark::State& state, Activation kind) {
   const at::NoGradGuard no_grad;
   const at::Tensor z = Rng(1).normal({kRows, kFeatures}, at::kFloat);
   const at::Tensor beta = at::full({}, 0.974F);
   const auto order = static_cast<int>(state.range(0));
-  for (auto _ : state) benchmark::DoNotOptimize(activation_jet(kind, z, beta, order));
+  for (auto _ : state) benchmark::DoNotOptimize(jet(kind, z, beta, order));
   state.SetItemsProcessed(state.iterations() * z.numel());
 }
-BENCHMARK_CAPTURE(activation, lipswish, Activation::kLipSwish)->ArgName("order")->DenseRange(0, 2);
-BENCHMARK_CAPTURE(activation, clipswish, Activation::kClipSwish)
-    ->ArgName("order")
-    ->DenseRange(0, 2);
-BENCHMARK_CAPTURE(activation, cpila, Activation::kCPila)->ArgName("order")->DenseRange(0, 2);
-BENCHMARK_CAPTURE(activation, elu, Activation::kElu)->ArgName("order")->DenseRange(0, 2);
+const bool kActivations = [] {
+  for (const auto& [name, kind] : {std::pair{"lipswish", Activation::kLipSwish},
+                                   {"clipswish", Activation::kClipSwish},
+                                   {"cpila", Activation::kCPila},
+                                   {"elu", Activation::kElu}}) {
+    const auto add = [&](const char* form, void (*run)(benchmark::State&, Activation)) {
+      benchmark::RegisterBenchmark((std::string("activation/") + name + form).c_str(),
+                                   [=, kind = kind](benchmark::State& state) { run(state, kind); })
+          ->ArgName("order")
+          ->DenseRange(0, 2);
+    };
+    add("", activation<activation_jet>);
+    add("/composed", activation<activation_jet_composed>);
+  }
+  return true;
+}();
 
 // A refresh from the last step's singular vector, as training does one per layer and step.
 void spectral_norm(benchmark::State& state, NormMethod method) {

@@ -102,7 +102,7 @@ class InverseSolve final : public Workload {
     const at::NoGradGuard no_grad;
     const auto dtype = first_floating_tensor(flow).scalar_type();
     Context context;
-    context.wants_log_det = false;  // normflows' solve gives none
+    context.hints.wants_log_det = false;  // normflows' solve gives none
     std::vector<at::Tensor> parts;
     for (const at::Tensor& part : z.to(dtype).split(kOwnChunk))
       parts.push_back(flow.transform()->inverse(part, context).value);

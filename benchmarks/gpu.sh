@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# The tests and the benchmarks that need a CUDA device: builds them and runs both, in a few minutes on 16 cores.
+# Usage: benchmarks/gpu.sh [build | test | bench]...     all three without words, in this order
+#        benchmarks/gpu.sh collect FOLDER                libraries of this machine, for one that has none
+#   CONTRAFLOW_LIBTORCH=DIR  a CUDA build of LibTorch; by default that of `python3`.
+#   CMAKE_PREFIX_PATH        folders that hold the other libraries, such as FOLDER above.
+#   BUILD=DIR                build folder (build/gpu).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+readonly build="${BUILD:-build/gpu}"
+readonly tests=(kernels transforms training)
+
+collect() {
+  local to=$1 lib=/usr/lib/x86_64-linux-gnu
+  mkdir -p "$to/include" "$to/lib/cmake"
+  cp -r /usr/include/{hwy,nlohmann,toml++,gtest,gmock,benchmark} "$to/include/"
+  cp "$lib"/lib{hwy,gtest,gtest_main,gmock,gmock_main,benchmark,benchmark_main}.{a,so}* "$to/lib/" 2>/dev/null || true
+  cp -r "$lib"/cmake/{GTest,benchmark} "$to/lib/cmake/"
+  cp -r /usr/{lib,share}/cmake/nlohmann_json "$to/lib/cmake/" 2>/dev/null || true
+}
+
+build_all() {
+  local libtorch="${CONTRAFLOW_LIBTORCH:-$(python3 -c 'import os, torch; print(os.path.dirname(torch.__file__))')}"
+  cmake -S . -B "$build" -G Ninja --log-level=WARNING -DCMAKE_BUILD_TYPE=Release -DCONTRAFLOW_CUDA=ON \
+    -DCMAKE_CUDA_ARCHITECTURES=native -DCONTRAFLOW_BUILD_BENCHMARKS=ON -DCONTRAFLOW_BUILD_CLI=OFF \
+    -DCONTRAFLOW_WARNINGS_AS_ERRORS=OFF -DCONTRAFLOW_LIBTORCH="$libtorch"
+  cmake --build "$build" --target "${tests[@]/#/test_}" contraflow_micro
+}
+
+run_tests() {
+  local name
+  for name in "${tests[@]}"; do
+    "$build/tests/$name/test_$name" --gtest_brief=1 --gtest_filter="${FILTER:-*Cuda*:*Jets*:*Device*:*Card*:Lowering*}"
+  done
+}
+
+run_benchmarks() {
+  "$build/benchmarks/micro/contraflow_micro" --benchmark_filter='^device' --benchmark_min_time=0.2 \
+    --benchmark_counters_tabular=true
+}
+
+[ $# -gt 0 ] || set -- build test bench
+while [ $# -gt 0 ]; do
+  case $1 in
+    build) build_all ;;
+    test) run_tests ;;
+    bench) run_benchmarks ;;
+    collect) collect "$2"; shift ;;
+    *) sed -n '2,8p' "$0"; exit 2 ;;
+  esac
+  shift
+done
