@@ -100,10 +100,7 @@ Json result_json(const Model& a, const Model& b, const ComparisonReport& r) {
            {"bias_bound", json_number(r.bias_bound)},
            {"rows_won_by_a", json_number(r.won)}};
   if (a.columns.levels > 0) {
-    const int64_t dim = a.columns.dim();
-    out["difference_bits_per_dim"] = {
-        {"mean", json_number(bits_per_dim(r.difference.mean, dim))},
-        {"standard_error", json_number(bits_per_dim(r.difference.standard_error, dim))}};
+    out["difference_bits_per_dim"] = estimate_json(bits_per_dim(r.difference, a.columns.dim()));
   }
   return out;
 }
@@ -118,20 +115,15 @@ std::string result_text(const Model& a, const Model& b, const ComparisonReport& 
                         const Console& console) {
   const auto left = Align::kLeft, right = Align::kRight;
   TextTable table({"", "model", "step", "-log p(x), nats per row"}, {left, left, right, right});
-  table.add_row({"A", a.checkpoint_path.string(), format_count(a.counters.step),
-                 with_error(r.nll_a.mean, r.nll_a.standard_error)});
-  table.add_row({"B", b.checkpoint_path.string(), format_count(b.counters.step),
-                 with_error(r.nll_b.mean, r.nll_b.standard_error)});
+  table.add_row(
+      {"A", a.checkpoint_path.string(), format_count(a.counters.step), with_error(r.nll_a)});
+  table.add_row(
+      {"B", b.checkpoint_path.string(), format_count(b.counters.step), with_error(r.nll_b)});
   Facts facts;
   facts.add("data", r.data + ", " + rows_text(r.rows, r.effective_rows));
-  facts.add(
-      "log p_A - log p_B",
-      console.bold(with_error(r.difference.mean, r.difference.standard_error)) + " nats per row");
+  facts.add("log p_A - log p_B", console.bold(with_error(r.difference)) + " nats per row");
   if (a.columns.levels > 0) {
-    const int64_t dim = a.columns.dim();
-    facts.add("", with_error(bits_per_dim(r.difference.mean, dim),
-                             bits_per_dim(r.difference.standard_error, dim)) +
-                      " bits per dimension");
+    facts.add("", with_error(bits_per_dim(r.difference, a.columns.dim())) + " bits per dimension");
   }
   const Interval interval = r.interval();
   facts.add("95 % interval", fixed(interval.lower) + " to " + fixed(interval.upper) +

@@ -49,13 +49,19 @@ struct EvaluateArguments {
   WeightChoice weights = WeightChoice::kSelected;
 };
 
+// How far a mean lies above a number that has no error.
+Estimate above(Estimate value, double least) {
+  value.mean -= least;
+  return value;
+}
+
 /// A model against the energy of its data.
 struct EnergyFit {
   double log_z = 0.0;  ///< By quadrature.
   ReverseKlReport report;
   bool has_ratios = true;  ///< The log-densities are without noise, so that ratios mean something.
 
-  double kl() const { return report.loss.mean + log_z; }
+  Estimate kl() const { return above(report.loss, -log_z); }
 };
 
 struct Evaluation {
@@ -68,7 +74,7 @@ struct Evaluation {
 };
 
 Json energy_json(const EnergyFit& fit) {
-  Json out{{"kl_nats", estimate_json({fit.kl(), fit.report.loss.standard_error, 0})},
+  Json out{{"kl_nats", estimate_json(fit.kl())},
            {"samples", fit.report.loss.count},
            {"log_z", json_number(fit.log_z)},
            {"log_z_estimate", nullptr},
@@ -95,14 +101,11 @@ Json result_json(const Evaluation& e) {
            {"estimator_error", json_number(r.noise_error)},
            {"bias_bound", json_number(r.bias_bound)}};
   if (columns.levels > 0) {
-    out["bits_per_dim"] = {
-        {"mean", json_number(bits_per_dim(r.nll.mean, columns.dim()))},
-        {"standard_error", json_number(bits_per_dim(r.nll.standard_error, columns.dim()))}};
+    out["bits_per_dim"] = estimate_json(bits_per_dim(r.nll, columns.dim()));
   }
   if (columns.entropy) {
     out["data_entropy"] = *columns.entropy;
-    out["kl_nats"] = {{"mean", json_number(r.nll.mean - *columns.entropy)},
-                      {"standard_error", json_number(r.nll.standard_error)}};
+    out["kl_nats"] = estimate_json(above(r.nll, *columns.entropy));
   }
   if (e.energy) out["reverse_kl"] = energy_json(*e.energy);
   out["latent_nats"] = estimate_json(r.latent);
@@ -113,11 +116,11 @@ Json result_json(const Evaluation& e) {
 
 void add_energy(const EnergyFit& fit, Facts& facts) {
   const ReverseKlReport& r = fit.report;
-  facts.add("reverse KL", with_error(fit.kl(), r.loss.standard_error) + " nats, by " +
-                              format_count(r.loss.count) + " samples of the model");
+  facts.add("reverse KL", with_error(fit.kl()) + " nats, by " + format_count(r.loss.count) +
+                              " samples of the model");
   std::string text = fixed(fit.log_z);
   if (fit.has_ratios) {
-    text += "; by importance sampling " + with_error(r.log_z, r.log_z_error) +
+    text += "; by importance sampling " + with_error({r.log_z, r.log_z_error, 0}) +
             ", the samples as good as " + fixed(r.effective_rows, 1);
   }
   facts.add("log Z", text);
@@ -131,16 +134,14 @@ std::string result_text(const Evaluation& e, const Console& console) {
                          " weights, step " + format_count(e.model.counters.step));
   facts.add("data", e.model.config().data.name + ", " + e.arguments.split + ", " +
                         rows_text(e.rows, r.effective_rows));
-  facts.add("-log p(x)",
-            console.bold(with_error(r.nll.mean, r.nll.standard_error)) + " nats per row");
+  facts.add("-log p(x)", console.bold(with_error(r.nll)) + " nats per row");
   if (columns.levels > 0) {
-    facts.add("", console.bold(with_error(bits_per_dim(r.nll.mean, columns.dim()),
-                                          bits_per_dim(r.nll.standard_error, columns.dim()))) +
-                      " bits per dimension");
+    facts.add("",
+              console.bold(with_error(bits_per_dim(r.nll, columns.dim()))) + " bits per dimension");
   }
   if (columns.entropy) {
     facts.add("true entropy", fixed(*columns.entropy) + " nats, so KL " +
-                                  with_error(r.nll.mean - *columns.entropy, r.nll.standard_error));
+                                  with_error(above(r.nll, *columns.entropy)));
   }
   if (e.energy) add_energy(*e.energy, facts);
   if (r.replicates > 1) {
@@ -148,8 +149,7 @@ std::string result_text(const Evaluation& e, const Console& console) {
                                std::to_string(r.replicates) + " random draws per row");
   }
   if (r.bias_bound > 0.0) facts.add("bias", "at most " + fixed(r.bias_bound) + " nats (certified)");
-  facts.add("latent", with_error(r.latent.mean, r.latent.standard_error) + " nats; base entropy " +
-                          fixed(r.base_entropy.mean));
+  facts.add("latent", with_error(r.latent) + " nats; base entropy " + fixed(r.base_entropy.mean));
   facts.add("speed", format_count(std::llround(e.rows_per_second)) + " rows/s in " +
                          enum_name(e.arguments.dtype));
   return facts.str();

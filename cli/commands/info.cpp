@@ -165,8 +165,7 @@ std::string result_text(const Model& model) {
   }
   if (model.run) add_training(model, model.run->training, facts);
   if (const auto& best = model.counters.best) {
-    facts.add("validation", with_error(best->loss.mean, best->loss.standard_error) +
-                                " nats at step " + format_count(best->step));
+    facts.add("validation", with_error(best->loss) + " nats at step " + format_count(best->step));
   }
   facts.add("weights in use", enum_name(model.weights));
   const std::string laws = block_laws_text(block_laws(*model.flow));

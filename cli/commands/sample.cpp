@@ -95,15 +95,12 @@ int run_sample(const SampleCommandArguments& a, const Console& console) {
                   {"temperature", a.temperature},
                   {"seed", a.seed},
                   {"worst_error_bound", json_number(totals.worst_bound)},
-                  {"mean_log_prob",
-                   {{"mean", json_number(totals.log_prob.mean)},
-                    {"standard_error", json_number(totals.log_prob.standard_error)}}},
+                  {"mean_log_prob", estimate_json(totals.log_prob)},
                   {"rows_per_second", json_number(progress.rows_per_second())}};
   Facts facts;
   facts.add("samples", format_count(a.count) + " in " + a.output);
   facts.add("error", bound_text(totals));
-  facts.add("mean log p(x)",
-            with_error(totals.log_prob.mean, totals.log_prob.standard_error) + " nats");
+  facts.add("mean log p(x)", with_error(totals.log_prob) + " nats");
   facts.add("time", format_duration(progress.seconds()) + ", " +
                         format_count(std::llround(progress.rows_per_second())) + " rows/s");
   console.result(json, facts.str());

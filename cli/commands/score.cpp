@@ -97,16 +97,13 @@ void report(const ScoreArguments& a, const Model& model, const std::string& inpu
                   {"input", input},
                   {"output", a.output},
                   {"rows", totals.rows},
-                  {"mean_log_prob",
-                   {{"mean", json_number(totals.log_prob.mean)},
-                    {"standard_error", json_number(totals.log_prob.standard_error)}}},
+                  {"mean_log_prob", estimate_json(totals.log_prob)},
                   {"worst_standard_error", json_number(totals.worst_error)},
                   {"seconds", json_number(seconds)},
                   {"rows_per_second", json_number(rate)}};
   Facts facts;
   facts.add("rows", format_count(totals.rows) + " of " + input);
-  facts.add("mean log p(x)",
-            with_error(totals.log_prob.mean, totals.log_prob.standard_error) + " nats");
+  facts.add("mean log p(x)", with_error(totals.log_prob) + " nats");
   facts.add("worst error", totals.worst_error == 0.0
                                ? "0, the scores are exact"
                                : fixed(totals.worst_error) + " nats (standard error of a row)");

@@ -197,19 +197,17 @@ std::string report_text(const TrainReport& report, const PreparedRun& run, const
   facts.add("time", format_duration(report.seconds) + "  (" + fixed(report.steps_per_second, 1) +
                         " steps/s)");
   if (report.loss) {
-    facts.add("last batch", with_error(report.loss->mean, report.loss->standard_error) + " nats" +
-                                bits(*report.loss, run.columns));
+    facts.add("last batch", with_error(*report.loss) + " nats" + bits(*report.loss, run.columns));
   }
   if (report.best) {
     const Estimate& best = report.best->loss;
-    facts.add("validation", with_error(best.mean, best.standard_error) + " nats" +
-                                bits(best, run.columns) + ", best, at step " +
-                                format_count(report.best->step));
+    facts.add("validation", with_error(best) + " nats" + bits(best, run.columns) +
+                                ", best, at step " + format_count(report.best->step));
   }
   const std::optional<LeastLoss> least = least_loss(run.config, run.columns);
   if (least) facts.add("least loss", fixed(least->nats) + " nats, the " + least->name);
   if (const auto kl = reverse_kl_of(report, run)) {
-    facts.add("reverse KL", with_error(kl->mean, kl->standard_error) + " nats, to exp(-U)/Z");
+    facts.add("reverse KL", with_error(*kl) + " nats, to exp(-U)/Z");
   }
   facts.add("model holds", std::string(enum_name(report.weights)) + " weights");
   facts.add("run folder", folder.path().string());

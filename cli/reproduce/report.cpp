@@ -44,8 +44,8 @@ std::string certificate_cell(const Json& row) {
 
 std::string measured(const Json& row, const char* value, const char* error, int digits) {
   if (!is_number(row, value)) return "";
-  return with_error(row[value].get<double>(),
-                    is_number(row, error) ? row[error].get<double>() : std::nan(""), digits);
+  const double spread = is_number(row, error) ? row[error].get<double>() : std::nan("");
+  return with_error({row[value].get<double>(), spread, 0}, digits);
 }
 
 /// Words to the left, numbers to the right.

@@ -157,8 +157,8 @@ std::string Reproduction::summary(const Json& report) const {
                                   : "";
     table.add_row(
         {row["row"],
-         error ? scientific(value) : with_error(value, row["standard_error"].get<double>()), paper,
-         fixed(row["seconds"].get<double>() / 60.0, 1),
+         error ? scientific(value) : with_error({value, row["standard_error"].get<double>(), 0}),
+         paper, fixed(row["seconds"].get<double>() / 60.0, 1),
          row["certificate"]["holds"].get<bool>() ? console_.good("proven")
                                                  : console_.bad("does not hold")});
   }

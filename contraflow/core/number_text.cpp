@@ -16,9 +16,10 @@ std::string printed(const char* format, int digits, double value) {
 
 std::string fixed(double value, int digits) { return printed("%.*f", digits, value); }
 
-std::string with_error(double value, double error, int digits) {
-  return std::isfinite(error) ? fixed(value, digits) + " ± " + fixed(error, digits)
-                              : fixed(value, digits);
+std::string with_error(const Estimate& value, int digits) {
+  const std::string mean = fixed(value.mean, digits);
+  return std::isfinite(value.standard_error) ? mean + " ± " + fixed(value.standard_error, digits)
+                                             : mean;
 }
 
 std::string scientific(double value) { return printed("%.*e", 1, value); }

@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "contraflow/core/estimate.h"
+
 namespace contraflow {
 
 /// Numbers as readers want them.
@@ -9,7 +11,7 @@ namespace contraflow {
 /// "3.5402".
 std::string fixed(double value, int digits = 4);
 /// "3.5402 ± 0.0021"; without the error where it is not known.
-std::string with_error(double value, double error, int digits = 4);
+std::string with_error(const Estimate& value, int digits = 4);
 /// "1.2e-07".
 std::string scientific(double value);
 
