@@ -107,7 +107,7 @@ def missing_marks(text):
                 found.append((at + kind.start('name'), f'class {kind.group("name")}'))
             elif opening is None and MARK not in stripped and (
                     declares_function(stripped) or stripped.startswith('extern ')):
-                name = re.findall(r'(\w+)\s*\(', without_arguments(stripped)) or [stripped.split()[-1]]
+                name = re.findall(r'(\w+)\s*[([]', without_arguments(stripped)) or [stripped.split()[-1]]
                 found.append((at + ATTRIBUTES.match(stripped).end(), name[0]))
 
     look(0, len(text))
