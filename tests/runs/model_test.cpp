@@ -14,7 +14,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-FlowPtr small_flow(int64_t condition = 0) {
+FlowPtr saved_flow(int64_t condition = 0) {
   ContractiveOptions options = models::contractive_preset("monotone");
   options.blocks = 2;
   options.net.depth = 1;
@@ -28,7 +28,7 @@ at::Tensor points() { return at::linspace(-1.0, 1.0, 20, at::kDouble).view({10, 
 TEST(RunsModel, LoadedIsWhatWasSaved) {
   for (const at::ScalarType dtype : {at::kFloat, at::kDouble}) {
     TempFolder folder;
-    const FlowPtr flow = small_flow();
+    const FlowPtr flow = saved_flow();
     flow->to(dtype);
     save(*flow, folder / "flow.safetensors");
     const Model model = load(folder / "flow.safetensors");
@@ -42,7 +42,7 @@ TEST(RunsModel, LoadedIsWhatWasSaved) {
 
 TEST(RunsModel, KeepsTheColumnsThatItIsGiven) {
   TempFolder folder;
-  const FlowPtr flow = small_flow(3);
+  const FlowPtr flow = saved_flow(3);
   data::Columns columns{.event_shape = {2}, .names = {"pt", "eta"}, .condition = {"mass"}};
   EXPECT_THAT(error_of<ConfigError>([&] { save(*flow, folder / "f.safetensors", columns); }),
               HasSubstr("3 numbers of condition"));
@@ -61,7 +61,7 @@ TEST(RunsModel, KeepsTheColumnsThatItIsGiven) {
 
 TEST(RunsModel, SamplesDependOnTheSeedAlone) {
   TempFolder folder;
-  save(*small_flow(), folder / "f.safetensors");
+  save(*saved_flow(), folder / "f.safetensors");
   const Model model = load(folder / "f.safetensors");
   EXPECT_TRUE(at::allclose(model.sample(7), model.sample(20).narrow(0, 0, 7)));
   EXPECT_FALSE(at::allclose(model.sample(7), model.sample(7, /*seed=*/1)));
@@ -70,14 +70,14 @@ TEST(RunsModel, SamplesDependOnTheSeedAlone) {
 
 TEST(RunsModel, WithoutAConfigThereIsNoData) {
   TempFolder folder;
-  save(*small_flow(), folder / "f.safetensors");
+  save(*saved_flow(), folder / "f.safetensors");
   const Model model = load(folder / "f.safetensors");
   EXPECT_THAT(error_of<ConfigError>([&] { open_data(model); }), HasSubstr("without a config"));
 }
 
 TEST(RunsModel, SetReachesBlocksInsideOthersAndSaysWhereItReachesNone) {
   TempFolder folder;
-  const FlowPtr inner = small_flow();
+  const FlowPtr inner = saved_flow();
   const FlowSpec spec = spec_of(*inner);
   const FlowSpec nested{{{"type", "inverse"}, {"transform", spec.transform}}, spec.base};
   save(*build_flow(nested), folder / "nested.safetensors");
@@ -95,7 +95,7 @@ TEST(RunsModel, SetReachesBlocksInsideOthersAndSaysWhereItReachesNone) {
 TEST(RunsModel, CudaWithoutACardIsAnError) {
   if (at::hasCUDA()) GTEST_SKIP() << "there is a card";
   TempFolder folder;
-  save(*small_flow(), folder / "f.safetensors");
+  save(*saved_flow(), folder / "f.safetensors");
   const auto loaded = [&] { load(folder / "f.safetensors", {.device = DeviceKind::kCuda}); };
   EXPECT_THAT(error_of<ConfigError>(loaded), HasSubstr("--device"));
 }
