@@ -7,7 +7,7 @@
 
 #include <cstdio>
 #include <exception>
-#include <thread>
+#include <future>
 #include <vector>
 
 #include "contraflow/evaluation/row_feed.h"
@@ -36,10 +36,12 @@ void serve(const char* run, const char* rows) {
   }
   if (requests.back().x.size(0) == 0) requests.pop_back();
   std::vector<at::Tensor> answers(requests.size());
-  std::vector<std::jthread> threads;
-  for (size_t k = 0; k < kThreads; ++k)
-    threads.emplace_back([&, k] { answer(model, requests, k, answers); });
-  threads.clear();  // waits for them
+  std::vector<std::future<void>> threads;
+  for (size_t k = 0; k < kThreads; ++k) {
+    threads.push_back(
+        std::async(std::launch::async, [&, k] { answer(model, requests, k, answers); }));
+  }
+  for (std::future<void>& thread : threads) thread.get();  // an error of a thread comes here
   for (const at::Tensor& answer : answers) {
     for (int64_t r = 0; r < answer.size(0); ++r) std::printf("%.17g\n", answer[r].item<double>());
   }
