@@ -39,8 +39,10 @@ void ThreadChoice::report(double now, double wall, double processor) {
 
 void ThreadChoice::finish_measurement(double now, double speed) {
   speed_ = speed;
+  const bool skip = alone_ && speed < kOwnCore && skips_ < kMostSkips;
+  skips_ = skip ? skips_ + 1 : 0;
+  if (skip) return hold(now, true);
   if (alone_ || speed < kGain) return begin(State::kTrial);
-  length_ = kShortestHold;
   hold(now, false);
 }
 

@@ -15,6 +15,8 @@ namespace contraflow {
 /// Trial      below that, both ways are measured, a window each. Threads have to be kGain times as
 ///            fast as the caller alone. A trial that has clearly lost ends at once.
 /// Hold       the result holds for a while, twice as long each time that it is confirmed.
+/// No core    a caller alone that gets less than kOwnCore of a core would share with threads that get
+///            no more: it tries them once in kMostSkips + 1 holds only.
 /// Results    do not depend on the choice: it moves work between threads, and the order of every
 ///            sum stays.
 /// Threads    one object for each calling thread; its members are called by that thread only.
@@ -26,6 +28,8 @@ class ThreadChoice {
   static constexpr double kLongestHold = 1.0;      ///< Seconds.
   static constexpr double kLongRegion = 0.02;      ///< Seconds; longer regions always share.
   static constexpr double kTrialPatience = 0.004;  ///< Seconds that a trial may lose.
+  static constexpr double kOwnCore = 0.9;
+  static constexpr int kMostSkips = 4;
 
   struct Plan {
     bool alone = false;
@@ -53,6 +57,7 @@ class ThreadChoice {
   double length_ = kShortestHold;
   double speed_ = 0;                 // of the choice that holds, as last measured
   double wall_ = 0, processor_ = 0;  // sums of this window
+  int skips_ = 0;                    // trials left out in a row
 };
 
 /// The calling thread's choice, which parallel_for() and parallel_items() follow and feed.

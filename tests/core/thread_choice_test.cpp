@@ -82,7 +82,7 @@ TEST(ThreadChoice, ALostTrialEndsEarly) {
   ThreadChoice choice;
   Machine machine;
   machine.shared = 0.12;  // 8 ms a region
-  machine.alone = 0.67;
+  machine.alone = 0.95;
   machine.run(choice, 1);
   int64_t shared = 0;
   for (const double end = machine.now + 5; machine.now < end;) {
@@ -94,6 +94,18 @@ TEST(ThreadChoice, ALostTrialEndsEarly) {
   }
   EXPECT_GE(shared, 4);   // it tries again
   EXPECT_LE(shared, 10);  // and each trial is one region, not a window of three
+}
+
+TEST(ThreadChoice, ACallerWithoutACoreOfItsOwnSeldomTriesThreads) {
+  ThreadChoice choice;
+  Machine machine;
+  machine.shared = 0.3;
+  machine.alone = 0.67;
+  machine.run(choice, 3);
+  EXPECT_GT(machine.run(choice, 20), 0.997);
+  machine.shared = 4;  // of many threads, though the neighbours are still there
+  machine.run(choice, 6);
+  EXPECT_EQ(machine.run(choice, 5), 0);
 }
 
 TEST(ThreadChoice, LongRegionsAlwaysShare) {
