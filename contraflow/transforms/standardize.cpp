@@ -2,12 +2,11 @@
 
 #include <ATen/ATen.h>
 
-#include <algorithm>
 #include <cmath>
 
 #include "contraflow/core/registry_entry.h"
+#include "contraflow/transforms/affine_lowering.h"
 #include "contraflow/transforms/feature_statistics.h"
-#include "contraflow/transforms/lowering.h"
 
 namespace contraflow {
 
@@ -39,20 +38,14 @@ TransformOutput Standardize::do_inverse(const at::Tensor& z, const Context& /*co
   return {
       z * axis_.view(scale_) + axis_.view(mean_), axis_.log_det(scale_.log(), z.size(0)), {}, {}};
 }
-
 bool Standardize::lower(TileLowering& to, const Context& /*context*/, bool inverse) const {
-  kernels::TileAffine affine;
-  affine.gradient_begin = to.program.gradient_size;
-  const std::vector<double> mean = to_doubles(mean_), scale = to_doubles(scale_);
-  affine.lipschitz = 0.0;
-  for (size_t k = 0; k < mean.size(); ++k) {
-    affine.scale.push_back(inverse ? scale[k] : 1.0 / scale[k]);
-    affine.shift.push_back(inverse ? mean[k] : -mean[k] / scale[k]);
-    affine.log_det += std::log(affine.scale.back());
-    affine.lipschitz = std::max(affine.lipschitz, affine.scale.back());
+  const std::vector<double> mean = to_doubles(mean_);
+  std::vector<double> scale = to_doubles(scale_), shift = mean;
+  for (size_t k = 0; k < mean.size() && !inverse; ++k) {
+    shift[k] = -mean[k] / scale[k];
+    scale[k] = 1.0 / scale[k];
   }
-  to.program.gradient_size += 2 * axis_.count();  // of fixed numbers: not read
-  to.program.steps.emplace_back(std::move(affine));
+  lower_fixed_affine(to, std::move(scale), std::move(shift));
   return true;
 }
 
