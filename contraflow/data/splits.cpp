@@ -32,8 +32,11 @@ SourcePtr part_of(const char* part, const Batch& all, const at::Tensor& rows, co
   const auto pick = [&](const at::Tensor& t) {
     return t.defined() ? t.index_select(0, rows) : at::Tensor();
   };
-  return std::make_shared<TensorSource>(part, pick(all.x), pick(all.condition), pick(all.weight),
-                                        rng.fork("order").fork(part), dtype);
+  const auto pick_as = [&](const at::Tensor& t) {
+    return t.defined() && dtype ? pick(t).to(*dtype) : pick(t);
+  };
+  return std::make_shared<TensorSource>(part, pick(all.x), pick_as(all.condition),
+                                        pick_as(all.weight), rng.fork("order").fork(part), dtype);
 }
 
 }  // namespace

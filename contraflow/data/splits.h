@@ -30,7 +30,8 @@ struct SplitRows {
 SplitRows split_rows(int64_t count, const SplitSizes& sizes, const Rng& rng);
 
 /// Rows in memory, cut into the three parts that training needs; validation or test is null where
-/// its size is 0. Batches have `dtype`; unset, that of x (float32 where x holds integers).
+/// its size is 0. Batches have `dtype`; unset, that of x (float32 where x holds integers), which
+/// condition and weight must have then.
 ///
 /// Random     a pure function of rng: the parts, and the order of the rows in batches.
 /// Throws     ConfigError (nothing left for training); what TensorSource throws.

@@ -78,6 +78,10 @@ TEST(Split, TensorsBecomeSources) {
                 .train->batch(0, 2)
                 .x.scalar_type(),
             at::kFloat);
+  const Batch all{.x = r.unsqueeze(1), .condition = r.unsqueeze(1), .weight = r};
+  const Batch batch = split_tensors(all, {}, Rng(1), at::kFloat).train->batch(0, 2);
+  EXPECT_EQ(batch.condition.scalar_type(), at::kFloat);
+  EXPECT_EQ(batch.weight.scalar_type(), at::kFloat);
   expect_error<ShapeError>([&] { split_tensors({.x = r}); }, {"x.unsqueeze(1)"});
   expect_error<ShapeError>([&] { split_tensors({.x = {}}); }, {"no tensor"});
 }
