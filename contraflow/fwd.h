@@ -16,6 +16,10 @@ struct FlowSpec;
 struct Model;
 struct RunConfig;
 struct TrainingOptions;
+struct Checkpoint;
+class Objective;
+class TrainingLoop;
+class Collective;
 
 using TransformPtr = std::shared_ptr<Transform>;
 using BasePtr = std::shared_ptr<Base>;
