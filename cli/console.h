@@ -74,7 +74,7 @@ class RowProgress {
   RowProgress(const RowProgress&) = delete;
   RowProgress& operator=(const RowProgress&) = delete;
 
-  /// `rows` are behind, which is `fraction` of the work (below 0: rows / total).
+  /// `rows` are done, which is `fraction` of the work (below 0: rows / total).
   void done(int64_t rows, double fraction = -1.0);
   double seconds() const;
   double rows_per_second() const;

@@ -12,7 +12,7 @@ constexpr double kSwatchWidth = 22.0;
 constexpr double kSwatchGap = 7.0;
 constexpr double kEntryGap = 22.0;
 
-/// Width of the mark with the gap behind it.
+/// Width of the mark with the gap after it.
 double mark_width(const LegendEntry& entry) {
   return entry.swatch == Swatch::kNone ? 0.0 : kSwatchWidth + kSwatchGap;
 }

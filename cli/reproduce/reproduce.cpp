@@ -30,7 +30,7 @@ void make_folder(const fs::path& path, const char* option) {
 }
 
 /// "about 2 h 10 min left": expected minutes of the rows to come, corrected by how long the rows
-/// behind took. Nothing where a row does not say what to expect.
+/// before took. Nothing where a row does not say what to expect.
 class TimeLeft {
  public:
   void finished(const RowOptions& row, double seconds) {

@@ -31,8 +31,7 @@ void visit(NormalMixtureOptions& o, Field&& field) {
 /// Types      float32, float64.
 /// Cost       B K D numbers.
 /// Random     sample(): one uniform number (component) and D normal ones a row. The temperature
-/// scales
-///            the spread within a component, not the locations or weights.
+///            scales the spread within a component, not the locations or weights.
 /// Throws     as Base.
 /// Example    NormalMixture base({.event = 2, .components = 5});   base.sample(100, Rng(1));
 class NormalMixture final : public Base {

@@ -28,8 +28,8 @@ struct RegistryEntry {
   std::function<std::vector<OptionInfo>()> describe;
 };
 
-/// Fills an entry for type T, which is built from its T::Options and named T::kType. A composite that is built from
-/// other objects gets no make; its entry sets make and resolve itself.
+/// Fills an entry for type T, which is built from its T::Options and named T::kType. A composite
+/// that is built from other objects gets no make; its entry sets make and resolve itself.
 template <class T, class Product>
 void fill_entry(RegistryEntry<Product>& entry) {
   using Options = typename T::Options;

@@ -19,9 +19,9 @@ struct SafetensorsFile {
   std::map<std::string, std::string> metadata;
 };
 
-/// Writes the file whole or not at all, with checksums (AtomicFile). Equal contents give equal bytes: widest types
-/// first, then by name. Tensors on other devices and with other strides are copied one at a time.
-/// Throws DtypeError for a type outside the list, IoError as AtomicFile does.
+/// Writes the file whole or not at all (AtomicFile), with checksums. Equal contents give equal
+/// bytes: widest types first, then by name. Tensors on other devices and with other strides are
+/// copied one at a time. Throws DtypeError for a type outside the list, IoError as AtomicFile does.
 void write_safetensors(const std::filesystem::path& path, const SafetensorsFile& file);
 
 /// Reads tensors to the CPU, and holds them against the checksums if the file has any (those of

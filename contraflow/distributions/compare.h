@@ -16,7 +16,7 @@ struct PairedLogProb {
 };
 
 /// Two models on the same rows with the same random numbers: row r, replicate k and chain member m
-/// draw the same dequantization, probes and roulette in both, so that what those do alike cancels
+/// draw the same dequantization, probes and roulette in both, so that noise that they share cancels
 /// in the difference. (Two members at the same place of the chains share draws; models of one
 /// architecture share all of them.)
 ///
@@ -26,8 +26,7 @@ struct PairedLogProb {
 /// Cost     `replicates` (>= 1) forwards of each model. With 1 the error is NaN where something is
 ///          random, and `is_random` says whether: false gives 0 errors.
 /// Throws   ShapeError when the models' events differ, or x has none of their shapes; DomainError
-/// for
-///          replicates < 1.
+///          for replicates < 1.
 PairedLogProb paired_log_prob(const Flow& a, const Flow& b, const at::Tensor& x,
                               const Context& context, int64_t replicates, bool is_random = true);
 

@@ -16,8 +16,8 @@ namespace contraflow {
 enum class EnergyKind {
   kU1,  ///< a ring of radius 2 with two modes
   kU2,  ///< a sine wave
-  kU3,  ///< a sine wave that parts in two behind a bump
-  kU4,  ///< a sine wave that parts in two behind a step
+  kU3,  ///< a sine wave that parts in two after a bump
+  kU4,  ///< a sine wave that parts in two after a step
 };
 
 constexpr auto enum_names(EnergyKind) {
@@ -32,7 +32,9 @@ std::optional<EnergyKind> find_energy(std::string_view name);
 ///
 /// U2 to U4 do not fall off along the first axis: as printed they have no normalising constant. The
 /// papers draw them on [-4, 4]; here a wall  ((|x_1| - 4)_+ / 0.4)^2 / 2  makes densities of them
-/// that are unchanged inside. Throws  ShapeError for another shape.
+/// that are unchanged inside.
+///
+/// Throws     ShapeError for another shape.
 at::Tensor energy(EnergyKind kind, const at::Tensor& x);
 
 /// log Z by a midpoint grid on [-8, 8]^2; error below 1e-6. Cost: a million evaluations.

@@ -16,7 +16,7 @@ struct LogProbWithError {
   at::Tensor log_prob;        ///< [B], nats: mean over replicates.
   at::Tensor standard_error;  ///< [B], nats: of that mean; exactly 0 when nothing is random.
   at::Tensor bias_bound;      ///< [B], nats: certified bound on |bias|; 0 for exact and unbiased.
-  int64_t replicates = 1;     ///< Independent draws behind each value; degrees of freedom + 1.
+  int64_t replicates = 1;     ///< Independent draws in each value; degrees of freedom + 1.
 };
 
 /// Samples with the density at each.
@@ -25,8 +25,8 @@ struct SampleWithLogProb {
   /// [N], nats, under the flow itself (temperature 1). With dequantization: of the point drawn in
   /// the sample's cell, one draw of what log_prob_with_error() averages.
   at::Tensor log_prob;
-  at::Tensor
-      error_bound;  ///< [N]: certified bound on the Euclidean error of `sample`; 0 if explicit.
+  /// [N]: certified bound on the Euclidean error of `sample`; 0 if explicit.
+  at::Tensor error_bound;
 };
 
 struct SampleArguments {
@@ -38,7 +38,8 @@ struct SampleArguments {
 /// A density on x: transform to z, then a base density. log p(x) = log p(z) + log|det dz/dx|.
 ///
 /// Shapes   x: [B, event_shape()]; log_prob: [B] in nats.
-/// Random   context.rng; see Rng for what makes results independent of threads and batch split.
+/// Random   context.rng, {} = Rng(0): two calls without one give the same numbers. See Rng for what
+///          makes results independent of threads and batch split.
 /// Throws   ShapeError (also for an empty batch or no samples), DtypeError, DomainError (NaN or
 ///          infinite input, fewer than 2 replicates), ConvergenceError; ConfigError at construction
 ///          when the base does not have the transform's latent shape.

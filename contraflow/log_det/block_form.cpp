@@ -5,8 +5,8 @@
 namespace contraflow {
 
 // |y - y'| <= (|C| + |D| kappa) |w - w'| and |x - x'| >= (|A| - |B| kappa) |w - w'|. For the
-// papers' three forms the ratio is reached by linear maps: 1 + kappa, 1/(1 - kappa), (1 + kappa)/(1
-// - kappa).
+// papers' three forms linear maps reach the ratio:  1 + kappa,  1 / (1 - kappa),  and
+// (1 + kappa) / (1 - kappa).
 double BlockForm::lipschitz(double kappa) const {
   const double below = std::abs(a) - std::abs(b) * kappa;
   if (below <= 0) return std::numeric_limits<double>::infinity();

@@ -11,8 +11,7 @@ namespace contraflow {
 /// Bias       bias_bound holds for |J| <= kappa in the Euclidean norm.
 /// Gradient   the same basis: u = |v| V [D (C + D H)^-1 - B (A + B H)^-1] e_1.
 /// Cost       m products, m^2 d for the basis, O(m^2) a node and ratio for the small matrix; memory
-/// m
-///            vectors a probe and row.
+///            of m vectors a probe and row.
 /// Throws     ConfigError when kappa is about another norm.
 LogDetEstimate krylov_log_det(const BlockForm& form, const NetPoint& point,
                               const LipschitzBound& kappa, const KrylovQuadrature& options,

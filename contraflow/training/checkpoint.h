@@ -68,11 +68,11 @@ constexpr auto enum_names(WeightChoice) {
 
 /// Puts weights into a flow that was built from the same configuration, ready to evaluate:
 /// kSelected takes the best validated ones, without validation the EMA, without EMA the last. The
-/// averaged and the last weights get norm buffers of their own (refresh_state()). Returns what was
-/// chosen. Throws     ConfigError (another model: a tensor is missing, extra or of another shape or
-/// dtype; a
-///            choice that the checkpoint does not hold); `flow` is unchanged. `source` names the
-///            checkpoint in the text.
+/// averaged and the last weights get norm buffers of their own (refresh_state()). Returns the
+/// choice that was made.
+/// Throws     ConfigError (another model: a tensor is missing, extra or of another shape or dtype;
+///            a choice that the checkpoint does not hold); `flow` is unchanged then. `source` names
+///            the checkpoint in the text.
 WeightChoice load_weights(Flow& flow, const Checkpoint& checkpoint, WeightChoice choice,
                           const std::string& source);
 

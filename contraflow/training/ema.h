@@ -21,7 +21,7 @@ class Ema {
   void update();
   const std::vector<at::Tensor>& values() const { return average_; }
   int64_t updates() const { return updates_; }
-  /// Number of updates that values() hold, for one who restores them.
+  /// Number of updates that values() hold; restoring the values restores it too.
   void set_updates(int64_t updates) { updates_ = updates; }
 
  private:

@@ -87,7 +87,7 @@ class Adam {
   const std::vector<at::Tensor>& first_moment() const { return first_; }
   const std::vector<at::Tensor>& second_moment() const { return second_; }
   int64_t steps() const { return steps_; }
-  /// Number of updates that the moments hold, for one who restores them.
+  /// Number of updates that the moments hold; restoring the moments restores it too.
   void set_steps(int64_t steps) { steps_ = steps; }
 
  private:

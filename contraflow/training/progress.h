@@ -16,8 +16,8 @@ struct ProgressState {
   double steps_per_second = 0.0;  ///< Of this session; 0 = not known yet.
 };
 
-/// "1,200/5,000 24%  81.3 step/s  2 min 05 s left  loss 3.712 ± 0.021  validation 3.698 ± 0.004
-/// best"
+/// One line of text:
+///   1,200/5,000 24%  81.3 step/s  2 min 05 s left  loss 3.712 ± 0.021  validation 3.698 ± 0.004 best
 std::string progress_line(const ProgressState& state);
 
 struct ProgressOptions {

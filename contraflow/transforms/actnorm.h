@@ -30,9 +30,10 @@ void visit(ActNormOptions& o, Field&& field) {
 ///            deviation 1 in every column; the buffer `initialized` (0 or 1) records it. Before,
 ///            the map is the identity.
 /// Threads    const members may run concurrently; prepare() needs exclusive access.
-/// Throws     ShapeError, DtypeError; DomainError from the first prepare (constant column, one
-/// row). Source     Kingma and Dhariwal 2018, Glow, section 3.1, arXiv:1807.03039. Example ActNorm
-/// norm({.event = 2});   norm.prepare(x);   norm.forward(x).value;
+/// Throws     ShapeError, DtypeError; DomainError from the first prepare (constant column, or one
+///            row).
+/// Source     Kingma and Dhariwal 2018, Glow, section 3.1, arXiv:1807.03039.
+/// Example    ActNorm norm({.event = 2});   norm.prepare(x);   norm.forward(x).value;
 class ActNorm final : public Transform, public Lowerable {
  public:
   using Options = ActNormOptions;

@@ -33,8 +33,9 @@ void visit(BatchNormOptions& o, Field&& field) {
 ///
 /// Shapes     x, z: [B, D].  log_det: [B].  context: none.
 /// Types      float32, float64; outputs keep the type and device of x.
-/// Direction  forward = data -> latent; log_det = sum(log_scale - log(variance + epsilon) / 2),
-/// nats. Inverse    explicit, while training too: the map of a row does not depend on its batch.
+/// Direction  forward = data -> latent; log_det = sum(log_scale - log(variance + epsilon) / 2), in
+///            nats.
+/// Inverse    explicit, while training too: the map of a row does not depend on its batch.
 /// Log-det    exact.
 /// Cost       one pass over x; prepare() one more.
 /// Random     none.
@@ -45,8 +46,9 @@ void visit(BatchNormOptions& o, Field&& field) {
 ///            through them. Before the first, mean 0 and variance 1. `calls` counts since the last
 ///            batch (-1 = none yet).
 /// Threads    const members may run concurrently; prepare() needs exclusive access.
-/// Throws     ShapeError, DtypeError; DomainError from the first prepare (constant column, one
-/// row). Source     Dinh et al. 2017, Real NVP, section 3.7 and appendix E, arXiv:1605.08803.
+/// Throws     ShapeError, DtypeError; DomainError from the first prepare (constant column, or one
+///            row).
+/// Source     Dinh et al. 2017, Real NVP, section 3.7 and appendix E, arXiv:1605.08803.
 /// Example    BatchNorm norm({.event = 2});   norm.prepare(x);   norm.forward(x).value;
 class BatchNorm final : public Transform {
  public:

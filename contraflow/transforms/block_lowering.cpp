@@ -91,8 +91,8 @@ bool lower_relation(const BlockRelation& relation, const Context& context, TileL
   kernels::TileBlock block;
   NetLowering net(relation.net->dim(), to.program.gradient_size, to.tasks, to.late_tasks,
                   to.parameters);
-  // The kernels certify solves and tails in the Euclidean norm, and compute y with G eliminated:
-  // other nets go where nothing is certified.
+  // The kernels certify solves and tails in the Euclidean norm, and compute y with G eliminated. A
+  // net in another norm may run where nothing has to be certified.
   const bool certifies = f.b != 0 || !std::holds_alternative<ExactLogDet>(relation.log_det);
   const bool fits = (relation.net->norm_order() == 2.0 || !certifies) && tiles_estimate(relation) &&
                     (f.b == 0 || f.eliminates(relation.net->lipschitz()));

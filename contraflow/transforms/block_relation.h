@@ -39,7 +39,7 @@ at::Tensor hidden_point(const BlockRelation& relation, const at::Tensor& x,
 RelationResult evaluate_relation(const BlockRelation& relation, const at::Tensor& x,
                                  const at::Tensor& condition, const Rng& rng, bool with_gradient);
 
-/// Throws InverseUnavailable while autograd builds a graph: a backward that has no second
+/// Throws InverseUnavailable while autograd builds a graph of a backward pass: it has no second
 /// derivative.
 void refuse_second_derivative();
 

@@ -205,8 +205,8 @@ bool Chain::prepare_needs_data() const {
   return false;
 }
 
-// No member waits for another's output: they share the threads, unless they are so few that each
-// had better use them all.
+// No member waits for another's output, so each runs on one thread, several at a time. Few members
+// would leave threads idle: they run one after another, and each uses all threads.
 void Chain::prepare_without_data(const Context& context) {
   if (std::ssize(members_) < 2 * at::get_num_threads()) {
     for (size_t k = 0; k < members_.size(); ++k)

@@ -74,15 +74,14 @@ void validate(const ContractiveBlockOptions& options);
 ///            kernels have no derivatives by the matrix: where they are wanted the block runs
 ///            composed, and otherwise (evaluation, samples) in the kernels. Its series takes all
 ///            powers, a monotone start's even ones too: their derivatives are not 0.
-/// Shapes     x, z: [B, event], log_det: [B], condition: [B, condition]. Inside, rows of D = event.size()
-///            numbers.
+/// Shapes     x, z: [B, event], log_det: [B], condition: [B, condition]. Inside, rows of
+///            D = event.size() numbers.
 /// Direction  forward = data -> latent; log_det = log|det dz/dx| in nats.
 /// Solves     forward solves A w + B G(w) = x unless B = 0; inverse solves C w + D G(w) = z. Both
-/// are
-///            certified row by row: solve_error_bound >= |error|, at most `tolerance` (float32: or
+///            are certified row by row: solve_error_bound >= |error|, at most `tolerance` (float32: or
 ///            what float32 can certify, 16 eps sqrt(D)(1 + |x|) / (1 - kappa), where that is more).
 /// Log-det    train_log_det / eval_log_det by context.phase; nothing else chooses.
-/// Gradients  by the formulas of DESIGN section 1, in closed form or by a transposed solve; one
+/// Gradients  by the formulas of docs/numerics.md, "The block", in closed form or by a transposed solve; one
 ///            autograd node, which keeps w and the probes only. A second derivative is an error.
 /// Cost       forward: one solve, one network pass, the log-det's products. Backward: one pass, one
 ///            dual reverse, and for implicit forms one transposed solve and one more reverse.

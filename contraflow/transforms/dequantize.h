@@ -34,9 +34,8 @@ void visit(DequantizeOptions& o, Field&& field) {
 ///            +sum(log(levels)).
 /// Log-det    exact.
 /// Cost       one uniform number per element.
-/// Random     u from context.rng, kept 2 levels * epsilon away from 0 and 1, so that rounding
-/// cannot
-///            carry z into the next cell.
+/// Random     u from context.rng, kept 2 levels * epsilon away from 0 and 1, so that rounding does
+///            not carry z into the next cell.
 /// Threads    const members may run concurrently.
 /// Throws     ShapeError, DtypeError; DomainError (not an integer, or out of range: row, column).
 /// Source     Theis et al. 2016, section 3.1, arXiv:1511.01844.

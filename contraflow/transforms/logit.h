@@ -33,11 +33,9 @@ void visit(LogitOptions& o, Field&& field) {
 /// Types      float32, float64; outputs keep the type and device of x.
 /// Direction  forward = data -> latent; log_det = log|det dz/dx|, in nats.
 /// Inverse    explicit. A latent with |z| above logit(1 - alpha) comes from beyond the bounds, by
-/// at
-///            most alpha / (1 - 2 alpha) of their distance: clamp samples that must stay inside.
+///            at most alpha / (1 - 2 alpha) of their distance: clamp samples that must stay inside.
 /// Log-det    exact; p and 1 - p are each computed from the nearer bound, so that no digits are
-/// lost
-///            where they saturate.
+///            lost where they saturate.
 /// Cost       a few passes over x.
 /// Random     none.
 /// Threads    const members may run concurrently.

@@ -24,7 +24,7 @@ struct TileLowering {
   kernels::TileProgram program;
   std::vector<at::Tensor> parameters;  ///< one per gradient slot
   std::vector<GradientTask> tasks;
-  std::vector<GradientTask> late_tasks;  ///< small ones that need what tasks left
+  std::vector<GradientTask> late_tasks;  ///< small ones, which read what `tasks` wrote
   std::vector<at::Tensor> kept;          ///< tensors that the program points into
   std::vector<std::shared_ptr<const void>> owners;
   at::Tensor condition;  ///< [B, C] of the blocks that have one; undefined: of none

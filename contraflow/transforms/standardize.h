@@ -21,8 +21,7 @@ void visit(StandardizeOptions& o, Field&& field) {
 ///
 /// Shapes     x, z: [B, D].  log_det: [B].  context: none.
 /// Types      float32, float64; outputs keep the type and device of x.
-/// Direction  forward = data -> latent; log_det = -sum(log(scale)), in nats: densities stay those
-/// of
+/// Direction  forward = data -> latent; log_det = -sum(log(scale)), in nats: densities are those of
 ///            the raw data.
 /// Inverse    explicit: x = z * scale + mean.
 /// Log-det    exact.
@@ -31,9 +30,10 @@ void visit(StandardizeOptions& o, Field&& field) {
 /// State      the first prepare() sets the buffers mean and scale (divisor n - 1); the buffer
 ///            `initialized` (0 or 1) records it. Before, the map is the identity.
 /// Threads    const members may run concurrently; prepare() needs exclusive access.
-/// Throws     ShapeError, DtypeError; DomainError from the first prepare (constant column, one
-/// row). Source     none. Example    Standardize map({.event = 2});   map.prepare(train);
-/// map.forward(x).value;
+/// Throws     ShapeError, DtypeError; DomainError from the first prepare (constant column, or one
+///            row).
+/// Source     none.
+/// Example    Standardize map({.event = 2});   map.prepare(train);   map.forward(x).value;
 class Standardize final : public Transform, public Lowerable {
  public:
   using Options = StandardizeOptions;

@@ -136,8 +136,7 @@ TEST(InducedNorm, ZeroAndBadWeights) {
             std::string::npos);
 }
 
-// ------------------------------------------------------------------------------------------------
-// nets
+// ------------------------------------------------------------------------------------------- nets
 
 NetOptions options_of(NormOrder order, std::vector<double> given = {}) {
   return {.kind = NetKind::kSequential,

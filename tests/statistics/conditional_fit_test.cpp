@@ -50,9 +50,9 @@ at::Tensor losses(Flow& flow, const data::Batch& batch) {
 
 // ------------------------------------------------------------------------ a toy of known density
 
-/// c uniform on [-1, 1];  x0 = 1.5 sin 2c + s n0, s = exp(c / 2) / 2;  x1 = cos 2c + c x0 / 2 + n1
-/// /
-/// 2.  H(x | c) = log(2 pi e) + E log s + log(1/2) = log(2 pi e) - 2 log 2, as E c = 0.
+/// c uniform on [-1, 1];  x0 = 1.5 sin 2c + s n0, s = exp(c / 2) / 2;
+/// x1 = cos 2c + c x0 / 2 + n1 / 2.
+/// H(x | c) = log(2 pi e) + E log s + log(1/2) = log(2 pi e) - 2 log 2, as E c = 0.
 struct Curve {
   static double entropy() { return std::log(2 * M_PI * M_E) - 2 * std::log(2.0); }
 

@@ -47,7 +47,7 @@ class TrainedFlow : public ::testing::Test {
   }
   static void TearDownTestSuite() { flow_.reset(); }
 
-  // The hook runs behind the step: weights have moved, so the norms are proven anew.
+  // The hook runs after the step: weights have moved, so the norms are proven anew.
   static void check_certificates(const std::vector<std::shared_ptr<LipschitzLinear>>& layers) {
     for (const auto& layer : layers) {
       layer->refresh(true);

@@ -333,7 +333,7 @@ HWY_INLINE int64_t condition_offset(const TileLayer& layer) {
   return padded(beta_offset<T>(layer) + 1);
 }
 
-/// The dual reverse of  L = g . G(w) + sum_p u_p . J(w) t_p  (DESIGN section 3). The last rows of
+/// The dual reverse of  L = g . G(w) + sum_p u_p . J(w) t_p  (docs/numerics.md). The last rows of
 /// z_bar hold (g, u_1, ...) on entry; on return z_bar holds the bars of all pre-activations and
 /// their tangents, features_bar those of the features: rows 0..dim-1 the gradient in w. `gradient`
 /// gets beta's share.
