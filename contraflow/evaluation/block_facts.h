@@ -39,7 +39,7 @@ std::vector<BlockLaw> block_laws(const Flow& flow);
 /// The matrix of one block: x = A w + B G(w), y = C w + D G(w).
 struct BlockMatrix {
   std::string block;
-  std::string form;  ///< Where a learned matrix started.
+  std::string form = {};  ///< Where a learned matrix started.
   bool learned = false;
   BlockForm matrix = {};
 };

@@ -27,7 +27,7 @@ constexpr auto enum_names(Verdict) {
 /// One contractive block: what is proven about it, and what real rows did in it.
 struct BlockCertificate {
   std::string name;
-  std::string form;
+  std::string form = {};
   double norm_order = 2.0;  ///< p of the norm in which the next two hold.
   double upper = 0.0;       ///< Bound in force on Lip(G).
   double lower = 0.0;       ///< Largest |J v|_p / |v|_p found at the rows: Lip(G) is at least this.
