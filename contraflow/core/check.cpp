@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "contraflow/core/bad_value.h"
 #include "contraflow/core/error.h"
 
 namespace contraflow {
@@ -66,13 +67,9 @@ void check_not_empty(std::string_view where, std::string_view name, const at::Te
 
 void check_finite(std::string_view where, std::string_view name, const at::Tensor& t) {
   if (t.numel() == 0 || all_finite_in_place(t)) return;
-  const at::Tensor bad = at::isfinite(t).logical_not();
-  if (!bad.any().item<bool>()) return;
-  const at::Tensor first = bad.nonzero()[0];
-  const at::Tensor value = t.flatten()[bad.flatten().nonzero()[0].item<int64_t>()];
-  std::string place = c10::str("row ", first[0].item<int64_t>());
-  if (t.dim() > 1) place += c10::str(", column ", first[1].item<int64_t>());
-  fail<DomainError>(where, name, "finite values", c10::str(value.item<double>(), " at ", place),
+  const auto bad = first_bad(t, at::isfinite(t).logical_not());
+  if (!bad) return;
+  fail<DomainError>(where, name, "finite values", c10::str(bad->value, " at ", bad->text()),
                     "Remove or impute such rows; rows and columns count from 0.");
 }
 

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "contraflow/core/bad_value.h"
 #include "contraflow/core/error.h"
 
 namespace contraflow::data {
@@ -10,10 +11,10 @@ namespace {
 // Throws for the first entry of `bad` [n].
 void require_none(const at::Tensor& values, const at::Tensor& bad, const std::string& place,
                   int64_t first_row, const std::string& expected, const char* remedy) {
-  if (!bad.any().item<bool>()) return;
-  const int64_t row = bad.nonzero()[0].item<int64_t>();
-  fail<DomainError>("columns", place + ", row " + std::to_string(first_row + row), expected,
-                    c10::str(values[row].item<double>()), remedy);
+  const auto found = first_bad(values, bad);
+  if (!found) return;
+  fail<DomainError>("columns", place + ", row " + std::to_string(first_row + found->row), expected,
+                    c10::str(found->value), remedy);
 }
 
 at::Tensor not_in_classes(const at::Tensor& labels, int64_t classes) {

@@ -2,32 +2,27 @@
 
 #include <ATen/ATen.h>
 
+#include "contraflow/core/bad_value.h"
 #include "contraflow/core/error.h"
 
 namespace contraflow::data {
 namespace {
 
-// "column 'x1'" of a row, "element [2, 0, 5]" of an event with more axes.
-std::string place_text(const at::Tensor& index, const Columns& columns) {
-  if (index.size(0) != 1) {
-    std::string out;
-    for (int64_t axis = 0; axis < index.size(0); ++axis)
-      out += (axis > 0 ? ", " : "") + std::to_string(index[axis].item<int64_t>());
-    return "element [" + out + "]";
-  }
-  const auto column = static_cast<size_t>(index[0].item<int64_t>());
-  const bool named = column < columns.names.size();
-  return "column " + (named ? "'" + columns.names[column] + "'" : std::to_string(column));
+// With the name of a column that has one.
+std::string place_text(const BadValue& bad, const Columns& columns) {
+  const auto column = static_cast<size_t>(bad.place.empty() ? 0 : bad.place.front());
+  if (bad.place.size() != 1 || column >= columns.names.size()) return bad.place_text();
+  return "column '" + columns.names[column] + "'";
 }
 
 void require_none(const at::Tensor& x, const at::Tensor& bad, const Columns& columns,
                   const std::string& source, int64_t first_row, const std::string& expected) {
-  if (!bad.any().item<bool>()) return;
-  const at::Tensor first = bad.nonzero()[0];
+  const auto found = first_bad(x, bad);
+  if (!found) return;
   fail<DomainError>("data",
-                    source + ", row " + std::to_string(first_row + first[0].item<int64_t>()) +
-                        ", " + place_text(first.slice(0, 1), columns),
-                    expected, c10::str(x.masked_select(bad)[0].item<double>()),
+                    source + ", row " + std::to_string(first_row + found->row) + ", " +
+                        place_text(*found, columns),
+                    expected, c10::str(found->value),
                     "Correct or remove the row; the model has no density there.");
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "contraflow/core/bad_value.h"
 #include "contraflow/core/error.h"
 #include "contraflow/core/text.h"
 #include "contraflow/data/message.h"
@@ -28,16 +29,13 @@ void for_chunks(const Table& table, const std::function<void(const at::Tensor&, 
 void require_none(const Table& table, const std::function<at::Tensor(const at::Tensor&)>& is_bad,
                   const std::string& expected, const char* remedy) {
   for_chunks(table, [&](const at::Tensor& rows, int64_t first_row) {
-    const at::Tensor bad = is_bad(rows);
-    if (!bad.any().item<bool>()) return;
-    const at::Tensor first = bad.nonzero()[0];
-    const int64_t row = first[0].item<int64_t>();
-    const int64_t column = first[1].item<int64_t>();
+    const auto bad = first_bad(rows, is_bad(rows));
+    if (!bad) return;
+    const auto column = static_cast<size_t>(bad->place.front());
     fail<DomainError>(kCheckTable,
-                      table.source + ", row " + std::to_string(first_row + row) + ", column " +
-                          std::to_string(column) + " " +
-                          in_quotes(table.columns[static_cast<size_t>(column)]),
-                      expected, c10::str(rows[row][column].item<double>()), remedy);
+                      table.source + ", row " + std::to_string(first_row + bad->row) + ", " +
+                          bad->place_text() + " " + in_quotes(table.columns[column]),
+                      expected, c10::str(bad->value), remedy);
   });
 }
 

@@ -4,17 +4,16 @@
 
 #include <string>
 
+#include "contraflow/core/bad_value.h"
 #include "contraflow/core/error.h"
 
 namespace contraflow::data {
 
 void check_weights(std::string_view where, std::string_view name, const at::Tensor& weight) {
-  const at::Tensor bad = at::isfinite(weight).logical_and(weight.ge(0)).logical_not();
-  if (bad.any().item<bool>()) {
-    const int64_t row = bad.nonzero()[0].item<int64_t>();
-    fail<DomainError>(where, std::string(name) + ", row " + std::to_string(row),
-                      "a finite weight >= 0", c10::str(weight[row].item<double>()),
-                      "Correct or remove the row.");
+  const at::Tensor good = at::isfinite(weight).logical_and(weight.ge(0));
+  if (const auto bad = first_bad(weight, good.logical_not())) {
+    fail<DomainError>(where, std::string(name) + ", row " + std::to_string(bad->row),
+                      "a finite weight >= 0", c10::str(bad->value), "Correct or remove the row.");
   }
   if (weight.sum(at::kDouble).item<double>() > 0.0) return;
   fail<DomainError>(where, name, "at least one weight above 0",

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "contraflow/core/bad_value.h"
 #include "contraflow/core/error.h"
 
 namespace contraflow {
@@ -20,21 +21,9 @@ at::Tensor per_feature(std::string_view where, std::string_view name,
 
 void check_none_bad(std::string_view where, const at::Tensor& x, const at::Tensor& bad,
                     std::string_view expected, std::string_view remedy) {
-  if (!bad.any().item<bool>()) return;
-  const at::Tensor first = bad.nonzero()[0];
-  at::Tensor value = x;
-  std::string place;
-  for (int64_t axis = 0; axis < first.size(0); ++axis) {
-    const int64_t index = first[axis].item<int64_t>();
-    value = value[index];
-    if (axis == 0) {
-      place = c10::str("row ", index, x.dim() == 2 ? ", column " : ", pixel [");
-    } else {
-      place += c10::str(axis == 1 ? "" : ", ", index);
-    }
-  }
-  if (x.dim() != 2) place += "]";
-  fail<DomainError>(where, "x", expected, c10::str(value.item<double>(), " at ", place), remedy);
+  const auto found = first_bad(x, bad);
+  if (!found) return;
+  fail<DomainError>(where, "x", expected, c10::str(found->value, " at ", found->text()), remedy);
 }
 
 }  // namespace contraflow

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "contraflow/core/error.h"
@@ -12,6 +13,7 @@
 #include "contraflow/evaluation/certificate.h"
 #include "contraflow/evaluation/likelihood.h"
 #include "contraflow/evaluation/samples.h"
+#include "tests/support/tensors.h"
 
 namespace contraflow::testing {
 namespace {
@@ -76,13 +78,19 @@ TEST(EvaluationImage, SamplesAreImages) {
 TEST(EvaluationImage, ADomainErrorNamesThePlace) {
   at::Tensor x = at::zeros({2, 2, 3, 3});
   x[1][1][0][2] = 7.5;
-  try {
+  const auto checked = [&] {
     data::check_domain(x, {.event_shape = kImage, .levels = 5}, "images.npy", 10);
-    FAIL() << "no error";
-  } catch (const DomainError& error) {
-    EXPECT_THAT(error.what(), HasSubstr("images.npy, row 11, element [1, 0, 2]"));
-    EXPECT_THAT(error.what(), HasSubstr("7.5"));
-  }
+  };
+  const std::string text = error_of<DomainError>(checked);
+  EXPECT_THAT(text, HasSubstr("images.npy, row 11, pixel [1, 0, 2]"));
+  EXPECT_THAT(text, HasSubstr("7.5"));
+}
+
+TEST(EvaluationImage, AnErrorOfAFlowNamesThePlace) {
+  at::Tensor x = at::zeros({3, 2, 3, 3}, at::kDouble);
+  x[2][0][1][2] = std::nan("");
+  EXPECT_THAT(error_of<DomainError>([&] { image_flow()->log_prob(x); }),
+              HasSubstr("row 2, pixel [0, 1, 2]"));
 }
 
 }  // namespace
