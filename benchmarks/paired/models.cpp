@@ -6,11 +6,10 @@
 #include "contraflow/core/json.h"
 #include "contraflow/data/sources.h"
 #include "contraflow/models/presets.h"
-#include "contraflow/networks/lipschitz_linear.h"
+#include "contraflow/networks/layer.h"
 #include "contraflow/training/checkpoint.h"
 #include "contraflow/training/trainer.h"
-#include "contraflow/transforms/chain.h"
-#include "contraflow/transforms/contractive_block.h"
+#include "contraflow/transforms/contractive_map.h"
 
 namespace contraflow::bench {
 namespace {
@@ -118,10 +117,12 @@ void freeze_scales(Flow& flow) {
   constexpr double kBelowProof = 1.0 - 3e-3;
   const at::NoGradGuard no_grad;
   for (const auto& module : flow.modules()) {
-    const auto* linear = dynamic_cast<const LipschitzLinear*>(module.get());
-    if (linear == nullptr) continue;
-    at::Tensor weight = module->named_parameters(/*recurse=*/false)["weight"];
-    weight.copy_(linear->effective_weight() * kBelowProof);
+    const auto* layer = dynamic_cast<const Layer*>(module.get());
+    auto own = module->named_parameters(/*recurse=*/false);
+    if (layer == nullptr || !own.contains("weight")) continue;
+    Tape tape;
+    layer->bind(tape, /*condition=*/{});
+    own["weight"].copy_(tape.weight * kBelowProof);
   }
   flow.prepare(at::Tensor());
 }
@@ -130,8 +131,8 @@ SafetensorsFile exported(const Flow& flow) {
   SafetensorsFile file;
   for (const auto& item : state_of(flow)) file.tensors[item.first] = item.second;
   nlohmann::ordered_json kappa = nlohmann::ordered_json::array();
-  for (const auto& module : flow.modules()) {
-    if (const auto* block = dynamic_cast<const ContractiveBlock*>(module.get()))
+  for (const Member& leaf : leaves_of(flow.transform())) {
+    if (const ContractiveMap* block = leaf.transform->contractive())
       kappa.push_back(block->net()->lipschitz());
   }
   file.metadata["kappa"] = json_text(kappa);
