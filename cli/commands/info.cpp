@@ -3,10 +3,9 @@
 #include "cli/block_tables.h"
 #include "cli/commands/common.h"
 #include "contraflow/core/text.h"
-#include "contraflow/evaluation/estimator_facts.h"
+#include "contraflow/evaluation/flow_facts.h"
 #include "contraflow/models/model_registry.h"
 #include "contraflow/runs/model.h"
-#include "contraflow/transforms/contractive_map.h"
 
 namespace contraflow::cli {
 namespace {
@@ -22,53 +21,6 @@ constexpr const char* kInfoExamples =
     "each\n"
     "block's roulette, the matrices of learned forms, its data and how far it was trained. The\n"
     "training data are not needed.\n";
-
-/// Members of one kind in a row, such as ten monotone blocks.
-struct Stretch {
-  std::string type;
-  int64_t count = 0;
-  int64_t parameters = 0;
-};
-
-std::string type_of(const Transform& leaf) {
-  const ContractiveMap* map = leaf.contractive();
-  if (map == nullptr) return leaf.spec().at("type").get<std::string>();
-  return (map->learns_form() ? "learned " : "") + map->form_name() + " block";
-}
-
-std::vector<Stretch> stretches_of(const Flow& flow) {
-  std::vector<Stretch> out;
-  for (const Member& leaf : leaves_of(flow.transform())) {
-    const std::string type = type_of(*leaf.transform);
-    if (out.empty() || out.back().type != type) out.push_back({type, 0, 0});
-    ++out.back().count;
-    out.back().parameters += parameter_count(*leaf.transform);
-  }
-  return out;
-}
-
-/// The estimators of the block that is hardest for them.
-struct Estimators {
-  double kappa = 0.0;
-  bool proven = true;
-  EstimatorFacts train, evaluate;
-};
-
-std::optional<Estimators> estimators_of(const Flow& flow) {
-  std::optional<Estimators> out;
-  for (const ContractiveBlockRef& block : contractive_blocks(flow)) {
-    const ContractiveMap& map = *block.map;
-    const double kappa = map.net()->lipschitz();
-    const bool proven = map.net()->proven() && (!out || out->proven);
-    if (out && kappa <= out->kappa) {
-      out->proven = proven;
-      continue;
-    }
-    out = {kappa, proven, estimator_facts(map.log_det(Phase::kTrain), map.form(), kappa),
-           estimator_facts(map.log_det(Phase::kEvaluate), map.form(), kappa)};
-  }
-  return out;
-}
 
 Json estimator_json(const EstimatorFacts& facts) {
   return {{"kind", facts.kind},
@@ -88,11 +40,11 @@ Json result_json(const Model& model) {
            {"parameters", parameter_count(*model.flow)},
            {"transforms", Json::array()},
            {"base", model.spec.base}};
-  for (const Stretch& s : stretches_of(*model.flow)) {
+  for (const FlowPart& s : flow_parts(*model.flow)) {
     out["transforms"].push_back(
         {{"type", s.type}, {"count", s.count}, {"parameters", s.parameters}});
   }
-  if (const auto estimators = estimators_of(*model.flow)) {
+  if (const auto estimators = hardest_block(*model.flow)) {
     out["kappa"] = json_number(estimators->kappa);
     out["kappa_proven"] = estimators->proven;
     out["train_log_det"] = estimator_json(estimators->train);
@@ -133,12 +85,12 @@ void add_model(const Model& model, Facts& facts) {
   facts.add("model",
             (model.run ? "preset " + models::preset_of(model.run->model) + ", " : std::string()) +
                 format_count(parameter_count(*model.flow)) + " parameters");
-  for (const Stretch& s : stretches_of(*model.flow)) {
+  for (const FlowPart& s : flow_parts(*model.flow)) {
     facts.add("", std::to_string(s.count) + " x " + s.type +
                       (s.parameters > 0 ? ", " + format_count(s.parameters) + " parameters" : ""));
   }
   facts.add("base", model.spec.base.value("type", ""));
-  const auto estimators = estimators_of(*model.flow);
+  const auto estimators = hardest_block(*model.flow);
   if (!estimators) return;
   facts.add("Lip(G)", "at most " + fixed(estimators->kappa) + " in every block, " +
                           (estimators->proven ? "proven" : "estimated"));

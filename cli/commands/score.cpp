@@ -5,12 +5,10 @@
 #include "cli/commands/common.h"
 #include "cli/commands/feed.h"
 #include "cli/commands/given.h"
-#include "contraflow/core/error.h"
 #include "contraflow/core/estimate.h"
 #include "contraflow/core/text.h"
-#include "contraflow/data/domain.h"
 #include "contraflow/data/rows.h"
-#include "contraflow/evaluation/scores.h"
+#include "contraflow/evaluation/score_feed.h"
 #include "contraflow/runs/model.h"
 
 namespace contraflow::cli {
@@ -52,40 +50,20 @@ bool is_biased(const Model& model) {
   return model.flow->randomness(Phase::kEvaluate) == Randomness::kBiased;
 }
 
-// Scores one chunk; a solve that fails names the rows of the file it was among.
-LogProbWithError score_chunk(const Flow& flow, const data::Batch& batch,
-                             const ScoreOptions& options, const std::string& input) {
-  try {
-    return score_batch(flow, batch, options);
-  } catch (const ConvergenceError& error) {
-    const int64_t end = batch.first_row + batch.x.size(0) - 1;
-    throw ConvergenceError(std::string(error.what()) + " This was among rows " +
-                           std::to_string(batch.first_row) + " to " + std::to_string(end) + " of " +
-                           input + ".");
-  }
-}
-
 ScoreTotals score_all(const ScoreArguments& a, const Model& model, const RowFeed& feed,
                       data::RowWriter& writer, RowProgress& progress) {
   const ScoreOptions options{.replicates = a.replicates, .rng = score_rng(a.seed)};
-  const int64_t chunk = rows_per_chunk(model.columns.dim());
   ScoreTotals totals;
-  while (true) {
-    const data::Batch batch = feed.next(totals.rows, chunk);
-    if (batch.x.size(0) == 0) break;
-    data::check_domain(batch.x, model.columns, feed.name, totals.rows);
-    const LogProbWithError scores = score_chunk(*model.flow, batch, options, feed.name);
+  const auto use = [&](const LogProbWithError& scores, int64_t rows, double fraction) {
     std::vector<at::Tensor> columns{scores.log_prob, scores.standard_error};
     if (is_biased(model)) columns.push_back(scores.bias_bound);
     writer.append(at::stack(columns, 1));
-    totals.rows += batch.x.size(0);
+    totals.rows = rows;
     totals.log_prob = combined(totals.log_prob, mean_and_error(scores.log_prob));
     totals.worst_error = std::max(totals.worst_error, scores.standard_error.max().item<double>());
-    progress.done(totals.rows, feed.fraction(totals.rows));
-  }
-  if (totals.rows == 0) {
-    fail<ConfigError>("score", feed.name, "at least one row", "none", "Check the file.");
-  }
+    progress.done(rows, fraction);
+  };
+  score_feed(*model.flow, model.columns, feed, options, use);
   return totals;
 }
 

@@ -10,6 +10,7 @@
 #include "contraflow/core/text.h"
 #include "contraflow/core/toml.h"
 #include "contraflow/models/model_registry.h"
+#include "contraflow/runs/new_run_guard.h"
 #include "contraflow/training/reverse_kl.h"
 #include "contraflow/training/run_folder.h"
 
@@ -98,30 +99,6 @@ RunConfig resolve(const TrainArguments& a, const fs::path& folder, int64_t threa
 }
 
 // ----------------------------------------------------------------------------------- the run
-
-/// Takes away what a new run wrote before its first checkpoint, so that a run that could not begin
-/// does not stand in the way of the next.
-class NewRunGuard {
- public:
-  NewRunGuard(fs::path folder, bool existed, bool is_new)
-      : folder_(std::move(folder)), existed_(existed), active_(is_new) {}
-  ~NewRunGuard() {
-    std::error_code ignored;
-    if (!active_ || fs::exists(folder_ / "checkpoint.safetensors", ignored)) return;
-    for (const char* name : {"config.toml", "metrics.jsonl", "lock"}) {
-      fs::remove(folder_ / name, ignored);
-    }
-    if (!existed_) fs::remove(folder_, ignored);  // only if it is empty
-  }
-  NewRunGuard(const NewRunGuard&) = delete;
-  NewRunGuard& operator=(const NewRunGuard&) = delete;
-  void keep() { active_ = false; }
-
- private:
-  fs::path folder_;
-  bool existed_;
-  bool active_;
-};
 
 std::vector<fs::path> draw_pictures(const PreparedRun& run, const RunFolder& folder) {
   std::vector<fs::path> drawn;

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "contraflow/core/error.h"
+#include "contraflow/data/given.h"
 #include "contraflow/models/presets.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/tensors.h"
@@ -57,6 +58,22 @@ TEST(RunsModel, KeepsTheColumnsThatItIsGiven) {
   EXPECT_EQ(model.log_prob(points(), condition).size(0), 10);
   EXPECT_THAT(error_of<DomainError>([&] { model.log_prob(points() * 3.0, condition); }),
               HasSubstr("row 0, column 'pt'"));
+}
+
+TEST(RunsModel, AConditionIsGivenByTheNamesOfItsColumns) {
+  const data::Columns columns{.event_shape = {2},
+                              .names = {"pt", "eta"},
+                              .condition = {"mass"},
+                              .label = "kind",
+                              .classes = 2};
+  const at::Tensor row = data::condition_of(columns, {{"kind", 1}, {"mass", 0.5}});
+  EXPECT_TRUE(at::equal(row, at::tensor({0.5, 0.0, 1.0}, at::kDouble).unsqueeze(0)));
+  const auto given = [&](const std::map<std::string, double>& values) {
+    return error_of<Error>([&] { data::condition_of(columns, values); });
+  };
+  EXPECT_THAT(given({{"mass", 0.5}}), HasSubstr("kind"));
+  EXPECT_THAT(given({{"mass", 0.5}, {"kin", 1}}), HasSubstr("Did you mean 'kind'?"));
+  EXPECT_THAT(given({{"mass", 0.5}, {"kind", 2}}), HasSubstr("class"));
 }
 
 TEST(RunsModel, SamplesDependOnTheSeedAlone) {
