@@ -4,6 +4,10 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 failed=0
 
+if ! command -v clang-format >/dev/null; then
+  printf '[lint] clang-format: expected it on PATH, got none. Run make lint, which installs it.\n' >&2
+  exit 2
+fi
 mapfile -t files < <(git ls-files '*.h' '*.cpp')
 unformatted=$(for file in "${files[@]}"; do
   clang-format --output-replacements-xml "$file" | grep -q '<replacement ' && printf '  %s\n' "$file"
