@@ -67,7 +67,7 @@ TEST(Toml, WritesWhatItReads) {
 }
 
 void expect_finite(const Json& json, const std::string& text) {
-  if (json.is_number_float()) EXPECT_TRUE(std::isfinite(json.get<double>())) << text;
+  EXPECT_TRUE(!json.is_number_float() || std::isfinite(json.get<double>())) << text;
   for (const Json& value : json) {
     if (json.is_structured()) expect_finite(value, text);
   }
@@ -92,7 +92,7 @@ point = {x = 1_0, y = "s"}
       const Json json = parse_toml(bytes, "run.toml");
       ++read;
       expect_finite(json, what + ":\n" + bytes);
-      if (!json.empty()) EXPECT_EQ(parse_toml(to_toml(json), "again").size(), json.size()) << what;
+      EXPECT_EQ(parse_toml(to_toml(json), "again").size(), json.size()) << what;
     } catch (const ConfigError& error) {  // any other exception fails the test
       EXPECT_THAT(error.what(), HasSubstr("[run.toml] line ")) << what;
       ++refused;

@@ -201,14 +201,14 @@ TEST_P(GoldenBlock, ValuesTermsAndGradients) {
 TEST_P(GoldenBlock, EstimatorsWithAProbeForEachFeature) {
   const Json golden = load("blocks/" + GetParam() + ".json");
   ContractiveBlockOptions options = options_of(golden);
-  std::vector<int64_t> colors(static_cast<size_t>(options.dim));
+  const int64_t size = options.event.size();
+  std::vector<int64_t> colors(static_cast<size_t>(size));
   std::iota(colors.begin(), colors.end(), 0);
   const at::Tensor x = tensor_of(golden["x"]), expected = tensor_of(golden["log_det"]);
   const std::vector<LogDetOptions> estimators{
-      AdaptiveSeries{
-          .tolerance = 1e-10, .max_terms = 10'000, .probes = options.dim, .colors = colors},
-      KrylovQuadrature{.steps = options.dim, .probes = options.dim, .colors = colors},
-      TruncatedSeries{.terms = 5, .probes = options.dim, .colors = colors}};
+      AdaptiveSeries{.tolerance = 1e-10, .max_terms = 10'000, .probes = size, .colors = colors},
+      KrylovQuadrature{.steps = size, .probes = size, .colors = colors},
+      TruncatedSeries{.terms = 5, .probes = size, .colors = colors}};
   for (const LogDetOptions& estimator : estimators) {
     options.eval_log_det = options.train_log_det = estimator;
     const ContractiveBlock block(options,
