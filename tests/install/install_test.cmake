@@ -61,8 +61,8 @@ endfunction()
 function(use_program program)
   set(run "${work}/run")
   run_program("${program}" train "${work}/prefix/share/contraflow/configs/checkerboard.toml" --out "${run}"
-    --set training.steps=20 --set training.validate_every=20 --set training.validation_rows=100
-    --set data.test_rows=100)
+    --set training.steps=20 --set training.schedule.warmup_steps=2 --set training.validate_every=20
+    --set training.validation_rows=100 --set data.test_rows=100)
   run_program("${program}" sample "${run}" -n 200 -o "${work}/samples.csv")
   run_program("${program}" score "${run}" "${work}/samples.csv" --columns x0,x1 -o "${work}/scores.csv")
   expect_files("${work}/samples.csv" "${work}/scores.csv")
