@@ -67,7 +67,8 @@ TEST(TrainingLoop, ValidatingLeavesTheStateOfTraining) {
 
 TEST(TrainingLoop, TheConfigOfAnEarlierVersionHasTheDefaultsOfThisOne) {
   const FlowPtr flow = small_flow();
-  LoopSettings settings{.config = {{"model", {{"blocks", 2}, {"lipschitz", 0.99}}}}};
+  LoopSettings settings;
+  settings.config = {{"model", {{"blocks", 2}, {"lipschitz", 0.99}}}};
   TrainingLoop loop(objective_of(flow), small_options(), settings);
   Checkpoint saved = TrainingLoop(objective_of(small_flow()), small_options()).checkpoint();
   saved.config = {{"model", {{"blocks", 2}}}};
@@ -182,7 +183,8 @@ TEST(ObjectiveRegistry, EveryEntryMakesTheObjectiveOfItsName) {
 }
 
 TEST(ObjectiveRegistry, WhatIsMissingIsAnError) {
-  const ObjectiveInputs nothing{.flow = small_flow()};
+  ObjectiveInputs nothing;
+  nothing.flow = small_flow();
   TrainingOptions options;
   EXPECT_THAT(error_of<ConfigError>([&] { make_objective(nothing, options); }),
               HasSubstr("without rows, got \"max_likelihood\""));
