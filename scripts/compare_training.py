@@ -23,6 +23,8 @@ import tempfile
 RENAMES = []
 # Tensors that one side may lack, by pattern, with the reason.
 OPTIONAL = []
+# Tensors of one axis that one side has longer: (pattern, numbers at the front that are compared).
+LONGER = [(r'\.bounds$', 4)]  # the fifth shows that a cast has rounded the others
 
 SMALL_NET = ['model.blocks=3', 'model.net.growth=8', 'model.net.depth=2']
 EMA = ['training.ema_decay=0.99', 'training.validate_every=50']
@@ -88,7 +90,11 @@ def read_tensors(path):
         for pattern, replacement in RENAMES:
             name = re.sub(pattern, replacement, name)
         begin, end = entry['data_offsets']
-        tensors[name] = (entry['dtype'], entry['shape'], blob[8 + length + begin:8 + length + end])
+        tensor = (entry['dtype'], entry['shape'], blob[8 + length + begin:8 + length + end])
+        for pattern, count in LONGER:
+            if re.search(pattern, name):
+                tensor = (tensor[0], [count], tensor[2][:count * TYPES[tensor[0]][1]])
+        tensors[name] = tensor
     return tensors
 
 
