@@ -22,9 +22,10 @@ TEST_P(TransformLaw, OneRowWorks) {
 TEST_P(TransformLaw, EmptyBatchIsAnError) {
   const auto [t, x, context] = make_instance(GetParam(), at::kDouble);
   const Context none = slice_context(context, 0, 0);
+  const at::Tensor z = t->forward(x, context).value;
   for (const std::string& text :
        {error_of<ShapeError>([&, &t = t, &x = x] { t->forward(x.slice(0, 0, 0), none); }),
-        error_of<ShapeError>([&, &t = t, &x = x] { t->inverse(x.slice(0, 0, 0), none); })}) {
+        error_of<ShapeError>([&, &t = t] { t->inverse(z.slice(0, 0, 0), none); })}) {
     EXPECT_THAT(text, HasSubstr("at least one row"));
   }
 }
