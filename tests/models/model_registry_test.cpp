@@ -73,7 +73,7 @@ TEST(ModelRegistry, EveryKeyIsDescribed) {
   const std::vector<OptionInfo> rows = describe_model("residual");
   ASSERT_FALSE(rows.empty());
   EXPECT_EQ(rows.front().path, "model.preset");
-  EXPECT_EQ(rows.front().default_value, "\"residual\"");
+  EXPECT_EQ(rows.front().default_value, "residual");
   std::set<std::string> paths;
   for (const OptionInfo& row : rows) paths.insert(row.path);
   const Json model = read_model({{"preset", "residual"}}, "test");
