@@ -135,7 +135,7 @@ TEST_P(BaseLaw, BadArgumentsAreErrors) {
   EXPECT_THAT(error_of<ConfigError>([&] {
                 make_base({{"type", GetParam()->name}}, "config");
               }),
-              HasSubstr("[config] dim"));
+              HasSubstr("[config] event"));
 }
 
 at::Tensor point(double a, double b) { return at::tensor({a, b}, at::kDouble).unsqueeze(0); }

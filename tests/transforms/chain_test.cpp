@@ -123,7 +123,7 @@ TEST(Chain, MembersThatDoNotFitAreNamed) {
   EXPECT_THAT(error_of<ConfigError>([] {
                 Chain({stub({.condition = 1}), stub({.condition = 2})});
               }),
-              HasSubstr("a condition of width 1, got 2"));
+              HasSubstr("conditions of shape [1], got [2]"));
   EXPECT_THAT(error_of<ConfigError>([] { Chain(std::vector<TransformPtr>{}); }),
               HasSubstr("at least one member"));
   EXPECT_THAT(error_of<ConfigError>([] { Chain({stub({}), nullptr}); }), HasSubstr("null"));

@@ -38,7 +38,7 @@ TEST(TransformRegistry, MessagesSayWhichMember) {
   const Json spec{{"type", "chain"},
                   {"transforms", {{{"type", "logit"}, {"event", 2}}, {{"type", "actnorm"}}}}};
   const std::string text = error_of<ConfigError>([&] { make_transform(spec, "config"); });
-  EXPECT_THAT(text, HasSubstr("[config transforms[1]] dim"));
+  EXPECT_THAT(text, HasSubstr("[config transforms[1]] event"));
 }
 
 TEST(TransformRegistry, ResolveFillsMembersOfComposites) {
