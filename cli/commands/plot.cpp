@@ -30,7 +30,8 @@ constexpr const char* kPlotExamples =
     "side\n"
     "warp     two columns: a grid of the base space carried to the data\n"
     "curves   losses over the steps of the run\n"
-    "samples  images of data and samples where rows are images (data.image); each column's distribution\n";
+    "samples  images of data and samples where rows are images (data.image); each column's "
+    "distribution\n";
 
 struct PlotArguments {
   std::string run, out;

@@ -19,7 +19,7 @@ class EventShape {
  public:
   EventShape() = default;
   /// A row of that many numbers; 0 gives the empty shape.
-  EventShape(int64_t features);  // NOLINT(google-explicit-constructor): `.event = 2`
+  EventShape(int64_t features);            // NOLINT(google-explicit-constructor): `.event = 2`
   EventShape(std::vector<int64_t> sizes);  // NOLINT(google-explicit-constructor)
   EventShape(std::initializer_list<int64_t> sizes) : EventShape(std::vector<int64_t>(sizes)) {}
 

@@ -14,7 +14,7 @@ namespace contraflow {
 namespace {
 
 struct Basis {
-  at::Tensor vectors;  // [m, p, b, d]: orthonormal for each probe and row, or zero after the end
+  at::Tensor vectors;     // [m, p, b, d]: orthonormal for each probe and row, or zero after the end
   at::Tensor hessenberg;  // [p, b, m + 1, m], float64 on the CPU
 };
 

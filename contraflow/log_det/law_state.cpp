@@ -63,8 +63,8 @@ std::optional<Calibration> LawState::calibration() const {
   const auto* end = law + kFirst + static_cast<std::ptrdiff_t>(law[kTerms]);
   while (end != law + kFirst && end[-1] == 0.0) --end;  // half precision ends at 2^-24
   if (end == law + kFirst) return std::nullopt;
-  return Calibration{law[kShift], std::vector<double>(law + kFirst, end), law[kRatio],
-                     law[kPasses], law[kGain]};
+  return Calibration{law[kShift], std::vector<double>(law + kFirst, end), law[kRatio], law[kPasses],
+                     law[kGain]};
 }
 
 TermLaw LawState::law(const BlockForm& form, double kappa) const {

@@ -122,8 +122,8 @@ BoundedWeight::Capped BoundedWeight::after_cast(const Capped& norm) const {
 }
 
 double BoundedWeight::margin() const {
-  return 1.0 - 2.0 * unit_roundoff(weight_.scalar_type()) *
-                   options_.rule->rounding_gain(weight_.sizes());
+  return 1.0 -
+         2.0 * unit_roundoff(weight_.scalar_type()) * options_.rule->rounding_gain(weight_.sizes());
 }
 
 double BoundedWeight::scale_within(const Capped& norm) const {

@@ -107,8 +107,7 @@ using LayerPtr = std::shared_ptr<Layer>;
 /// that maps each position by itself: activations, sorting.
 class PointwiseLayer : public Layer {
  public:
-  void append_bounds(const std::string& /*name*/, std::vector<LayerBound>& /*to*/) const override {
-  }
+  void append_bounds(const std::string& /*name*/, std::vector<LayerBound>& /*to*/) const override {}
   double euclidean_proof() const override { return lipschitz(); }
   std::optional<int64_t> receptive_radius() const override { return 0; }
 };

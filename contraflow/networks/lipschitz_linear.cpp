@@ -60,8 +60,8 @@ LipschitzLinear::LipschitzLinear(const LipschitzLinearOptions& options)
       weight_(*this, {options.outputs, options.inputs}, weight_options(options, order_rule_)) {
   bias_ = register_parameter("bias", at::zeros({options_.outputs}));
   if (options_.condition > 0) {
-    condition_weight_ = register_parameter("condition_weight",
-                                           at::zeros({options_.outputs, options_.condition}));
+    condition_weight_ =
+        register_parameter("condition_weight", at::zeros({options_.outputs, options_.condition}));
   }
 }
 

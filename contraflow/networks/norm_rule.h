@@ -39,8 +39,7 @@ class NormRule {
   /// Whether the norm moves while the weight stays: it is then recomputed at every refresh.
   virtual bool moves() const { return false; }
   /// What moves it gets its gradient, for the loss's derivative by the logarithm of the norm.
-  virtual void add_gradient(const NormPair& pair, double by_log_norm,
-                            GradientMap& gradients) const;
+  virtual void add_gradient(const NormPair& pair, double by_log_norm, GradientMap& gradients) const;
 
   /// p and q of  |W| = sup |W x|_q / |x|_p.
   virtual double input_order() const { return 2.0; }

@@ -81,8 +81,8 @@ void validate(const ContractiveBlockOptions& options);
 ///            are certified row by row: solve_error_bound >= |error|, at most `tolerance` (float32: or
 ///            what float32 can certify, 16 eps sqrt(D)(1 + |x|) / (1 - kappa), where that is more).
 /// Log-det    train_log_det / eval_log_det by context.phase; nothing else chooses.
-/// Gradients  by the formulas of docs/numerics.md, "The block", in closed form or by a transposed solve; one
-///            autograd node, which keeps w and the probes only. A second derivative is an error.
+/// Gradients  by the formulas of docs/numerics.md, "The block", in closed form or by a transposed
+///            solve; one autograd node, which keeps w and the probes. A second derivative is an error.
 /// Cost       forward: one solve, one network pass, the log-det's products. Backward: one pass, one
 ///            dual reverse, and for implicit forms one transposed solve and one more reverse.
 /// Random     context.rng (probes, roulette, calibration).

@@ -8,8 +8,8 @@
 namespace contraflow {
 
 /// One value for all features (columns, channels), or one per feature, as a float64 tensor [C];
-/// ConfigError for any other number of values. Constants from options stay float64, so that a float64 model sees 0.1 and not
-/// its float32 neighbour.
+/// ConfigError for any other number of values. Constants from options stay float64, so that a
+/// float64 model sees 0.1 and not its float32 neighbour.
 at::Tensor per_feature(std::string_view where, std::string_view name,
                        const std::vector<double>& values, int64_t features);
 

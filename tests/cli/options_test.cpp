@@ -54,7 +54,8 @@ TEST(CliOptions, FailuresWithJsonAreOneObject) {
 
 TEST(CliOptions, ListNamesWhatTheConfigTakes) {
   const Ran text = run({"list"});
-  for (const char* name : {"monotone", "checkerboard", "contractive_block", "normal", "cpila", "FILE.csv"}) {
+  for (const char* name :
+       {"monotone", "checkerboard", "contractive_block", "normal", "cpila", "FILE.csv"}) {
     EXPECT_THAT(text.out, HasSubstr(name));
   }
   const auto json = run({"list", "data", "--json"}).json();

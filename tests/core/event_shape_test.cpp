@@ -72,7 +72,8 @@ TEST(EventShape, OptionsWriteTheShortForm) {
 }
 
 TEST(EventShape, RefusesWhatIsNoShape) {
-  EXPECT_THAT(error_of(R"({"event": 0})"), HasSubstr("[test] event: expected an event shape, got 0"));
+  EXPECT_THAT(error_of(R"({"event": 0})"),
+              HasSubstr("[test] event: expected an event shape, got 0"));
   EXPECT_THAT(error_of(R"({"event": [3, 0, 2]})"), HasSubstr("event[1]: expected an integer >= 1"));
   EXPECT_THAT(error_of(R"({"event": -1})"), HasSubstr("expected an integer >= 0, got -1"));
   EXPECT_THAT(error_of(R"({"event": "3"})"), HasSubstr("Write the number without quotes."));

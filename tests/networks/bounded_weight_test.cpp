@@ -151,8 +151,7 @@ class EntryRule final : public NormRule {
 
 TEST(BoundedWeight, HoldsAWeightOfAnyShapeUnderARuleOfItsOwn) {
   torch::nn::Module owner;
-  BoundedWeight bounded(owner, {5, 3, 3, 2},
-                       {.cap = 0.7, .rule = std::make_shared<EntryRule>()});
+  BoundedWeight bounded(owner, {5, 3, 3, 2}, {.cap = 0.7, .rule = std::make_shared<EntryRule>()});
   at::Tensor raw = owner.named_parameters()["weight"];
   const at::NoGradGuard guard;
   raw.set_data(Rng(1).normal({5, 3, 3, 2}, at::kDouble));

@@ -72,7 +72,8 @@ class FeatureAxis : public ::testing::TestWithParam<GridCase> {
     return Rng(seed).normal({kGridBatch, kGridHeight, kGridWidth, features}, at::kDouble);
   }
   static at::Tensor probes(uint64_t seed, int64_t features) {
-    return Rng(seed).normal({kGridProbes, kGridBatch, kGridHeight, kGridWidth, features}, at::kDouble);
+    return Rng(seed).normal({kGridProbes, kGridBatch, kGridHeight, kGridWidth, features},
+                            at::kDouble);
   }
   // The same numbers as a batch of rows.
   static at::Tensor rows(const at::Tensor& of) { return of.flatten(0, -2); }
@@ -98,8 +99,8 @@ TEST_P(FeatureAxis, AGridIsItsPositionsAsRows) {
   EXPECT_TRUE(near(rows(layer_->record(of_grid, a)), layer_->record(of_rows, rows(a)), kGridError));
   EXPECT_TRUE(near(probe_rows(layer_->jvp(of_grid, t, true)),
                    layer_->jvp(of_rows, probe_rows(t), true), kGridError));
-  EXPECT_TRUE(near(probe_rows(layer_->vjp(of_grid, u)), layer_->vjp(of_rows, probe_rows(u)),
-                   kGridError));
+  EXPECT_TRUE(
+      near(probe_rows(layer_->vjp(of_grid, u)), layer_->vjp(of_rows, probe_rows(u)), kGridError));
   GradientMap grid_map, row_map;
   at::Tensor grid_condition, each_condition;
   const Dual down = layer_->dual_reverse(of_grid, {g, u}, grid_map, grid_condition);
@@ -114,7 +115,8 @@ TEST_P(FeatureAxis, AGridIsItsPositionsAsRows) {
   ASSERT_EQ(grid_condition.defined(), condition_.defined());
   if (condition_.defined()) {
     EXPECT_TRUE(near(grid_condition,
-                     each_condition.view({kGridBatch, kGridHeight * kGridWidth, -1}).sum(1), kGridError));
+                     each_condition.view({kGridBatch, kGridHeight * kGridWidth, -1}).sum(1),
+                     kGridError));
   }
 }
 
@@ -143,9 +145,11 @@ TEST(LipschitzLinear, OnAGridIsTheOneByOneConvolution) {
   auto named = layer->named_parameters();
   const at::Tensor w = named["weight"], b = named["bias"], v = named["condition_weight"];
   const at::Tensor a = Rng(3).normal({kGridBatch, kGridHeight, kGridWidth, kIn}, at::kDouble);
-  const at::Tensor t = Rng(4).normal({kGridProbes, kGridBatch, kGridHeight, kGridWidth, kIn}, at::kDouble);
+  const at::Tensor t =
+      Rng(4).normal({kGridProbes, kGridBatch, kGridHeight, kGridWidth, kIn}, at::kDouble);
   const at::Tensor g = Rng(5).normal({kGridBatch, kGridHeight, kGridWidth, 6}, at::kDouble);
-  const at::Tensor u = Rng(6).normal({kGridProbes, kGridBatch, kGridHeight, kGridWidth, 6}, at::kDouble);
+  const at::Tensor u =
+      Rng(6).normal({kGridProbes, kGridBatch, kGridHeight, kGridWidth, 6}, at::kDouble);
   const at::Tensor h = Rng(7).normal({kGridBatch, 2}, at::kDouble);
 
   const auto convolve = [&](const at::Tensor& x) {

@@ -74,8 +74,8 @@ TEST(LayeredNet, ALayerThatListsNoBoundsLeavesItUnproven) {
   EXPECT_EQ(bounds[1].upper, 0.5);
   // Alone, and within a concatenation.
   EXPECT_FALSE(net_of({std::make_shared<SilentLayer>()})->proven());
-  const auto concatenated = net_of(
-      {std::make_shared<DenseConcat>(std::make_shared<SilentLayer>(), /*learnable=*/false)});
+  const auto concatenated =
+      net_of({std::make_shared<DenseConcat>(std::make_shared<SilentLayer>(), /*learnable=*/false)});
   EXPECT_FALSE(concatenated->proven());
   EXPECT_EQ(concatenated->layer_bounds()[0].name, "layers.0.inner");
 }
@@ -93,7 +93,8 @@ TEST(LayeredNet, RadiusIsTheSumOverLayersAndUnlimitedWhereOneIs) {
   EXPECT_EQ(net_of({std::make_shared<NarrowLayer>(), lip_swish(), std::make_shared<NarrowLayer>()})
                 ->receptive_radius(),
             4);
-  EXPECT_EQ(net_of({bounded_linear(), std::make_shared<SilentLayer>()})->receptive_radius(), std::nullopt);
+  EXPECT_EQ(net_of({bounded_linear(), std::make_shared<SilentLayer>()})->receptive_radius(),
+            std::nullopt);
   EXPECT_EQ(make_net(2, 0, {}, Rng(1))->receptive_radius(), 0);
 }
 
@@ -101,8 +102,9 @@ TEST(LayeredNet, RoundoffIsTheLargestOfItsLayers) {
   const auto exact = net_of({bounded_linear(), lip_swish()});
   EXPECT_EQ(exact->unit_roundoff(at::kFloat), 0x1p-24);
   EXPECT_EQ(exact->unit_roundoff(at::kDouble), 0x1p-53);
-  const auto narrow = net_of({bounded_linear(), std::make_shared<DenseConcat>(
-                                            std::make_shared<NarrowLayer>(), /*learnable=*/false)});
+  const auto narrow =
+      net_of({bounded_linear(),
+              std::make_shared<DenseConcat>(std::make_shared<NarrowLayer>(), /*learnable=*/false)});
   EXPECT_EQ(narrow->unit_roundoff(at::kDouble), 0x1p-8);
   const at::Tensor w = at::zeros({3, kLayerFeatures});
   const auto point = narrow->linearize(w, {});

@@ -47,8 +47,7 @@ void cast_buffers(ContractiveBlock& block, at::ScalarType type) {
 }
 
 void cast_all(ContractiveBlock& block, at::ScalarType type) {
-  for (at::Tensor& parameter : block.parameters())
-    parameter.set_data(parameter.detach().to(type));
+  for (at::Tensor& parameter : block.parameters()) parameter.set_data(parameter.detach().to(type));
   cast_buffers(block, type);
 }
 

@@ -50,7 +50,8 @@ class NarrowPoint final : public NetPoint {
 class NarrowNet final : public ContractiveNet {
  public:
   explicit NarrowNet(bool tells) : tells_(tells) {
-    const at::Tensor q = std::get<0>(at::linalg_qr(Rng(1).normal({kNarrowDim, kNarrowDim}, at::kDouble)));
+    const at::Tensor q =
+        std::get<0>(at::linalg_qr(Rng(1).normal({kNarrowDim, kNarrowDim}, at::kDouble)));
     weight_ = (q * (kNarrowKappa * 0.99)).to(at::kBFloat16).to(at::kDouble);
   }
   int64_t dim() const override { return kNarrowDim; }
