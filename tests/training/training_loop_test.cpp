@@ -191,7 +191,7 @@ TEST(ObjectiveRegistry, WhatIsMissingIsAnError) {
   options.objective = "reverse_kl";
   EXPECT_THAT(error_of<ConfigError>([&] { make_objective(nothing, options); }),
               HasSubstr("without an energy, got \"reverse_kl\""));
-  EXPECT_THAT(error_of<ConfigError>([] { find_objective("reverse", "train"); }),
+  EXPECT_THAT(error_of<ConfigError>([] { find_objective("revers_kl", "train"); }),
               HasSubstr("Did you mean 'reverse_kl'?"));
 }
 
