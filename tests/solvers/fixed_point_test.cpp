@@ -57,7 +57,8 @@ INSTANTIATE_TEST_SUITE_P(Methods, FixedPoint,
                                                               SolverMethod::kAnderson),
                                             ::testing::Values(0.0, 0.5, 0.9, 0.98)));
 
-// What a card runs, on tensors of the host: the same decisions, so the same points up to rounding.
+// What a card runs, on tensors of the host: the same decisions. A mixture of nearly parallel steps
+// magnifies rounding, so of mixed points only the certificates are compared.
 TEST_P(FixedPoint, TensorsSolveAsTheHostDoes) {
   const auto [method, kappa] = GetParam();
   for (const int64_t d : {1, 2, 7}) {
@@ -68,8 +69,14 @@ TEST_P(FixedPoint, TensorsSolveAsTheHostDoes) {
       const Solution tensors =
           solve_fixed_point_on_tensors(problem.map(), problem.c, kappa, tolerance, options);
       ASSERT_EQ(tensors.report.status, SolveStatus::kConverged);
-      EXPECT_LE((tensors.value - host.value).abs().max().item<double>(), 1e-11);
-      EXPECT_TRUE(at::allclose(tensors.report.error_bound, host.report.error_bound, 1e-3, 1e-13));
+      const at::Tensor gap = (tensors.value - host.value).norm(2, 1);
+      const at::Tensor& bound = tensors.report.error_bound;
+      EXPECT_TRUE((gap <= bound + host.report.error_bound).all().item<bool>());
+      EXPECT_LE(bound.max().item<double>(), tolerance * (1 + 1e-6));
+      if (method == SolverMethod::kBanach) {
+        EXPECT_LE(gap.max().item<double>(), 1e-11);
+        EXPECT_TRUE(at::allclose(bound, host.report.error_bound, 1e-3, 1e-13));
+      }
       EXPECT_GE(tensors.report.iterations, host.report.iterations);
       EXPECT_LE(tensors.report.iterations, host.report.iterations + 3);  // looked at every fourth
     }
