@@ -12,11 +12,14 @@ readonly tests=(kernels transforms training)
 
 collect() {
   local to=$1 lib=/usr/lib/x86_64-linux-gnu
-  mkdir -p "$to/include" "$to/lib/cmake"
-  cp -r /usr/include/{hwy,nlohmann,toml++,gtest,gmock,benchmark} "$to/include/"
-  cp "$lib"/lib{hwy,gtest,gtest_main,gmock,gmock_main,benchmark,benchmark_main}.{a,so}* "$to/lib/" 2>/dev/null || true
-  cp -r "$lib"/cmake/{GTest,benchmark} "$to/lib/cmake/"
-  cp -r /usr/{lib,share}/cmake/nlohmann_json "$to/lib/cmake/" 2>/dev/null || true
+  # The CMake files of the packages count on this depth.
+  to+="${lib#/usr}"
+  mkdir -p "$1/include" "$to/cmake"
+  cp -r /usr/include/{hwy,nlohmann,toml++,gtest,gmock,benchmark} "$1/include/"
+  cp "$lib"/lib{hwy,gtest,gtest_main,gmock,gmock_main,benchmark,benchmark_main}.{a,so}* "$to/" 2>/dev/null || true
+  cp -r "$lib"/cmake/{GTest,benchmark} "$to/cmake/"
+  mkdir -p "$1/share/cmake"
+  cp -r /usr/share/cmake/nlohmann_json "$1/share/cmake/"
 }
 
 build_all() {
