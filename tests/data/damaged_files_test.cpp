@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <string>
 
 #include "contraflow/core/error.h"
@@ -31,6 +32,7 @@ Outcomes read_damaged(const std::string& name, const std::string& good) {
   const TempFolder folder;
   Outcomes out;
   for_each_damage(good, [&](const std::string& bytes, const std::string& what) {
+    std::filesystem::remove(folder / name);  // a new file is not flushed when it is closed
     write_bytes(folder / name, bytes);
     try {
       const auto reader = open_rows(folder / name);

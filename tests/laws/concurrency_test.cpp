@@ -19,7 +19,7 @@ namespace contraflow::laws {
 namespace {
 
 constexpr size_t kThreads = 8;
-constexpr size_t kRounds = 3;
+constexpr size_t kRounds = 2;
 
 /// What a call gave: tensors, or the text of its error.
 struct Outcome {
