@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "contraflow/bases/normal.h"
+#include "contraflow/data/prefetch.h"
 #include "contraflow/data/sources.h"
 #include "contraflow/distributions/flow_spec.h"
 #include "contraflow/models/presets.h"
@@ -136,18 +137,21 @@ TEST(Concurrency, PresetsServeEightThreads) {
   }
 }
 
-// The order of the last epoch asked for is kept under a lock.
+// The order of the last epoch asked for is kept under a lock, and so are batches that were read ahead.
 TEST(Concurrency, OneSourceServesEightThreads) {
   const at::Tensor x = at::arange(60, at::kFloat).reshape({30, 2});
-  const data::TensorSource source("train", x, {}, at::arange(30, at::kFloat), Rng(1));
-  std::vector<Call> calls;
-  for (int64_t step = 0; step < 12; ++step) {  // four epochs
-    calls.push_back([&source, step] {
-      const data::Batch batch = source.batch(step, 10);
-      return std::vector{batch.x, batch.weight};
-    });
+  const data::SourcePtr rows = std::make_shared<data::TensorSource>(
+      "train", x, at::Tensor(), at::arange(30, at::kFloat), Rng(1));
+  for (const data::SourcePtr& source : {rows, data::prefetch(rows)}) {
+    std::vector<Call> calls;
+    for (int64_t step = 0; step < 12; ++step) {  // four epochs
+      calls.push_back([source, step] {
+        const data::Batch batch = source->batch(step, 10);
+        return std::vector{batch.x, batch.weight};
+      });
+    }
+    EXPECT_EQ(expect_the_bits_of_one_thread(calls), 12);
   }
-  EXPECT_EQ(expect_the_bits_of_one_thread(calls), 12);
 }
 
 }  // namespace
