@@ -19,9 +19,9 @@
 namespace contraflow {
 namespace {
 
-// Rows of a device with at most so many features are mixed on the host: an iteration as tensor
+// Batches on a device of at most so many numbers are mixed on the host: an iteration as tensor
 // operations launches some fifty kernels, which cost more than the copy (docs/kernels_cuda.md).
-constexpr int64_t kMostHostFeatures = 64;
+constexpr int64_t kMostHostNumbers = int64_t{1} << 16;
 
 double euclidean_distance(const double* a, const double* b, int64_t d) {
   double sum = 0;
@@ -261,7 +261,7 @@ SolveRule SolveRule::of(const at::Tensor& start, const LipschitzBound& bound, do
 Solution solve_fixed_point(const FixedPointMap& f, const at::Tensor& start,
                            const LipschitzBound& bound, double tolerance,
                            const SolverOptions& options, double roundoff) {
-  if (!start.is_cpu() && start.size(1) > kMostHostFeatures)
+  if (!start.is_cpu() && start.numel() > kMostHostNumbers)
     return solve_fixed_point_on_tensors(f, start, bound, tolerance, options, roundoff);
   at::NoGradGuard guard;
   const SolveRule rule = SolveRule::of(start, bound, tolerance, options, roundoff);

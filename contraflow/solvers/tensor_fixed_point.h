@@ -6,7 +6,7 @@ namespace contraflow {
 
 /// solve_fixed_point() as tensor operations on the device of `start`: nothing travels to the host
 /// but, once in a few iterations, whether a row is still at work. What solve_fixed_point() calls
-/// for wide rows that are not on the CPU; it takes rows anywhere.
+/// for large batches that are not on the CPU; it takes rows anywhere.
 ///
 /// Rows that are done stay in the batch, and keep what they found: f is asked for all rows each time.
 /// Same decisions as on the host, in float64; results differ by the order of sums.

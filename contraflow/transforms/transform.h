@@ -158,8 +158,9 @@ class Transform : public torch::nn::Module {
   void check_condition(const char* where, const at::Tensor& x, const Context& context) const;
 };
 
-/// The leaves of a transform with their dotted names below it, in the order data -> latent; itself,
-/// with an empty name, when it has no members.
+/// The leaves of a transform with their dotted names below it, in the order of members(): data ->
+/// latent, but inside an inverse the order of the inner transform. Itself, with an empty name, when
+/// it has no members.
 std::vector<Member> leaves_of(const TransformPtr& transform);
 
 /// The first floating parameter or buffer of a module tree: it tells dtype and device. Undefined
