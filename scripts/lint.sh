@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Checks that need no build: the format of every tracked C++ file, and the direction of the includes.
+# Checks that need no build: the format of every tracked C++ file, the direction of the
+# includes, and CF_EXPORT on what installed headers declare.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 failed=0
@@ -19,6 +20,7 @@ if [ -n "$unformatted" ]; then
 fi
 
 python3 scripts/check_includes.py || failed=1
+python3 scripts/check_exports.py || failed=1
 
-[ "$failed" = 0 ] && printf '[lint] %d files: format and includes are right\n' "${#files[@]}"
+[ "$failed" = 0 ] && printf '[lint] %d files: format, includes and exports are right\n' "${#files[@]}"
 exit "$failed"

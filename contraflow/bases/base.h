@@ -6,6 +6,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <vector>
 
+#include "contraflow/core/export.h"
 #include "contraflow/core/rng.h"
 #include "contraflow/kernels/row_score.h"
 
@@ -16,7 +17,7 @@ namespace contraflow {
 /// Shapes   z: [B, event_shape()], log_prob: [B] in nats.
 /// Random   row r of sample() belongs to sample rng.first_row() + r.
 /// Throws   ShapeError, DtypeError; DomainError for a temperature that is not positive.
-class Base : public torch::nn::Module {
+class CF_EXPORT Base : public torch::nn::Module {
  public:
   /// log density, [B]; -inf outside the support.
   at::Tensor log_prob(const at::Tensor& z) const;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "contraflow/bases/base.h"
+#include "contraflow/core/export.h"
 #include "contraflow/core/options.h"
 
 namespace contraflow {
@@ -23,7 +24,7 @@ void visit(DiagonalNormalOptions& o, Field&& field) {
 /// Random     sample(): D normal numbers a row; location + temperature * exp(log_scale) * noise.
 /// Throws     as Base.
 /// Example    DiagonalNormal base({.event = 2});   base.log_prob(z).mean().backward();
-class DiagonalNormal final : public Base {
+class CF_EXPORT DiagonalNormal final : public Base {
  public:
   using Options = DiagonalNormalOptions;
   static constexpr const char* kType = "diagonal_normal";

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "contraflow/bases/base.h"
+#include "contraflow/core/export.h"
 #include "contraflow/core/options.h"
 
 namespace contraflow {
@@ -23,7 +24,7 @@ void visit(LogisticOptions& o, Field&& field) {
 /// Random     sample(): D uniform numbers a row; logit(u) times the temperature.
 /// Throws     as Base.
 /// Example    Logistic base({.event = 2});   base.sample(100, Rng(1));
-class Logistic final : public Base {
+class CF_EXPORT Logistic final : public Base {
  public:
   using Options = LogisticOptions;
   static constexpr const char* kType = "logistic";

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "contraflow/bases/base.h"
+#include "contraflow/core/export.h"
 #include "contraflow/core/options.h"
 
 namespace contraflow {
@@ -23,7 +24,7 @@ void visit(NormalOptions& o, Field&& field) {
 /// Random     sample(): D normal numbers a row, times the temperature.
 /// Throws     as Base.
 /// Example    Normal base({.event = 2});   base.sample(100, Rng(1));
-class Normal final : public Base, public kernels::RowScore {
+class CF_EXPORT Normal final : public Base, public kernels::RowScore {
  public:
   using Options = NormalOptions;
   static constexpr const char* kType = "normal";

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "contraflow/bases/base.h"
+#include "contraflow/core/export.h"
 #include "contraflow/core/options.h"
 
 namespace contraflow {
@@ -34,7 +35,7 @@ void visit(NormalMixtureOptions& o, Field&& field) {
 ///            scales the spread within a component, not the locations or weights.
 /// Throws     as Base.
 /// Example    NormalMixture base({.event = 2, .components = 5});   base.sample(100, Rng(1));
-class NormalMixture final : public Base {
+class CF_EXPORT NormalMixture final : public Base {
  public:
   using Options = NormalMixtureOptions;
   static constexpr const char* kType = "normal_mixture";

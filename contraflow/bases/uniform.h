@@ -1,6 +1,7 @@
 #pragma once
 
 #include "contraflow/bases/base.h"
+#include "contraflow/core/export.h"
 #include "contraflow/core/options.h"
 
 namespace contraflow {
@@ -22,7 +23,7 @@ void visit(UniformOptions& o, Field&& field) {
 }
 
 /// upper > lower, or ConfigError.
-void validate(const UniformOptions& options);
+CF_EXPORT void validate(const UniformOptions& options);
 
 /// Uniform on a cube:  log p(z) = -D log(upper - lower) inside (ends included), -inf outside.
 ///
@@ -31,7 +32,7 @@ void validate(const UniformOptions& options);
 /// Random     sample(): D uniform numbers a row. A temperature above 1 leaves the cube.
 /// Throws     as Base; ConfigError at construction.
 /// Example    Uniform base({.event = 2, .lower = -1});   base.sample(100, Rng(1));
-class Uniform final : public Base {
+class CF_EXPORT Uniform final : public Base {
  public:
   using Options = UniformOptions;
   static constexpr const char* kType = "uniform";

@@ -7,10 +7,12 @@
 #include <string>
 #include <vector>
 
+#include "contraflow/core/export.h"
+
 namespace contraflow {
 
 /// A value that an error is about.
-struct BadValue {
+struct CF_EXPORT BadValue {
   int64_t row = 0;
   std::vector<int64_t> place = {};  ///< Within the event of that row.
   double value = 0.0;
@@ -23,6 +25,6 @@ struct BadValue {
 
 /// The first value of x [N, ...] that the mask `bad`, of the same shape, marks; none where it marks
 /// none.
-std::optional<BadValue> first_bad(const at::Tensor& x, const at::Tensor& bad);
+CF_EXPORT std::optional<BadValue> first_bad(const at::Tensor& x, const at::Tensor& bad);
 
 }  // namespace contraflow

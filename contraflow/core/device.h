@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "contraflow/core/export.h"
 #include "contraflow/core/options_constraint.h"
 
 namespace contraflow {
@@ -24,6 +25,6 @@ constexpr auto enum_names(DeviceKind) {
 /// The device that is meant. `where` starts the message.
 /// Throws     ConfigError: kCuda with a LibTorch that was built without CUDA, or on a machine
 ///            without a card that LibTorch can use.
-at::Device resolve_device(DeviceKind kind, std::string_view where);
+CF_EXPORT at::Device resolve_device(DeviceKind kind, std::string_view where);
 
 }  // namespace contraflow

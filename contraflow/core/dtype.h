@@ -5,6 +5,7 @@
 #include <array>
 #include <utility>
 
+#include "contraflow/core/export.h"
 #include "contraflow/core/options_constraint.h"
 
 namespace contraflow {
@@ -17,6 +18,6 @@ constexpr auto enum_names(FloatType) {
 }
 
 /// LibTorch's name of the type.
-at::ScalarType scalar_type(FloatType type);
+CF_EXPORT at::ScalarType scalar_type(FloatType type);
 
 }  // namespace contraflow

@@ -4,6 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "contraflow/core/export.h"
+
 namespace contraflow {
 
 /// Who can mend an error: the command line and bindings map it to their own codes and types.
@@ -14,55 +16,56 @@ enum class ErrorCategory {
 
 /// Base of everything contraflow throws on purpose.
 /// Text has one form: `[where] name: expected X, got Y. Remedy.`
-class Error : public std::runtime_error {
+class CF_EXPORT Error : public std::runtime_error {
  public:
   explicit Error(const std::string& text) : std::runtime_error(text) {}
   virtual ErrorCategory category() const noexcept { return ErrorCategory::kFailure; }
 };
 
 /// Misuse: the caller passed something that the call does not accept.
-class UsageError : public Error {
+class CF_EXPORT UsageError : public Error {
  public:
   using Error::Error;
   ErrorCategory category() const noexcept override { return ErrorCategory::kUsage; }
 };
 
 /// A tensor of the wrong shape.
-class ShapeError final : public UsageError {
+class CF_EXPORT ShapeError final : public UsageError {
   using UsageError::UsageError;
 };
 /// A tensor of the wrong dtype or on the wrong device.
-class DtypeError final : public UsageError {
+class CF_EXPORT DtypeError final : public UsageError {
   using UsageError::UsageError;
 };
 /// A value outside the domain: NaN, infinity, out of bounds, a constant column.
-class DomainError final : public UsageError {
+class CF_EXPORT DomainError final : public UsageError {
   using UsageError::UsageError;
 };
 /// An unknown key, a bad value, or options that contradict each other.
-class ConfigError final : public UsageError {
+class CF_EXPORT ConfigError final : public UsageError {
   using UsageError::UsageError;
 };
 /// An iteration that did not reach the tolerance asked for.
-class ConvergenceError final : public Error {
+class CF_EXPORT ConvergenceError final : public Error {
   using Error::Error;
 };
 /// A file that cannot be read or written, or is malformed.
-class IoError final : public Error {
+class CF_EXPORT IoError final : public Error {
   using Error::Error;
 };
 /// A loss or gradient that is not finite.
-class NumericsError final : public Error {
+class CF_EXPORT NumericsError final : public Error {
   using Error::Error;
 };
 /// The inverse (or another operation) that this object does not have.
-class InverseUnavailable final : public Error {
+class CF_EXPORT InverseUnavailable final : public Error {
   using Error::Error;
 };
 
 /// `[where] name: expected X, got Y. Remedy.`
-std::string error_text(std::string_view where, std::string_view name, std::string_view expected,
-                       std::string_view got, std::string_view remedy);
+CF_EXPORT std::string error_text(std::string_view where, std::string_view name,
+                                 std::string_view expected, std::string_view got,
+                                 std::string_view remedy);
 
 /// Throws `E` with the text of error_text().
 template <class E>

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "contraflow/core/export.h"
+
 namespace contraflow {
 
 /// Shape of one event, without the batch axis: [D] for a row of numbers, [C, H, W] for an image.
@@ -15,7 +17,7 @@ namespace contraflow {
 ///            `event = [3, 32, 32]`. 0 and [] are the empty shape.
 /// Throws     ConfigError for a size below 1 or more than 2^40 numbers in all.
 /// Example    EventShape image{3, 32, 32};   image.size();  // 3072 numbers in one event
-class EventShape {
+class CF_EXPORT EventShape {
  public:
   EventShape() = default;
   /// A row of that many numbers; 0 gives the empty shape.

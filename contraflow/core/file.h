@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "contraflow/core/export.h"
+
 namespace contraflow {
 
 /// A file that appears under its name only when it is complete: bytes go to a temporary file in the
@@ -20,7 +22,7 @@ namespace contraflow {
 ///            or the name is a folder or device), write() and commit() (disk full). After an error
 ///            nothing but the destructor may be called.
 /// Example    AtomicFile file("scores.csv");  file.write("a,b\n");  file.commit();
-class AtomicFile {
+class CF_EXPORT AtomicFile {
  public:
   explicit AtomicFile(const std::filesystem::path& path);
   ~AtomicFile();
@@ -50,12 +52,12 @@ class AtomicFile {
 };
 
 /// Writes a whole file by AtomicFile.
-void atomic_write(const std::filesystem::path& path, std::string_view bytes);
-void atomic_write(const std::filesystem::path& path,
-                  const std::function<void(AtomicFile&)>& writer);
+CF_EXPORT void atomic_write(const std::filesystem::path& path, std::string_view bytes);
+CF_EXPORT void atomic_write(const std::filesystem::path& path,
+                            const std::function<void(AtomicFile&)>& writer);
 
 /// A regular file open for reading. Throws IoError with path, reason and remedy.
-class InputFile {
+class CF_EXPORT InputFile {
  public:
   explicit InputFile(const std::filesystem::path& path);
   ~InputFile();
@@ -74,6 +76,6 @@ class InputFile {
 };
 
 /// A whole file; IoError if it is larger than `max_bytes`.
-std::string read_file(const std::filesystem::path& path, int64_t max_bytes);
+CF_EXPORT std::string read_file(const std::filesystem::path& path, int64_t max_bytes);
 
 }  // namespace contraflow

@@ -4,16 +4,18 @@
 #include <string>
 #include <string_view>
 
+#include "contraflow/core/export.h"
+
 namespace contraflow {
 
 /// JSON that comes from outside: duplicate keys, more than 64 levels of nesting and text after the
 /// end are errors. Throws ConfigError with `source_name`, line and column.
-nlohmann::ordered_json parse_json(std::string_view text, std::string_view source_name);
+CF_EXPORT nlohmann::ordered_json parse_json(std::string_view text, std::string_view source_name);
 
 /// Compact text (indent < 0) or indented; bytes that are not UTF-8 are replaced, never thrown on.
-std::string json_text(const nlohmann::ordered_json& value, int indent = -1);
+CF_EXPORT std::string json_text(const nlohmann::ordered_json& value, int indent = -1);
 
 /// A number for JSON: null where it is not finite, which JSON cannot hold.
-nlohmann::ordered_json json_number(double value);
+CF_EXPORT nlohmann::ordered_json json_number(double value);
 
 }  // namespace contraflow

@@ -4,6 +4,8 @@
 #include <string_view>
 #include <utility>
 
+#include "contraflow/core/export.h"
+
 namespace contraflow {
 
 enum class LogLevel { kDebug, kInfo, kWarning };
@@ -17,10 +19,10 @@ using LogSink = std::function<void(LogLevel, std::string_view)>;
 ///
 /// Threads  any thread may log; the sink is called by one thread at a time. When exchange returns,
 ///          no other thread is still inside the old sink.
-[[nodiscard]] LogSink exchange_log_sink(LogSink sink);
+[[nodiscard]] CF_EXPORT LogSink exchange_log_sink(LogSink sink);
 
 /// Hands `text` (one line, no newline) to the sink. What the sink throws comes out here.
-void log(LogLevel level, std::string_view text);
+CF_EXPORT void log(LogLevel level, std::string_view text);
 
 /// Installs a sink and puts the old one back at the end of the scope.
 class ScopedLogSink {

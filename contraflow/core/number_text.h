@@ -3,16 +3,17 @@
 #include <string>
 
 #include "contraflow/core/estimate.h"
+#include "contraflow/core/export.h"
 
 namespace contraflow {
 
 /// Numbers as readers want them.
 
 /// "3.5402".
-std::string fixed(double value, int digits = 4);
+CF_EXPORT std::string fixed(double value, int digits = 4);
 /// "3.5402 ± 0.0021"; without the error where it is not known.
-std::string with_error(const Estimate& value, int digits = 4);
+CF_EXPORT std::string with_error(const Estimate& value, int digits = 4);
 /// "1.2e-07".
-std::string scientific(double value);
+CF_EXPORT std::string scientific(double value);
 
 }  // namespace contraflow

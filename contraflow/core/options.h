@@ -1,5 +1,6 @@
 #pragma once
 
+#include "contraflow/core/export.h"
 #include "contraflow/core/options_constraint.h"
 #include "contraflow/core/options_detail.h"
 #include "contraflow/core/options_write.h"
@@ -88,8 +89,8 @@ std::vector<OptionInfo> describe_options(const T& defaults = T{}) {
 }
 
 /// The rows as an aligned text table, for --help.
-std::string options_help(const std::vector<OptionInfo>& rows);
+CF_EXPORT std::string options_help(const std::vector<OptionInfo>& rows);
 /// The rows as a Markdown table, for docs.
-std::string options_markdown(const std::vector<OptionInfo>& rows);
+CF_EXPORT std::string options_markdown(const std::vector<OptionInfo>& rows);
 
 }  // namespace contraflow

@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+#include "contraflow/core/export.h"
+
 namespace contraflow {
 
 /// The name of an enum value; empty for a value outside the list. The names, in the order that help
@@ -22,7 +24,7 @@ constexpr const char* enum_name(E value) {
 
 /// Which values a field accepts. On a list the range holds for each element, and non_empty() for
 /// the list; on an optional both hold for the value, if there is one.
-struct Constraint {
+struct CF_EXPORT Constraint {
   double low = -std::numeric_limits<double>::infinity();
   double high = std::numeric_limits<double>::infinity();
   bool low_open = false;      ///< `low` itself is refused.
@@ -35,15 +37,15 @@ struct Constraint {
   std::string text() const;
 };
 
-Constraint positive();                                   ///< > 0
-Constraint non_negative();                               ///< >= 0
-Constraint at_least(double low);                         ///< >= low
-Constraint at_most(double high);                         ///< <= high
-Constraint open_interval(double low, double high);       ///< low < value < high
-Constraint closed_interval(double low, double high);     ///< low <= value <= high
-Constraint half_open_interval(double low, double high);  ///< low <= value < high
-Constraint left_open_interval(double low, double high);  ///< low < value <= high
-Constraint non_empty();                                  ///< Text or a list with something in it.
+CF_EXPORT Constraint positive();                                   ///< > 0
+CF_EXPORT Constraint non_negative();                               ///< >= 0
+CF_EXPORT Constraint at_least(double low);                         ///< >= low
+CF_EXPORT Constraint at_most(double high);                         ///< <= high
+CF_EXPORT Constraint open_interval(double low, double high);       ///< low < value < high
+CF_EXPORT Constraint closed_interval(double low, double high);     ///< low <= value <= high
+CF_EXPORT Constraint half_open_interval(double low, double high);  ///< low <= value < high
+CF_EXPORT Constraint left_open_interval(double low, double high);  ///< low < value <= high
+CF_EXPORT Constraint non_empty();  ///< Text or a list with something in it.
 /// Both constraints, for example `non_empty() && positive()` for a list of widths.
 Constraint operator&&(const Constraint& a, const Constraint& b);
 

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "contraflow/core/event_shape.h"
+#include "contraflow/core/export.h"
 #include "contraflow/core/options_constraint.h"
 
 /// How options.h reads, writes and describes a field of each type. Nothing here is meant to be
@@ -88,7 +89,7 @@ std::vector<std::string> enum_name_list() {
 // ---------------------------------------------------------------------------------- reading
 
 /// Where a value stands, for messages: `where` is the file or call, `path` the dotted name.
-struct Place {
+struct CF_EXPORT Place {
   std::string where;
   std::string path;
   Place child(std::string_view name) const;
@@ -97,25 +98,27 @@ struct Place {
 
 using Json = nlohmann::ordered_json;
 
-bool read_bool(const Json& node, const Place& place);
-int64_t read_integer(const Json& node, const Place& place, const Constraint& constraint);
-double read_number(const Json& node, const Place& place, const Constraint& constraint);
-std::string read_text(const Json& node, const Place& place, const Constraint& constraint);
-EventShape read_event_shape(const Json& node, const Place& place, const Constraint& constraint);
+CF_EXPORT bool read_bool(const Json& node, const Place& place);
+CF_EXPORT int64_t read_integer(const Json& node, const Place& place, const Constraint& constraint);
+CF_EXPORT double read_number(const Json& node, const Place& place, const Constraint& constraint);
+CF_EXPORT std::string read_text(const Json& node, const Place& place, const Constraint& constraint);
+CF_EXPORT EventShape read_event_shape(const Json& node, const Place& place,
+                                      const Constraint& constraint);
 /// Index of the chosen name.
-size_t read_choice(const Json& node, const Place& place, const std::vector<std::string>& names);
-bool is_unset(const Json& node);  ///< null or the word "none".
-size_t list_size(const Json& node, const Place& place, const Constraint& constraint);
-const Json& list_item(const Json& node, size_t index);
-void copy_json(const Json& node, Json& value);
+CF_EXPORT size_t read_choice(const Json& node, const Place& place,
+                             const std::vector<std::string>& names);
+CF_EXPORT bool is_unset(const Json& node);  ///< null or the word "none".
+CF_EXPORT size_t list_size(const Json& node, const Place& place, const Constraint& constraint);
+CF_EXPORT const Json& list_item(const Json& node, size_t index);
+CF_EXPORT void copy_json(const Json& node, Json& value);
 /// Index of the kind named by `node` ("exact" or {"kind": "exact", ...}); `current` if it names
 /// none, which is an error where `current` is empty.
-size_t read_kind(const Json& node, const Place& place, const std::vector<std::string>& kinds,
-                 std::optional<size_t> current);
-[[noreturn]] void fail_integer_range(int64_t value, const Place& place, size_t bytes);
+CF_EXPORT size_t read_kind(const Json& node, const Place& place,
+                           const std::vector<std::string>& kinds, std::optional<size_t> current);
+[[noreturn]] CF_EXPORT void fail_integer_range(int64_t value, const Place& place, size_t bytes);
 
 /// One JSON object being read: remembers which keys were asked for.
-class ObjectReader {
+class CF_EXPORT ObjectReader {
  public:
   /// `kind`: that of a variant's alternative, whose object may hold "kind" or be just that text.
   ObjectReader(const Json& node, Place place, std::string_view kind);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "contraflow/core/export.h"
 #include "contraflow/core/options_detail.h"
 
 /// The writing and describing halves of options_detail.h.
@@ -18,7 +19,7 @@ struct OptionInfo {
 namespace detail {
 
 /// Builds JSON value by value, like a SAX handler.
-class JsonBuilder {
+class CF_EXPORT JsonBuilder {
  public:
   explicit JsonBuilder(std::string_view where);
   ~JsonBuilder();
@@ -123,7 +124,7 @@ std::string type_text() {
 }
 
 /// Collects OptionInfo rows.
-class Describer {
+class CF_EXPORT Describer {
  public:
   template <class T>
   void on_field(std::string_view name, T& value, const Constraint& constraint,

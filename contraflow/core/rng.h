@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "contraflow/core/export.h"
+
 namespace contraflow {
 
 /// Counter-based random numbers. An Rng is a value of 16 bytes without state: the number at
@@ -17,7 +19,7 @@ namespace contraflow {
 ///            batch draw what the whole batch would have drawn for it.
 /// Threads    immutable; share freely.
 /// Source     Philox 4x32-10: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3".
-class Rng {
+class CF_EXPORT Rng {
  public:
   explicit Rng(uint64_t seed = 0) : key_(seed) {}
 

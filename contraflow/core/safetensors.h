@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "contraflow/core/export.h"
+
 namespace contraflow {
 
 /// Named tensors and text, as one safetensors file holds them (docs/checkpoint_format.md).
@@ -22,17 +24,18 @@ struct SafetensorsFile {
 /// Writes the file whole or not at all (AtomicFile), with checksums. Equal contents give equal
 /// bytes: widest types first, then by name. Tensors on other devices and with other strides are
 /// copied one at a time. Throws DtypeError for a type outside the list, IoError as AtomicFile does.
-void write_safetensors(const std::filesystem::path& path, const SafetensorsFile& file);
+CF_EXPORT void write_safetensors(const std::filesystem::path& path, const SafetensorsFile& file);
 
 /// Reads tensors to the CPU, and holds them against the checksums if the file has any (those of
 /// other programs have none). The file is not trusted: whatever is in it, the outcome is its tensors
 /// or an IoError, and memory stays below a small multiple of the file's size.
-SafetensorsFile read_safetensors(const std::filesystem::path& path);
+CF_EXPORT SafetensorsFile read_safetensors(const std::filesystem::path& path);
 
 /// The bytes of the file that write_safetensors() writes, and back; `name` stands for the file in
 /// errors. The tensors are copies.
-std::string safetensors_to_bytes(const SafetensorsFile& file);
-SafetensorsFile safetensors_from_bytes(std::string_view bytes, std::string_view name = "bytes");
+CF_EXPORT std::string safetensors_to_bytes(const SafetensorsFile& file);
+CF_EXPORT SafetensorsFile safetensors_from_bytes(std::string_view bytes,
+                                                 std::string_view name = "bytes");
 
 /// What read_safetensors would return, without reading tensor data.
 struct SafetensorsEntry {
@@ -46,6 +49,6 @@ struct SafetensorsHeader {
   std::map<std::string, SafetensorsEntry> entries;
   std::map<std::string, std::string> metadata;
 };
-SafetensorsHeader read_safetensors_header(const std::filesystem::path& path);
+CF_EXPORT SafetensorsHeader read_safetensors_header(const std::filesystem::path& path);
 
 }  // namespace contraflow

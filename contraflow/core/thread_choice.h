@@ -1,5 +1,7 @@
 #pragma once
 
+#include "contraflow/core/export.h"
+
 namespace contraflow {
 
 /// Decides whether the regions of one caller share the threads or run on the caller alone.
@@ -20,7 +22,7 @@ namespace contraflow {
 /// Results    do not depend on the choice: it moves work between threads, and the order of every
 ///            sum stays.
 /// Threads    one object for each calling thread; its members are called by that thread only.
-class ThreadChoice {
+class CF_EXPORT ThreadChoice {
  public:
   static constexpr double kGain = 1.1;
   static constexpr double kWindow = 0.02;          ///< Seconds in regions for a measurement.
@@ -61,6 +63,6 @@ class ThreadChoice {
 };
 
 /// The calling thread's choice, which parallel_for() and parallel_items() follow and feed.
-ThreadChoice& thread_choice();
+CF_EXPORT ThreadChoice& thread_choice();
 
 }  // namespace contraflow

@@ -2,6 +2,7 @@
 
 #include <functional>
 
+#include "contraflow/core/export.h"
 #include "contraflow/core/rng.h"
 #include "contraflow/data/source.h"
 
@@ -21,6 +22,6 @@ using Augmentation = std::function<Batch(Batch batch, const Rng& rng)>;
 /// Throws     ShapeError (`change` gave another number of rows, or events of another shape); what
 ///            `change` throws; see Source.
 /// Example    const SourcePtr flipped = augment(splits.train, flip, Rng(seed).fork("flip"));
-SourcePtr augment(SourcePtr source, Augmentation change, const Rng& rng);
+CF_EXPORT SourcePtr augment(SourcePtr source, Augmentation change, const Rng& rng);
 
 }  // namespace contraflow::data

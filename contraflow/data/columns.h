@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "contraflow/core/event_info.h"
+#include "contraflow/core/export.h"
 #include "contraflow/core/options.h"
 #include "contraflow/data/source.h"
 
@@ -15,7 +16,7 @@ namespace contraflow::data {
 
 /// What the columns of data mean, and what is known about the events made of them. A trained model
 /// keeps it, to read other files alike.
-struct Columns {
+struct CF_EXPORT Columns {
   /// Shape of one event; [names.size()] for rows of columns.
   std::vector<int64_t> event_shape = {};
   /// What the density is over; empty for events of several dimensions.
@@ -71,6 +72,6 @@ void visit(Columns& o, Field&& field) {
 
 /// Number of classes among labels [n]: the largest one plus 1. DomainError unless all are integers
 /// from 0 to 9,999.
-int64_t count_classes(const at::Tensor& labels, const std::string& source);
+CF_EXPORT int64_t count_classes(const at::Tensor& labels, const std::string& source);
 
 }  // namespace contraflow::data

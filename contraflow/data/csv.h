@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "contraflow/core/export.h"
 #include "contraflow/core/file.h"
 #include "contraflow/data/csv_scanner.h"
 #include "contraflow/data/rows.h"
@@ -26,7 +27,7 @@ namespace contraflow::data {
 /// Throws     see RowReader. Blank lines are accepted at the end of the file only.
 /// Source     RFC 4180.
 /// Example    CsvReader reader("events.csv", {.columns = {"pt", "eta"}});
-class CsvReader final : public RowReader {
+class CF_EXPORT CsvReader final : public RowReader {
  public:
   explicit CsvReader(const std::filesystem::path& path, const FileOptions& options = {});
 
@@ -55,7 +56,7 @@ class CsvReader final : public RowReader {
 };
 
 /// Writes a CSV file: a header, then the shortest digits that read back as the same number.
-class CsvWriter final : public RowWriter {
+class CF_EXPORT CsvWriter final : public RowWriter {
  public:
   CsvWriter(const std::filesystem::path& path, const std::vector<std::string>& columns);
 

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "contraflow/core/export.h"
+
 namespace contraflow::data {
 
 /// Cuts a CSV file into records (a line, or several where a quoted field holds line ends).
@@ -16,7 +18,7 @@ namespace contraflow::data {
 /// Throws     IoError (cannot be read; a NUL byte; a record above `max_record_bytes`; an open quote
 ///            at the end of the file), with the line.
 /// Example    while (scanner.next()) parse(scanner.record());
-class CsvScanner {
+class CF_EXPORT CsvScanner {
  public:
   CsvScanner(std::filesystem::path path, char delimiter, int64_t max_record_bytes);
 

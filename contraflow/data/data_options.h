@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "contraflow/core/export.h"
 #include "contraflow/core/options.h"
 #include "contraflow/data/rows.h"
 #include "contraflow/data/splits.h"
@@ -73,12 +74,12 @@ void visit(DataOptions& o, Field&& field) {
 
 /// ConfigError: bounds that are not two numbers in order; levels together with bounds; an image that
 /// is not [height, width] or [channels, height, width].
-void validate(const DataOptions& options);
+CF_EXPORT void validate(const DataOptions& options);
 
 /// Sizes of the parts that `options` ask for.
-SplitSizes split_sizes(const DataOptions& options);
+CF_EXPORT SplitSizes split_sizes(const DataOptions& options);
 
 /// The stream that everything random about `options` comes from.
-Rng rng_of(const DataOptions& options);
+CF_EXPORT Rng rng_of(const DataOptions& options);
 
 }  // namespace contraflow::data

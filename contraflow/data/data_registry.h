@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "contraflow/core/export.h"
 #include "contraflow/data/dataset.h"
 
 namespace contraflow::data {
@@ -27,10 +28,10 @@ struct DataEntry {
 };
 
 /// Every kind of data there is, in the order of the docs: toy densities, digits, files.
-const std::vector<DataEntry>& data_registry();
+CF_EXPORT const std::vector<DataEntry>& data_registry();
 
 /// The entry that opens `name`. ConfigError: no built-in name and no file's ending (with the nearest
 /// match); IoError: no such file.
-const DataEntry& find_data(const std::string& name);
+CF_EXPORT const DataEntry& find_data(const std::string& name);
 
 }  // namespace contraflow::data

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "contraflow/core/export.h"
 #include "contraflow/data/columns.h"
 #include "contraflow/data/data_options.h"
 #include "contraflow/data/source.h"
@@ -33,9 +34,9 @@ struct Dataset {
 ///            columns; weights that are negative, or all zero in a part), ShapeError (fewer than
 ///            two rows; a file of weights that is not one column of as many).
 /// Example    const Dataset data = open_data({.name = "digits", .label = "label"});
-Dataset open_data(const DataOptions& options, at::ScalarType dtype = at::kFloat);
+CF_EXPORT Dataset open_data(const DataOptions& options, at::ScalarType dtype = at::kFloat);
 
 /// Every name that is not a path: the toy densities and "digits".
-std::vector<std::string> builtin_data_names();
+CF_EXPORT std::vector<std::string> builtin_data_names();
 
 }  // namespace contraflow::data

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "contraflow/core/export.h"
+
 namespace contraflow::data {
 
 /// The UCI handwritten digits, which are part of the library (builtin/README.md).
@@ -18,6 +20,6 @@ struct Digits {
 };
 
 /// Cost: parses 260 kB of text, about 2 ms. Threads: safe.
-Digits load_digits();
+CF_EXPORT Digits load_digits();
 
 }  // namespace contraflow::data

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "contraflow/core/export.h"
 #include "contraflow/data/columns.h"
 
 namespace contraflow::data {
@@ -16,7 +17,8 @@ namespace contraflow::data {
 /// Throws     ConfigError (a column that is missing or unknown, with the nearest name), DomainError
 ///            (a label that is no class). `where` starts the text.
 /// Example    const at::Tensor three = condition_of(model.columns, {{"label", 3}});
-at::Tensor condition_of(const Columns& columns, const std::map<std::string, double>& values,
-                        std::string_view where = "condition");
+CF_EXPORT at::Tensor condition_of(const Columns& columns,
+                                  const std::map<std::string, double>& values,
+                                  std::string_view where = "condition");
 
 }  // namespace contraflow::data

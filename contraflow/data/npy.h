@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "contraflow/core/export.h"
 #include "contraflow/core/file.h"
 #include "contraflow/data/npy_file.h"
 #include "contraflow/data/rows.h"
@@ -28,7 +29,7 @@ namespace contraflow::data {
 ///            DomainError: not finite, or an integer beyond 2^53, which float64 cannot hold.
 /// Source     https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 /// Example    NpyReader reader("events.npy");
-class NpyReader final : public RowReader {
+class CF_EXPORT NpyReader final : public RowReader {
  public:
   explicit NpyReader(const std::filesystem::path& path, const FileOptions& options = {});
 
@@ -46,7 +47,7 @@ class NpyReader final : public RowReader {
 };
 
 /// Writes an .npy file [rows, columns] of f4, f8 or i8, converting rows to `dtype`.
-class NpyWriter final : public RowWriter {
+class CF_EXPORT NpyWriter final : public RowWriter {
  public:
   NpyWriter(const std::filesystem::path& path, int64_t columns, at::ScalarType dtype);
 

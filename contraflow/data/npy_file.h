@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "contraflow/core/export.h"
 #include "contraflow/core/file.h"
 #include "contraflow/data/npy_header.h"
 
@@ -18,7 +19,7 @@ namespace contraflow::data {
 /// Throws     IoError (cannot be read, not an .npy file, truncated, trailing bytes); DomainError (an
 ///            integer beyond 2^53).
 /// Example    NpyFile file("a.npy");  const at::Tensor x = file.read(0, file.rows());
-class NpyFile {
+class CF_EXPORT NpyFile {
  public:
   explicit NpyFile(const std::filesystem::path& path);
 

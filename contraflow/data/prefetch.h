@@ -1,5 +1,6 @@
 #pragma once
 
+#include "contraflow/core/export.h"
 #include "contraflow/data/source.h"
 
 namespace contraflow::data {
@@ -18,6 +19,6 @@ namespace contraflow::data {
 /// Throws     ConfigError (ahead < 1). What the source throws for a step comes out of batch() of
 ///            that step, not before; asking again reads again.
 /// Example    const SourcePtr train = prefetch(splits.train);
-SourcePtr prefetch(SourcePtr source, int64_t ahead = 2);
+CF_EXPORT SourcePtr prefetch(SourcePtr source, int64_t ahead = 2);
 
 }  // namespace contraflow::data

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "contraflow/core/export.h"
 #include "contraflow/core/options.h"
 
 namespace contraflow::data {
@@ -43,7 +44,7 @@ struct FileOptions {
 ///            columns count from 0, lines from 1. ConfigError (unknown column).
 /// Example    const auto reader = open_rows("events.csv");
 ///            while ((x = reader->next(4096)).size(0) > 0) score(x);
-class RowReader {
+class CF_EXPORT RowReader {
  public:
   virtual ~RowReader() = default;
   /// The next rows, at most `max_rows` of them; zero rows at the end of the file.
@@ -62,7 +63,7 @@ class RowReader {
 /// Throws     IoError (cannot be written); ShapeError, DtypeError (rows that do not fit).
 /// Example    auto writer = create_rows("scores.csv", {"log_prob", "error"}, at::kDouble);
 ///            writer->append(scores);  writer->finish();
-class RowWriter {
+class CF_EXPORT RowWriter {
  public:
   virtual ~RowWriter() = default;
   /// Rows [n, columns].
@@ -71,32 +72,32 @@ class RowWriter {
 };
 
 /// The name ends like those of files that open_rows() reads.
-bool is_row_file(const std::filesystem::path& path);
+CF_EXPORT bool is_row_file(const std::filesystem::path& path);
 /// Of these, the ones of text: .csv, .tsv, .txt.
-bool is_text_file(const std::filesystem::path& path);
+CF_EXPORT bool is_text_file(const std::filesystem::path& path);
 /// ConfigError unless is_row_file().
-void check_row_file(const std::filesystem::path& path);
+CF_EXPORT void check_row_file(const std::filesystem::path& path);
 
 /// A reader or a writer chosen by the file's extension: .npy; .csv, .tsv, .txt. ConfigError for
 /// any other. `dtype` is that of an .npy file; text keeps the precision of the rows appended.
-std::unique_ptr<RowReader> open_rows(const std::filesystem::path& path,
-                                     const FileOptions& options = {});
-std::unique_ptr<RowWriter> create_rows(const std::filesystem::path& path,
-                                       const std::vector<std::string>& columns,
-                                       at::ScalarType dtype);
+CF_EXPORT std::unique_ptr<RowReader> open_rows(const std::filesystem::path& path,
+                                               const FileOptions& options = {});
+CF_EXPORT std::unique_ptr<RowWriter> create_rows(const std::filesystem::path& path,
+                                                 const std::vector<std::string>& columns,
+                                                 at::ScalarType dtype);
 
 /// All rows that `reader` still has.
-at::Tensor read_all(RowReader& reader);
+CF_EXPORT at::Tensor read_all(RowReader& reader);
 
 /// Numbers of the `wanted` columns among `names`, for readers and tables. `source` is the file's
 /// name for messages. ConfigError: no such column (with the nearest name), a name that stands for
 /// two columns, a column wanted twice.
-std::vector<int64_t> find_columns(const std::vector<std::string>& names,
-                                  const std::vector<std::string>& wanted,
-                                  const std::string& source);
+CF_EXPORT std::vector<int64_t> find_columns(const std::vector<std::string>& names,
+                                            const std::vector<std::string>& wanted,
+                                            const std::string& source);
 
 /// For writers: rows [n, columns] of a dtype that can be written; ShapeError, DtypeError.
-void check_rows(const char* where, const at::Tensor& rows, int64_t columns);
+CF_EXPORT void check_rows(const char* where, const at::Tensor& rows, int64_t columns);
 
 constexpr auto enum_names(CsvHeader) {
   return std::array{std::pair{"auto", CsvHeader::kAuto}, std::pair{"yes", CsvHeader::kYes},

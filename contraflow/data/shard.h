@@ -1,5 +1,6 @@
 #pragma once
 
+#include "contraflow/core/export.h"
 #include "contraflow/data/source.h"
 
 namespace contraflow::data {
@@ -15,6 +16,6 @@ namespace contraflow::data {
 /// Threads    as the source.
 /// Throws     ConfigError (a rank outside of 0 .. ranks - 1); see Source.
 /// Example    const SourcePtr mine = shard(splits.train, rank, ranks);
-SourcePtr shard(SourcePtr source, int64_t rank, int64_t ranks);
+CF_EXPORT SourcePtr shard(SourcePtr source, int64_t rank, int64_t ranks);
 
 }  // namespace contraflow::data

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "contraflow/core/export.h"
+
 namespace contraflow::data {
 
 /// Rows that travel together. `condition` and `weight` are undefined where the data has none.
@@ -31,7 +33,7 @@ struct Batch {
 /// Wrapped    shard.h, prefetch.h and augment.h make a source of another one.
 /// Source     none.
 /// Example    const Batch batch = splits.train->batch(step, 500);
-class Source {
+class CF_EXPORT Source {
  public:
   virtual ~Source() = default;
 

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "contraflow/core/export.h"
 #include "contraflow/core/rng.h"
 #include "contraflow/data/columns.h"
 #include "contraflow/data/source.h"
@@ -30,7 +31,7 @@ namespace contraflow::data {
 ///            have); see Source.
 /// Source     toy.h.
 /// Example    ToySource source("moons", Rng(1), at::kFloat);
-class ToySource final : public Source {
+class CF_EXPORT ToySource final : public Source {
  public:
   ToySource(std::string_view name, const Rng& rng, at::ScalarType dtype,
             Columns columns = {.names = {"x0", "x1"}});
@@ -69,7 +70,7 @@ class ToySource final : public Source {
 ///            Source.
 /// Source     none.
 /// Example    TensorSource source("train", x, {}, {}, Rng(1));
-class TensorSource final : public Source {
+class CF_EXPORT TensorSource final : public Source {
  public:
   TensorSource(std::string name, at::Tensor x, at::Tensor condition, at::Tensor weight,
                const Rng& rng, std::optional<at::ScalarType> dtype = std::nullopt);

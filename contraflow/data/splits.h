@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "contraflow/core/export.h"
 #include "contraflow/core/rng.h"
 #include "contraflow/data/source.h"
 
@@ -27,7 +28,7 @@ struct SplitRows {
 
 /// ConfigError when nothing is left for training. Same rng and sizes give the same parts; the test
 /// rows depend on rng and their own number only.
-SplitRows split_rows(int64_t count, const SplitSizes& sizes, const Rng& rng);
+CF_EXPORT SplitRows split_rows(int64_t count, const SplitSizes& sizes, const Rng& rng);
 
 /// Rows in memory, cut into the three parts that training needs; validation or test is null where
 /// its size is 0. Batches have `dtype`; unset, that of x (float32 where x holds integers), which
@@ -36,7 +37,8 @@ SplitRows split_rows(int64_t count, const SplitSizes& sizes, const Rng& rng);
 /// Random     a pure function of rng: the parts, and the order of the rows in batches.
 /// Throws     ConfigError (nothing left for training); what TensorSource throws.
 /// Example    const Splits splits = split_tensors({.x = x});
-Splits split_tensors(const Batch& rows, const SplitSizes& sizes = {}, const Rng& rng = Rng(0),
-                     std::optional<at::ScalarType> dtype = std::nullopt);
+CF_EXPORT Splits split_tensors(const Batch& rows, const SplitSizes& sizes = {},
+                               const Rng& rng = Rng(0),
+                               std::optional<at::ScalarType> dtype = std::nullopt);
 
 }  // namespace contraflow::data

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "contraflow/core/export.h"
 #include "contraflow/data/rows.h"
 
 namespace contraflow::data {
@@ -21,7 +22,7 @@ struct Table {
 
 /// Reads a whole file; see open_rows for formats and errors. Events of several dimensions are
 /// flattened into columns value_0, value_1, ...
-Table read_table(const std::filesystem::path& path, const FileOptions& options = {});
+CF_EXPORT Table read_table(const std::filesystem::path& path, const FileOptions& options = {});
 
 /// Which values a table may hold.
 struct TableRules {
@@ -38,6 +39,6 @@ struct TableRules {
 /// naming the first bad row and column, or all constant columns.
 ///
 /// Cost       one pass for each rule, in float64, in chunks: the memory of a few thousand rows.
-void check_table(const Table& table, const TableRules& rules = {});
+CF_EXPORT void check_table(const Table& table, const TableRules& rules = {});
 
 }  // namespace contraflow::data

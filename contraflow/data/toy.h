@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "contraflow/core/export.h"
 #include "contraflow/core/rng.h"
 
 namespace contraflow::data {
@@ -44,12 +45,12 @@ struct ToyDensity {
 /// Scales are those of the FFJORD, Residual Flows and Monotone Flows experiments. Their generators
 /// put a fixed fraction of every batch into each mode and shuffle; here each row draws its mode
 /// independently, so rows are independent samples and row r depends on (rng, r) alone.
-std::span<const ToyDensity> toy_densities();
+CF_EXPORT std::span<const ToyDensity> toy_densities();
 
 /// The density called `name`; nullptr when there is none.
-const ToyDensity* find_toy(std::string_view name);
+CF_EXPORT const ToyDensity* find_toy(std::string_view name);
 /// The density called `name`; ConfigError with the nearest name when there is none.
-const ToyDensity& toy_density(std::string_view name);
+CF_EXPORT const ToyDensity& toy_density(std::string_view name);
 
 /// Rows rng.first_row() .. + count - 1 of the density's stream.
 ///
@@ -62,17 +63,17 @@ const ToyDensity& toy_density(std::string_view name);
 /// Source     Grathwohl et al. 2019, FFJORD, arXiv:1810.01367 (definitions of the experiments);
 ///            Rezende and Mohamed 2015, arXiv:1505.05770, table 1 (u1 to u4).
 /// Example    const at::Tensor x = sample_toy(toy_density("moons"), Rng(1), 500, at::kFloat);
-at::Tensor sample_toy(const ToyDensity& density, const Rng& rng, int64_t count,
-                      at::ScalarType dtype);
+CF_EXPORT at::Tensor sample_toy(const ToyDensity& density, const Rng& rng, int64_t count,
+                                at::ScalarType dtype);
 
 /// Names of the columns that a toy density has as a table: x0, x1, and label where it has parts.
-std::vector<std::string> toy_columns(const ToyDensity& density);
+CF_EXPORT std::vector<std::string> toy_columns(const ToyDensity& density);
 
 /// The same samples with their label.
 ///
 /// Shapes     result: [count, toy_columns(density).size()], columns in that order.
 /// Else       as sample_toy().
-at::Tensor sample_toy_rows(const ToyDensity& density, const Rng& rng, int64_t count,
-                           at::ScalarType dtype);
+CF_EXPORT at::Tensor sample_toy_rows(const ToyDensity& density, const Rng& rng, int64_t count,
+                                     at::ScalarType dtype);
 
 }  // namespace contraflow::data

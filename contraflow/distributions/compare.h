@@ -1,6 +1,7 @@
 #pragma once
 
 #include "contraflow/core/estimate.h"
+#include "contraflow/core/export.h"
 #include "contraflow/distributions/flow.h"
 
 namespace contraflow {
@@ -27,7 +28,8 @@ struct PairedLogProb {
 ///          random, and `is_random` says whether: false gives 0 errors.
 /// Throws   ShapeError when the models' events differ, or x has none of their shapes; DomainError
 ///          for replicates < 1.
-PairedLogProb paired_log_prob(const Flow& a, const Flow& b, const at::Tensor& x,
-                              const Context& context, int64_t replicates, bool is_random = true);
+CF_EXPORT PairedLogProb paired_log_prob(const Flow& a, const Flow& b, const at::Tensor& x,
+                                        const Context& context, int64_t replicates,
+                                        bool is_random = true);
 
 }  // namespace contraflow

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "contraflow/core/export.h"
 #include "contraflow/core/options.h"
 
 namespace contraflow {
@@ -26,7 +27,7 @@ constexpr auto enum_names(EnergyKind) {
 }
 
 /// The energy called `name`, "u1" to "u4"; none for another name.
-std::optional<EnergyKind> find_energy(std::string_view name);
+CF_EXPORT std::optional<EnergyKind> find_energy(std::string_view name);
 
 /// U(x), [B], for x [B, 2] of any floating dtype; differentiable.
 ///
@@ -35,9 +36,9 @@ std::optional<EnergyKind> find_energy(std::string_view name);
 /// that are unchanged inside.
 ///
 /// Throws     ShapeError for another shape.
-at::Tensor energy(EnergyKind kind, const at::Tensor& x);
+CF_EXPORT at::Tensor energy(EnergyKind kind, const at::Tensor& x);
 
 /// log Z by a midpoint grid on [-8, 8]^2; error below 1e-6. Cost: a million evaluations.
-double log_normaliser(EnergyKind kind);
+CF_EXPORT double log_normaliser(EnergyKind kind);
 
 }  // namespace contraflow

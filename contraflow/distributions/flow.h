@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "contraflow/bases/base.h"
+#include "contraflow/core/export.h"
 #include "contraflow/core/rng.h"
 #include "contraflow/transforms/transform.h"
 
@@ -43,7 +44,7 @@ struct SampleArguments {
 /// Throws   ShapeError (also for an empty batch or no samples), DtypeError, DomainError (NaN or
 ///          infinite input, fewer than 2 replicates), ConvergenceError; ConfigError at construction
 ///          when the base does not have the transform's latent shape.
-class Flow : public torch::nn::Module {
+class CF_EXPORT Flow : public torch::nn::Module {
  public:
   Flow(TransformPtr transform, BasePtr base);
 

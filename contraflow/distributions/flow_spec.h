@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "contraflow/core/export.h"
 #include "contraflow/core/options.h"
 #include "contraflow/distributions/flow.h"
 #include "contraflow/transforms/chain.h"
@@ -24,13 +25,13 @@ void visit(FlowSpec& o, Field&& field) {
 
 /// The flow of a spec, in float32 on the CPU; flow->to(dtype) or to(device) moves it.
 /// Throws ConfigError: unknown type or option, shapes that do not fit.
-FlowPtr build_flow(const FlowSpec& spec, std::string_view where = "flow");
+CF_EXPORT FlowPtr build_flow(const FlowSpec& spec, std::string_view where = "flow");
 
 /// The same spec with every default filled in, so that later defaults do not change it.
-FlowSpec resolve_flow_spec(const FlowSpec& spec, std::string_view where = "flow");
+CF_EXPORT FlowSpec resolve_flow_spec(const FlowSpec& spec, std::string_view where = "flow");
 
 /// The spec that builds a flow like this one; the weights are not in it. ConfigError when a member
 /// was not built from options.
-FlowSpec spec_of(const Flow& flow);
+CF_EXPORT FlowSpec spec_of(const Flow& flow);
 
 }  // namespace contraflow

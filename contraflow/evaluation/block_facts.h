@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "contraflow/core/export.h"
 #include "contraflow/distributions/flow.h"
 #include "contraflow/log_det/calibration.h"
 #include "contraflow/transforms/contractive_map.h"
@@ -19,7 +20,7 @@ struct ContractiveBlockRef {
 };
 
 /// All of them, in the order data -> latent.
-std::vector<ContractiveBlockRef> contractive_blocks(const Flow& flow);
+CF_EXPORT std::vector<ContractiveBlockRef> contractive_blocks(const Flow& flow);
 
 /// The roulette in force in one block and phase, in numbers for a reader.
 struct BlockLaw {
@@ -34,7 +35,7 @@ struct BlockLaw {
 };
 
 /// Every block whose phase uses roulette, training first.
-std::vector<BlockLaw> block_laws(const Flow& flow);
+CF_EXPORT std::vector<BlockLaw> block_laws(const Flow& flow);
 
 /// The matrix of one block: x = A w + B G(w), y = C w + D G(w).
 struct BlockMatrix {
@@ -45,6 +46,6 @@ struct BlockMatrix {
 };
 
 /// The matrices of all blocks, in order.
-std::vector<BlockMatrix> block_matrices(const Flow& flow);
+CF_EXPORT std::vector<BlockMatrix> block_matrices(const Flow& flow);
 
 }  // namespace contraflow

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "contraflow/core/export.h"
 #include "contraflow/core/options_constraint.h"
 #include "contraflow/data/source.h"
 #include "contraflow/distributions/flow.h"
@@ -25,7 +26,7 @@ constexpr auto enum_names(Verdict) {
 }
 
 /// One contractive block: what is proven about it, and what real rows did in it.
-struct BlockCertificate {
+struct CF_EXPORT BlockCertificate {
   std::string name;
   std::string form = {};
   double norm_order = 2.0;  ///< p of the norm in which the next two hold.
@@ -39,7 +40,7 @@ struct BlockCertificate {
   Verdict verdict() const;
 };
 
-struct Certificate {
+struct CF_EXPORT Certificate {
   std::vector<BlockCertificate> blocks;
   int64_t rows = 0;
   /// The whole flow after a dequantization: data to latent and back.
@@ -59,6 +60,6 @@ struct Certificate {
 /// Throws     as Flow::log_prob and Flow::sample; a failed proof is a verdict, not an error.
 /// Source     docs/numerics.md.
 /// Example    const Certificate c = certify(*flow, *splits.test, 1000, Rng(1));
-Certificate certify(Flow& flow, const data::Source& source, int64_t rows, const Rng& rng);
+CF_EXPORT Certificate certify(Flow& flow, const data::Source& source, int64_t rows, const Rng& rng);
 
 }  // namespace contraflow

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "contraflow/core/estimate.h"
+#include "contraflow/core/export.h"
 #include "contraflow/data/columns.h"
 #include "contraflow/distributions/flow.h"
 #include "contraflow/evaluation/row_feed.h"
@@ -13,7 +14,7 @@
 namespace contraflow {
 
 /// Two models A and B on the same rows; nats per row.
-struct ComparisonReport {
+struct CF_EXPORT ComparisonReport {
   std::string data;
   int64_t rows = 0;
   double effective_rows = 0.0;  ///< Of the rows' weights; see data::effective_rows().
@@ -49,7 +50,7 @@ struct ComparisonOptions {
 /// Throws     ConfigError (a feed without rows), DomainError (a value without density), as
 ///            Flow::log_prob.
 /// Source     distributions/compare.h.
-ComparisonReport compare(const Flow& a, const Flow& b, const data::Columns& columns,
-                         const RowFeed& feed, const ComparisonOptions& options);
+CF_EXPORT ComparisonReport compare(const Flow& a, const Flow& b, const data::Columns& columns,
+                                   const RowFeed& feed, const ComparisonOptions& options);
 
 }  // namespace contraflow

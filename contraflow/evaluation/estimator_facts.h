@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "contraflow/core/export.h"
 #include "contraflow/log_det/block_form.h"
 #include "contraflow/log_det/options.h"
 
@@ -18,6 +19,7 @@ struct EstimatorFacts {
   std::string remark = {};  ///< One line for a reader.
 };
 
-EstimatorFacts estimator_facts(const LogDetOptions& options, const BlockForm& form, double kappa);
+CF_EXPORT EstimatorFacts estimator_facts(const LogDetOptions& options, const BlockForm& form,
+                                         double kappa);
 
 }  // namespace contraflow

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "contraflow/core/export.h"
 #include "contraflow/distributions/flow.h"
 #include "contraflow/evaluation/estimator_facts.h"
 
@@ -18,7 +19,7 @@ struct FlowPart {
 };
 
 /// What the flow is made of, in the order data -> latent, the members of composites one by one.
-std::vector<FlowPart> flow_parts(const Flow& flow);
+CF_EXPORT std::vector<FlowPart> flow_parts(const Flow& flow);
 
 /// The estimators of the contractive block that is hardest for them.
 struct HardestBlock {
@@ -28,6 +29,6 @@ struct HardestBlock {
 };
 
 /// Unset for a flow without contractive blocks.
-std::optional<HardestBlock> hardest_block(const Flow& flow);
+CF_EXPORT std::optional<HardestBlock> hardest_block(const Flow& flow);
 
 }  // namespace contraflow

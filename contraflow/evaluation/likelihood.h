@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 
+#include "contraflow/core/export.h"
 #include "contraflow/data/source.h"
 #include "contraflow/distributions/flow.h"
 #include "contraflow/evaluation/scores.h"
@@ -31,7 +32,8 @@ using RowsDone = std::function<void(int64_t rows)>;
 /// Cost       one forward of every row, `options.replicates` of them where something is random.
 /// Throws     as Flow::log_prob.
 /// Example    const LikelihoodReport report = measure_likelihood(*flow, *splits.test, 1000, {});
-LikelihoodReport measure_likelihood(const Flow& flow, const data::Source& source, int64_t rows,
-                                    const ScoreOptions& options, const RowsDone& done = {});
+CF_EXPORT LikelihoodReport measure_likelihood(const Flow& flow, const data::Source& source,
+                                              int64_t rows, const ScoreOptions& options,
+                                              const RowsDone& done = {});
 
 }  // namespace contraflow

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "contraflow/core/export.h"
 #include "contraflow/data/columns.h"
 #include "contraflow/data/dataset.h"
 #include "contraflow/data/rows.h"
@@ -31,15 +32,16 @@ struct RowFeed {
 };
 
 /// Streams a file in bounded memory. ConfigError: columns that do not fit.
-RowFeed file_feed(const FileFeedOptions& options, const data::Columns& columns);
+CF_EXPORT RowFeed file_feed(const FileFeedOptions& options, const data::Columns& columns);
 
 /// One part of a data set, with its weights; ConfigError for a part without rows or without end.
-RowFeed split_feed(const std::string& where, data::Dataset dataset, const std::string& split);
+CF_EXPORT RowFeed split_feed(const std::string& where, data::Dataset dataset,
+                             const std::string& split);
 
 /// The same rows, all with the condition `given` [1, C].
-RowFeed given_to_all(RowFeed feed, const at::Tensor& given);
+CF_EXPORT RowFeed given_to_all(RowFeed feed, const at::Tensor& given);
 
 /// "train", "validation" or "test" of a data set; ConfigError where it has no rows.
-const data::Source& split_of(const data::Dataset& dataset, const std::string& split);
+CF_EXPORT const data::Source& split_of(const data::Dataset& dataset, const std::string& split);
 
 }  // namespace contraflow

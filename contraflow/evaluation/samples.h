@@ -2,6 +2,7 @@
 
 #include <functional>
 
+#include "contraflow/core/export.h"
 #include "contraflow/distributions/flow.h"
 
 namespace contraflow {
@@ -16,7 +17,7 @@ struct DrawOptions {
 
 /// The condition [1, ...] for `rows` rows, in the dtype and on the device of the flow; undefined
 /// stays undefined.
-at::Tensor condition_for(const Flow& flow, const at::Tensor& given, int64_t rows);
+CF_EXPORT at::Tensor condition_for(const Flow& flow, const at::Tensor& given, int64_t rows);
 
 /// Draws in chunks, so that memory does not depend on the count: `use` gets the samples from number
 /// `first` on, with their log-densities and certified error bounds, in float64 on the CPU.
@@ -24,14 +25,17 @@ at::Tensor condition_for(const Flow& flow, const at::Tensor& given, int64_t rows
 /// Random     options.rng; sample r is the same, up to rounding, whatever the count and the chunks.
 /// Throws     as Flow::sample_and_log_prob, and what `use` throws.
 /// Example    draw_in_chunks(*flow, {.count = 1'000'000}, [&](const auto& part, int64_t) {...});
-void draw_in_chunks(const Flow& flow, const DrawOptions& options,
-                    const std::function<void(const SampleWithLogProb& part, int64_t first)>& use);
+CF_EXPORT void draw_in_chunks(
+    const Flow& flow, const DrawOptions& options,
+    const std::function<void(const SampleWithLogProb& part, int64_t first)>& use);
 
 /// Samples [N, event...] in float64, drawn in chunks.
-at::Tensor draw_samples(const Flow& flow, int64_t count, const Rng& rng, const at::Tensor& given);
+CF_EXPORT at::Tensor draw_samples(const Flow& flow, int64_t count, const Rng& rng,
+                                  const at::Tensor& given);
 
 /// log p at points [N, event...] of any dtype, in chunks; float64, without autograd. Point r draws
 /// as sample r of a fixed seed.
-at::Tensor log_prob_at(const Flow& flow, const at::Tensor& points, const at::Tensor& given);
+CF_EXPORT at::Tensor log_prob_at(const Flow& flow, const at::Tensor& points,
+                                 const at::Tensor& given);
 
 }  // namespace contraflow

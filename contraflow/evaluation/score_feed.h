@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 
+#include "contraflow/core/export.h"
 #include "contraflow/data/columns.h"
 #include "contraflow/evaluation/row_feed.h"
 #include "contraflow/evaluation/scores.h"
@@ -21,7 +22,7 @@ using UseScores =
 /// Example    score_feed(*model.flow, model.columns, feed, {}, [&](const auto& scores, auto, auto) {
 ///              writer->append(scores.log_prob.unsqueeze(1));
 ///            });
-void score_feed(const Flow& flow, const data::Columns& columns, const RowFeed& feed,
-                const ScoreOptions& options, const UseScores& use);
+CF_EXPORT void score_feed(const Flow& flow, const data::Columns& columns, const RowFeed& feed,
+                          const ScoreOptions& options, const UseScores& use);
 
 }  // namespace contraflow

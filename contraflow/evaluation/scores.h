@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "contraflow/core/export.h"
 #include "contraflow/core/rng.h"
 #include "contraflow/data/source.h"
 #include "contraflow/distributions/flow.h"
@@ -17,9 +18,9 @@ struct ScoreOptions {
 };
 
 /// Dtype and device of the flow's numbers: those of its batches.
-at::TensorOptions kind_of(const Flow& flow);
+CF_EXPORT at::TensorOptions kind_of(const Flow& flow);
 /// Numbers in one event.
-int64_t event_size(const Flow& flow);
+CF_EXPORT int64_t event_size(const Flow& flow);
 
 /// Log-densities of a batch with their Monte Carlo error.
 ///
@@ -30,11 +31,11 @@ int64_t event_size(const Flow& flow);
 /// Random     options.rng.rows_from(batch.first_row): how rows are batched does not matter.
 /// Throws     as Flow::log_prob.
 /// Example    const LogProbWithError scores = score_batch(*flow, {.x = x});
-LogProbWithError score_batch(const Flow& flow, const data::Batch& batch,
-                             const ScoreOptions& options = {});
+CF_EXPORT LogProbWithError score_batch(const Flow& flow, const data::Batch& batch,
+                                       const ScoreOptions& options = {});
 
 /// Rows at a time for events of `dim` numbers, so that memory does not depend on the data: whole
 /// Jacobians of a chunk, dim^2 numbers a row, take at most 2 GiB.
-int64_t rows_per_chunk(int64_t dim);
+CF_EXPORT int64_t rows_per_chunk(int64_t dim);
 
 }  // namespace contraflow

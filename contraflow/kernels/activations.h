@@ -2,6 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "contraflow/core/export.h"
 #include "contraflow/core/options.h"
 
 namespace contraflow {
@@ -83,10 +84,10 @@ struct ActivationJet {
 /// (kernels/jets.h on the host, kernels/cuda/jets.cuh on a card), else composed.
 /// `beta` (scalar tensor) is used by the swish family only. Finite z give finite results.
 /// Not for sorting activations.
-ActivationJet activation_jet(Activation kind, const at::Tensor& z, const at::Tensor& beta,
-                             int order);
+CF_EXPORT ActivationJet activation_jet(Activation kind, const at::Tensor& z, const at::Tensor& beta,
+                                       int order);
 /// The definition: plain LibTorch operations, any device, float32 or float64, differentiable.
-ActivationJet activation_jet_composed(Activation kind, const at::Tensor& z, const at::Tensor& beta,
-                                      int order);
+CF_EXPORT ActivationJet activation_jet_composed(Activation kind, const at::Tensor& z,
+                                                const at::Tensor& beta, int order);
 
 }  // namespace contraflow

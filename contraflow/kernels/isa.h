@@ -3,20 +3,22 @@
 #include <string>
 #include <vector>
 
+#include "contraflow/core/export.h"
+
 namespace contraflow::kernels {
 
 /// Instruction sets that this machine can run the tile kernels with, best first: "avx512", "avx2",
 /// "scalar", "neon", ... as far as the library was built for them.
-std::vector<std::string> available_isas();
+CF_EXPORT std::vector<std::string> available_isas();
 /// The one in use. The environment variable CONTRAFLOW_ISA pins it; an unknown name, or one that
 /// the machine cannot run, throws ConfigError at the first use. "composed" turns the tile kernels
 /// off: everything then runs as LibTorch operations, the kernels' definition.
-std::string current_isa();
+CF_EXPORT std::string current_isa();
 /// Whether the tile kernels are in use.
-bool tiles_enabled();
+CF_EXPORT bool tiles_enabled();
 
 /// Pins the instruction set while it lives; for tests and benchmarks. Not while a kernel runs.
-class ScopedIsa {
+class CF_EXPORT ScopedIsa {
  public:
   explicit ScopedIsa(const std::string& name);
   ~ScopedIsa();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "contraflow/core/export.h"
 #include "contraflow/log_det/log_det.h"
 
 namespace contraflow {
@@ -12,8 +13,9 @@ namespace contraflow {
 ///            product.
 /// Bias       bias_bound is the certified tail where the row stopped: above the tolerance only for
 ///            rows that max_terms ended.
-LogDetEstimate adaptive_log_det(const BlockForm& form, const NetPoint& point,
-                                const LipschitzBound& kappa, const AdaptiveSeries& options,
-                                const Rng& rng, bool with_gradient);
+CF_EXPORT LogDetEstimate adaptive_log_det(const BlockForm& form, const NetPoint& point,
+                                          const LipschitzBound& kappa,
+                                          const AdaptiveSeries& options, const Rng& rng,
+                                          bool with_gradient);
 
 }  // namespace contraflow

@@ -5,12 +5,14 @@
 #include <cmath>
 #include <cstdint>
 
+#include "contraflow/core/export.h"
+
 namespace contraflow {
 
 /// The 2x2 matrix of a contractive block:  x = A w + B G(w),  y = C w + D G(w).
 /// Source   docs/numerics.md, "The block"; residual (1 0; 1 1), inverse residual (1 1; 1 0), monotone
 ///          (1 1; 1 -1) / sqrt 2, a Cayley transform.
-struct BlockForm {
+struct CF_EXPORT BlockForm {
   double a = 1;
   double b = 0;
   double c = 1;
@@ -52,20 +54,20 @@ struct BlockForm {
 /// Coefficients of the power series  log|det dy/dx| = dim log|C/A| + sum_k series(k) tr J^k,
 /// and of its differential  sum_k neumann(k) tr(J^k dJ).
 /// series(k) = (-1)^(k+1)/k [(D/C)^k - (B/A)^k];  neumann(k) = (k+1) series(k+1).
-double series_coefficient(const BlockForm& form, int power);
+CF_EXPORT double series_coefficient(const BlockForm& form, int power);
 
 /// Derivatives of series_coefficient(power) with respect to B / A and D / C.
-std::array<double, 2> series_slopes(const BlockForm& form, int power);
+CF_EXPORT std::array<double, 2> series_slopes(const BlockForm& form, int power);
 
 /// The power of J in the j-th non-zero term (1-based): odd powers only for |D/C| = |B/A| of
 /// opposite sign (monotone), unless they are learned.
-int power_of_term(const BlockForm& form, int64_t term);
+CF_EXPORT int power_of_term(const BlockForm& form, int64_t term);
 
 /// Bound on the ratio of one non-zero term of the series to the one before, for |J| <= norm.
-double term_ratio(const BlockForm& form, double norm);
+CF_EXPORT double term_ratio(const BlockForm& form, double norm);
 
 /// The shift closest to `wanted`, on its side of 0, for which the series of the shifted form
 /// provably converges, |J - c I| <= kappa + |c|, at half of the unshifted distance from 1 at least.
-double admissible_shift(const BlockForm& form, double kappa, double wanted);
+CF_EXPORT double admissible_shift(const BlockForm& form, double kappa, double wanted);
 
 }  // namespace contraflow

@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "contraflow/core/export.h"
 #include "contraflow/log_det/log_det.h"
 #include "contraflow/log_det/optimal_law.h"
 
@@ -36,19 +37,19 @@ constexpr int64_t kMostMeasuredRows = 256;
 /// Cost       at most 3 chains of 64 terms on at most 256 rows (fewer for wide events).
 /// Random     rng. Same state, device and build give the same numbers.
 /// Returns    nullopt when a measured number is not finite, or all tails are 0.
-std::optional<Calibration> calibrate(const BlockForm& form, const NetPoint& point, double kappa,
-                                     const RussianRoulette& options, RouletteGoal goal,
-                                     const Rng& rng);
+CF_EXPORT std::optional<Calibration> calibrate(const BlockForm& form, const NetPoint& point,
+                                               double kappa, const RussianRoulette& options,
+                                               RouletteGoal goal, const Rng& rng);
 
 /// Expected network passes of a row: those without a term (gradient: 7, of which the reverse of
 /// each further probe 2; value: 2; solves of an implicit form 16) and those of the terms.
-double expected_passes(const BlockForm& form, const TermLaw& law, RouletteGoal goal,
-                       int64_t probes);
+CF_EXPORT double expected_passes(const BlockForm& form, const TermLaw& law, RouletteGoal goal,
+                                 int64_t probes);
 
 /// The law of a calibration for Lip(G) <= kappa now: its probabilities, continued by the measured
 /// ratio, but with rho the certified ratio of terms, not below rho^(3/2) (variance proven finite)
 /// and not above rho. nullopt when the shift is not admissible for kappa any more.
-std::optional<TermLaw> calibrated_law(const BlockForm& form, double kappa, double shift,
-                                      const std::vector<double>& survival, double ratio);
+CF_EXPORT std::optional<TermLaw> calibrated_law(const BlockForm& form, double kappa, double shift,
+                                                const std::vector<double>& survival, double ratio);
 
 }  // namespace contraflow

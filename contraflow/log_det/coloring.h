@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "contraflow/core/export.h"
 #include "contraflow/log_det/options.h"
 
 namespace contraflow {
@@ -22,11 +23,11 @@ namespace contraflow {
 
 /// ConfigError unless there is one colour per feature, no colour between 0 and the largest is
 /// missing, and the probes are Rademacher's: with others the diagonal would be noisy as well.
-void check_colors(const std::vector<int64_t>& colors, ProbeKind probe, int64_t dim);
+CF_EXPORT void check_colors(const std::vector<int64_t>& colors, ProbeKind probe, int64_t dim);
 
 /// From probes [p, b, d] those of each colour, times sqrt(colours): [p * colours, b, d], whose
 /// average over colours has the expectation of the plain ones. The colours of one probe are
 /// neighbours.
-at::Tensor colored(const at::Tensor& probes, const std::vector<int64_t>& colors);
+CF_EXPORT at::Tensor colored(const at::Tensor& probes, const std::vector<int64_t>& colors);
 
 }  // namespace contraflow

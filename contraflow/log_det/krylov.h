@@ -1,5 +1,6 @@
 #pragma once
 
+#include "contraflow/core/export.h"
 #include "contraflow/log_det/log_det.h"
 
 namespace contraflow {
@@ -13,8 +14,9 @@ namespace contraflow {
 /// Cost       m products, m^2 d for the basis, O(m^2) a node and ratio for the small matrix; memory
 ///            of m vectors a probe and row.
 /// Throws     ConfigError when kappa is about another norm.
-LogDetEstimate krylov_log_det(const BlockForm& form, const NetPoint& point,
-                              const LipschitzBound& kappa, const KrylovQuadrature& options,
-                              const Rng& rng, bool with_gradient);
+CF_EXPORT LogDetEstimate krylov_log_det(const BlockForm& form, const NetPoint& point,
+                                        const LipschitzBound& kappa,
+                                        const KrylovQuadrature& options, const Rng& rng,
+                                        bool with_gradient);
 
 }  // namespace contraflow

@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "contraflow/core/export.h"
 #include "contraflow/core/float64_buffers.h"
 #include "contraflow/log_det/calibration.h"
 
@@ -18,7 +19,7 @@ namespace contraflow {
 ///          calibration (-1 = none yet), the interval, then the fields of Calibration. A cast that
 ///          rounds it leaves another law of positive probabilities, as unbiased as the first.
 /// Threads  const members may run concurrently.
-class LawState final : public KeepsFloat64Buffers<torch::nn::Module> {
+class CF_EXPORT LawState final : public KeepsFloat64Buffers<torch::nn::Module> {
  public:
   LawState(const RussianRoulette& options, RouletteGoal goal);
 

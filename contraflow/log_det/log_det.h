@@ -2,6 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "contraflow/core/export.h"
 #include "contraflow/core/rng.h"
 #include "contraflow/log_det/block_form.h"
 #include "contraflow/log_det/options.h"
@@ -50,9 +51,10 @@ struct LogDetEstimate {
 /// Throws     ConfigError for Krylov in another norm than the Euclidean, for colours that a row of
 ///            d features cannot have, and for exact Jacobians beyond their limit.
 /// Source     Chen et al. 2019, theorems 1 and 2; docs/numerics.md.
-LogDetEstimate estimate_log_det(const BlockForm& form, const NetPoint& point,
-                                const LipschitzBound& kappa, const LogDetOptions& options,
-                                const Rng& rng, bool with_gradient, const TermLaw* law = nullptr);
+CF_EXPORT LogDetEstimate estimate_log_det(const BlockForm& form, const NetPoint& point,
+                                          const LipschitzBound& kappa, const LogDetOptions& options,
+                                          const Rng& rng, bool with_gradient,
+                                          const TermLaw* law = nullptr);
 
 /// Most entries of the Jacobians of one call, 2 GiB in float32: a batch of images is refused
 /// before memory runs out.
@@ -60,6 +62,6 @@ inline constexpr int64_t kMostJacobianNumbers = int64_t{1} << 29;
 
 /// J [b, d, d] by JVP columns, in chunks that keep the products small. Throws ConfigError above
 /// kMostJacobianNumbers.
-at::Tensor jacobian(const NetPoint& point);
+CF_EXPORT at::Tensor jacobian(const NetPoint& point);
 
 }  // namespace contraflow

@@ -2,6 +2,8 @@
 
 #include <vector>
 
+#include "contraflow/core/export.h"
+
 namespace contraflow {
 
 /// What a roulette has to know about a series sum_k t_k, as plain numbers. Costs are in network
@@ -18,15 +20,15 @@ struct TailProfile {
 };
 
 /// Expected passes  C_0 + sum_k C_k P_k;  P_k = 0 beyond the table.
-double expected_cost(const TailProfile& profile, const std::vector<double>& survival);
+CF_EXPORT double expected_cost(const TailProfile& profile, const std::vector<double>& survival);
 /// Variance  V_probe + sum_k (S_k - S_{k+1}) (1 / P_k - 1).
-double expected_variance(const TailProfile& profile, const std::vector<double>& survival);
+CF_EXPORT double expected_variance(const TailProfile& profile, const std::vector<double>& survival);
 
 /// The survival probabilities 1 >= P_1 >= ... >= P_n > 0 of least cost x variance.
 ///
 /// P_k = min(1, sqrt(lambda r_k)), r_k the slopes of the greatest convex minorant of the tail
 /// energies over the cost (pool adjacent violators), lambda = cost / variance at the optimum.
 /// Needs energy[k] > 0 and finite, cost > 0. Cost O(n^2).  Derivation: docs/numerics.md.
-std::vector<double> optimal_survival(const TailProfile& profile);
+CF_EXPORT std::vector<double> optimal_survival(const TailProfile& profile);
 
 }  // namespace contraflow

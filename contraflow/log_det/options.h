@@ -4,6 +4,7 @@
 #include <variant>
 #include <vector>
 
+#include "contraflow/core/export.h"
 #include "contraflow/core/options.h"
 #include "contraflow/core/randomness.h"
 
@@ -145,6 +146,6 @@ void visit(RussianRoulette& o, Field&& field) {
 }
 
 /// `given` without probabilities, or ones that grow or leave (0, 1] -> ConfigError.
-void validate(const RussianRoulette& options);
+CF_EXPORT void validate(const RussianRoulette& options);
 
 }  // namespace contraflow

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "contraflow/core/export.h"
 #include "contraflow/core/rng.h"
 #include "contraflow/log_det/block_form.h"
 #include "contraflow/log_det/options.h"
@@ -20,18 +21,18 @@ struct TermLaw {
 };
 
 /// `head` continued geometrically by `ratio` in (0, 1) to below 2^-53 (4,096 terms at most).
-std::vector<double> extend_survival(std::vector<double> head, double ratio);
+CF_EXPORT std::vector<double> extend_survival(std::vector<double> head, double ratio);
 
 /// The law of the options. `optimal` knows nothing before it is calibrated: then it is geometric
 /// with the certified ratio rho of the terms for kappa as survival ratio, after `exact_terms`:
 /// rho > rho^2, so the variance is finite.
-TermLaw term_law(const RussianRoulette& options, const BlockForm& form, double kappa);
+CF_EXPORT TermLaw term_law(const RussianRoulette& options, const BlockForm& form, double kappa);
 
 /// Why the variance of the law may be infinite for Lip(G) <= kappa, one line; nullopt where kappa
 /// proves it finite. Poisson: for every kappa > 0. Others: from squared ratio of terms >= ratio of
 /// survival probabilities on.
-std::optional<std::string> infinite_variance(const RussianRoulette& options, const BlockForm& form,
-                                             double kappa);
+CF_EXPORT std::optional<std::string> infinite_variance(const RussianRoulette& options,
+                                                       const BlockForm& form, double kappa);
 
 /// Terms that each of `rows` samples computes, int64 on the CPU.
 ///
@@ -39,6 +40,7 @@ std::optional<std::string> infinite_variance(const RussianRoulette& options, con
 /// when u_r < P_j. Each u_r is uniform, so each row is unbiased on its own; over a batch the u_r
 /// are spread evenly, so the number of rows per term is within O(log B) of B P_j, and a split batch
 /// draws what the whole would have. (docs/decisions/0003-stratified-roulette.md)
-at::Tensor draw_term_counts(const std::vector<double>& survival, int64_t rows, const Rng& rng);
+CF_EXPORT at::Tensor draw_term_counts(const std::vector<double>& survival, int64_t rows,
+                                      const Rng& rng);
 
 }  // namespace contraflow

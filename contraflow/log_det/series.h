@@ -1,5 +1,6 @@
 #pragma once
 
+#include "contraflow/core/export.h"
 #include "contraflow/log_det/coloring.h"
 #include "contraflow/log_det/log_det.h"
 #include "contraflow/log_det/roulette.h"
@@ -7,15 +8,16 @@
 namespace contraflow {
 
 /// The random branches of estimate_log_det().
-LogDetEstimate truncated_log_det(const BlockForm& form, const NetPoint& point,
-                                 const LipschitzBound& kappa, const TruncatedSeries& options,
-                                 const Rng& rng, bool with_gradient);
-LogDetEstimate roulette_log_det(const BlockForm& form, const NetPoint& point,
-                                const RussianRoulette& options, const TermLaw& law, const Rng& rng,
-                                bool with_gradient);
+CF_EXPORT LogDetEstimate truncated_log_det(const BlockForm& form, const NetPoint& point,
+                                           const LipschitzBound& kappa,
+                                           const TruncatedSeries& options, const Rng& rng,
+                                           bool with_gradient);
+CF_EXPORT LogDetEstimate roulette_log_det(const BlockForm& form, const NetPoint& point,
+                                          const RussianRoulette& options, const TermLaw& law,
+                                          const Rng& rng, bool with_gradient);
 
 /// (J^T - shift I) u.
-at::Tensor shifted_vjp(const NetPoint& point, const at::Tensor& u, double shift);
+CF_EXPORT at::Tensor shifted_vjp(const NetPoint& point, const at::Tensor& u, double shift);
 
 /// Probes [p, b, d]: zero mean, identity covariance.
 ///
@@ -23,13 +25,14 @@ at::Tensor shifted_vjp(const NetPoint& point, const at::Tensor& u, double shift)
 /// rows are orthogonal columns of one Hadamard matrix with random signs of its rows: their v v^T
 /// average to I, and with them the noise that rows have in common averages away. A row's probes
 /// depend on its absolute number only. (docs/decisions/0007-orthogonal-probes.md)
-at::Tensor draw_probes(ProbeKind kind, int64_t probes, int64_t batch, int64_t dim,
-                       const at::TensorOptions& options, const Rng& rng);
+CF_EXPORT at::Tensor draw_probes(ProbeKind kind, int64_t probes, int64_t batch, int64_t dim,
+                                 const at::TensorOptions& options, const Rng& rng);
 
 /// The same, drawn one by one: independent of each other, where those above are orthogonal. Masked
 /// by colours, orthogonal signs may agree on a whole colour.
-at::Tensor draw_independent_probes(ProbeKind kind, int64_t probes, int64_t batch, int64_t dim,
-                                   const at::TensorOptions& options, const Rng& rng);
+CF_EXPORT at::Tensor draw_independent_probes(ProbeKind kind, int64_t probes, int64_t batch,
+                                             int64_t dim, const at::TensorOptions& options,
+                                             const Rng& rng);
 
 /// The probes that options ask for [p, b, d]: plain ones, or `probes` independent sets of one for
 /// each colour.
@@ -45,21 +48,21 @@ at::Tensor draw_probes(const Options& options, int64_t batch, int64_t dim,
 }
 
 /// Factor of |v|_p |(J^T)^power v|_p* in the certified bound on the series beyond `power`.
-double tail_bound_factor(const BlockForm& form, int power, double kappa);
+CF_EXPORT double tail_bound_factor(const BlockForm& form, int power, double kappa);
 
 /// The bound itself [b], mean over probes; v and vector = (J^T)^power v [p, b, d].
-at::Tensor tail_bound(const BlockForm& form, const at::Tensor& v, const at::Tensor& vector,
-                      int power, const LipschitzBound& kappa);
+CF_EXPORT at::Tensor tail_bound(const BlockForm& form, const at::Tensor& v,
+                                const at::Tensor& vector, int power, const LipschitzBound& kappa);
 
 /// dim log|C / A| for each row of `like` [b, dim].
-at::Tensor log_constant(const BlockForm& form, const at::Tensor& like);
+CF_EXPORT at::Tensor log_constant(const BlockForm& form, const at::Tensor& like);
 
 /// Standard error of the mean over independent values [p, b]; undefined for one.
-at::Tensor spread_error(const at::Tensor& values_pb);
+CF_EXPORT at::Tensor spread_error(const at::Tensor& values_pb);
 /// That of the mean over probes; undefined for one probe (one set of coloured ones). Rademacher
 /// probes of a row are orthogonal: for whole groups of them the mean is the trace itself, and the
 /// error 0; for a part of one the spread overstates it.
-at::Tensor probe_standard_error(const at::Tensor& values_pb, ProbeKind kind, int64_t dim);
+CF_EXPORT at::Tensor probe_standard_error(const at::Tensor& values_pb, ProbeKind kind, int64_t dim);
 template <class Options>
 at::Tensor probe_standard_error(const at::Tensor& values_pb, const Options& options, int64_t dim) {
   // The colours of one set sum up; only sets differ at random.

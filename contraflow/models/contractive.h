@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "contraflow/core/event_info.h"
+#include "contraflow/core/export.h"
 #include "contraflow/distributions/flow_spec.h"
 #include "contraflow/log_det/options.h"
 #include "contraflow/models/model_registry.h"
@@ -91,15 +92,15 @@ void visit(ContractiveOptions& o, Field&& field) {
 /// The transforms and base of `options` for such events: everything the choice depends on is
 /// written out in the spec. ConfigError for forms that no block has, and for 'custom', whose matrix
 /// has no place here.
-FlowSpec contractive_spec(const ContractiveOptions& options, const EventInfo& info);
+CF_EXPORT FlowSpec contractive_spec(const ContractiveOptions& options, const EventInfo& info);
 
 namespace models {
 
 /// The options of a preset; ConfigError with the nearest match for an unknown name.
-ContractiveOptions contractive_preset(std::string_view name);
+CF_EXPORT ContractiveOptions contractive_preset(std::string_view name);
 
 /// Monotone, Residual and Implicit Flows and i-DenseNets, for the registry.
-ModelEntry contractive_entry();
+CF_EXPORT ModelEntry contractive_entry();
 
 }  // namespace models
 }  // namespace contraflow

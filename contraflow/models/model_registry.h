@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "contraflow/core/event_info.h"
+#include "contraflow/core/export.h"
 #include "contraflow/core/options.h"
 #include "contraflow/distributions/flow_spec.h"
 
@@ -40,7 +41,7 @@ struct ModelEntry {
 };
 
 /// Every family there is, in the order of the docs.
-const std::vector<ModelEntry>& model_registry();
+CF_EXPORT const std::vector<ModelEntry>& model_registry();
 
 /// A preset and the entry that it belongs to.
 struct PresetOf {
@@ -49,10 +50,10 @@ struct PresetOf {
 };
 
 /// ConfigError with the nearest match for an unknown name.
-PresetOf find_preset(std::string_view name);
+CF_EXPORT PresetOf find_preset(std::string_view name);
 
 /// Names for `preset`, in the order of the docs.
-std::vector<std::string> preset_names();
+CF_EXPORT std::vector<std::string> preset_names();
 
 /// The preset of a model that names none.
 inline constexpr const char* kDefaultPreset = "monotone";
@@ -61,18 +62,19 @@ inline constexpr const char* kDefaultPreset = "monotone";
 /// other keys. Later defaults do not change it. ConfigError names the dotted path from `key` on.
 ///
 /// Example    const Json model = read_model({{"preset", "residual"}, {"blocks", 4}}, "config.toml");
-Json read_model(const Json& model, std::string_view where, const std::string& key = "model");
+CF_EXPORT Json read_model(const Json& model, std::string_view where,
+                          const std::string& key = "model");
 
 /// The name of the preset of a complete model.
-std::string preset_of(const Json& model);
+CF_EXPORT std::string preset_of(const Json& model);
 
 /// The transforms and base of a complete model for events like `info`: everything the choice depends
 /// on is written out in the spec. ConfigError where the model does not exist for them.
-FlowSpec model_spec(const Json& model, const EventInfo& info);
+CF_EXPORT FlowSpec model_spec(const Json& model, const EventInfo& info);
 
 /// Every key that a model of this preset may hold, "preset" included.
-std::vector<OptionInfo> describe_model(std::string_view preset = kDefaultPreset,
-                                       const std::string& key = "model");
+CF_EXPORT std::vector<OptionInfo> describe_model(std::string_view preset = kDefaultPreset,
+                                                 const std::string& key = "model");
 
 namespace detail {
 

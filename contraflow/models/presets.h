@@ -3,6 +3,7 @@
 #include <optional>
 #include <vector>
 
+#include "contraflow/core/export.h"
 #include "contraflow/models/contractive.h"
 
 namespace contraflow::models {
@@ -20,9 +21,9 @@ struct Settings {
 };
 
 /// Flows of the papers, ready to train; float32 on the CPU (flow->to(torch::kFloat64) for float64).
-FlowPtr residual_flow(const Settings& settings);
-FlowPtr idensenet(const Settings& settings);
-FlowPtr implicit_flow(const Settings& settings);
-FlowPtr monotone_flow(const Settings& settings);
+CF_EXPORT FlowPtr residual_flow(const Settings& settings);
+CF_EXPORT FlowPtr idensenet(const Settings& settings);
+CF_EXPORT FlowPtr implicit_flow(const Settings& settings);
+CF_EXPORT FlowPtr monotone_flow(const Settings& settings);
 
 }  // namespace contraflow::models

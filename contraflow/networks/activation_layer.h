@@ -1,5 +1,6 @@
 #pragma once
 
+#include "contraflow/core/export.h"
 #include "contraflow/kernels/activations.h"
 #include "contraflow/networks/layer.h"
 #include "contraflow/networks/lowerable_net.h"
@@ -10,7 +11,7 @@ namespace contraflow {
 /// layer, as in Residual Flows (section 3.3).
 ///
 /// Shapes   z: [b, features], out: [b, expansion * features].
-class ActivationLayer final : public PointwiseLayer, public LowerableNet {
+class CF_EXPORT ActivationLayer final : public PointwiseLayer, public LowerableNet {
  public:
   ActivationLayer(Activation kind, int64_t features);
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "contraflow/core/export.h"
 #include "contraflow/networks/contractive_net.h"
 
 namespace contraflow {
@@ -14,7 +15,7 @@ namespace contraflow {
 ///
 /// Cost       one forward a linearisation; 2 reverse passes a JVP, 1 a VJP; one probe at a time.
 /// Throws     ConfigError for a promise outside (0, 1).
-class AutogradNet final : public ContractiveNet {
+class CF_EXPORT AutogradNet final : public ContractiveNet {
  public:
   using Function = std::function<at::Tensor(const at::Tensor& w, const at::Tensor& condition)>;
 

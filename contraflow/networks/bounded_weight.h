@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "contraflow/core/export.h"
 #include "contraflow/networks/layer_bound.h"
 #include "contraflow/networks/norm_rule.h"
 
@@ -34,7 +35,7 @@ struct BoundedWeightOptions {
 ///            the next refresh() recomputes them.
 /// Gradients  go through s by the slope of the norm whose cap binds.
 /// Threads    const members may run concurrently; refresh() needs exclusive access.
-class BoundedWeight {
+class CF_EXPORT BoundedWeight {
  public:
   BoundedWeight(torch::nn::Module& owner, at::IntArrayRef sizes, BoundedWeightOptions options);
 

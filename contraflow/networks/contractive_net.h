@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "contraflow/core/export.h"
 #include "contraflow/core/roundoff.h"
 #include "contraflow/core/vector_norm.h"
 #include "contraflow/networks/layer_bound.h"
@@ -22,7 +23,7 @@ struct NetGradients {
 
 /// A network linearised at a batch of points w [b, d]. Probes come first: t, u: [p, b, d].
 /// A point whose batch was narrowed or selected answers for those rows. Not for concurrent use.
-class NetPoint {
+class CF_EXPORT NetPoint {
  public:
   virtual ~NetPoint() = default;
   virtual const at::Tensor& value() const = 0;
@@ -45,7 +46,7 @@ class LowerableNet;
 
 /// A network G: R^d -> R^d with Lip(G) <= lipschitz() < 1 in w (the condition is unconstrained).
 /// Threads  const members may run concurrently; refresh() needs exclusive access.
-class ContractiveNet : public torch::nn::Module {
+class CF_EXPORT ContractiveNet : public torch::nn::Module {
  public:
   virtual int64_t dim() const = 0;
   virtual int64_t condition_size() const { return 0; }

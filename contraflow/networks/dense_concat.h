@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "contraflow/core/export.h"
 #include "contraflow/networks/layer.h"
 #include "contraflow/networks/lowerable_net.h"
 
@@ -12,7 +13,7 @@ namespace contraflow {
 ///
 /// Shapes   a: [b, i], out: [b, i + growth].
 /// Source   Perugachi-Diaz, Tomczak, Bhulai 2021, i-DenseNets, sections 3.1 and 3.2.
-class DenseConcat final : public Layer, public LowerableNet {
+class CF_EXPORT DenseConcat final : public Layer, public LowerableNet {
  public:
   /// `learnable` trains the concatenation's weights; else both are 1/sqrt(2).
   DenseConcat(LayerPtr inner, bool learnable);

@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "contraflow/core/export.h"
 #include "contraflow/core/roundoff.h"
 #include "contraflow/networks/layer_bound.h"
 
@@ -19,7 +20,7 @@ namespace contraflow {
 
 /// What one layer keeps of a pass through it. A tape belongs to one linearisation; layers are
 /// const.
-struct Tape {
+struct CF_EXPORT Tape {
   at::Tensor weight;  ///< effective weight [o, i] (linear layers), shared by all passes of a call
   at::Tensor shift;   ///< bias plus condition term, [o] or [b, o]
   at::Tensor condition;    ///< [b, c] or undefined
@@ -44,7 +45,7 @@ struct Dual {
 };
 
 /// Collects gradients by parameter.
-class GradientMap {
+class CF_EXPORT GradientMap {
  public:
   void add(const at::Tensor& parameter, const at::Tensor& gradient);
   /// In the order of `parameters`; zeros where nothing was added.
@@ -61,7 +62,7 @@ class LowerableNet;
 ///
 /// Source     docs/numerics.md, "Derivatives of a network without a graph".
 /// Threads    const members may run concurrently; refresh() needs exclusive access.
-class Layer : public torch::nn::Module {
+class CF_EXPORT Layer : public torch::nn::Module {
  public:
   virtual int64_t inputs() const = 0;
   virtual int64_t outputs() const = 0;
@@ -105,7 +106,7 @@ using LayerPtr = std::shared_ptr<Layer>;
 
 /// A layer whose constant is a theorem about its formula, for all values of its parameters, and
 /// that maps each position by itself: activations, sorting.
-class PointwiseLayer : public Layer {
+class CF_EXPORT PointwiseLayer : public Layer {
  public:
   void append_bounds(const std::string& /*name*/, std::vector<LayerBound>& /*to*/) const override {}
   double euclidean_proof() const override { return lipschitz(); }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "contraflow/core/export.h"
 #include "contraflow/networks/contractive_net.h"
 #include "contraflow/networks/layer.h"
 #include "contraflow/networks/norm_orders.h"
@@ -14,7 +15,7 @@ namespace contraflow {
 /// Proof    proven() when each line of layer_bounds() is; a layer that does not say what its
 ///          constant rests on has one that is not.
 /// Source   docs/numerics.md, "Derivatives of a network without a graph".
-class LayeredNet final : public ContractiveNet {
+class CF_EXPORT LayeredNet final : public ContractiveNet {
  public:
   /// `orders`, a layer of `root`, are those of the norms in which the layers are bounded; null:
   /// Euclidean. With spectral caps the layers' bounds, and so the net's, are Euclidean all the same.

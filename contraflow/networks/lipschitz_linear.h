@@ -1,5 +1,6 @@
 #pragma once
 
+#include "contraflow/core/export.h"
 #include "contraflow/core/float64_buffers.h"
 #include "contraflow/networks/bounded_weight.h"
 #include "contraflow/networks/layer.h"
@@ -36,7 +37,7 @@ struct LipschitzLinearOptions {
 /// Bound    in the norms of options.orders; proven() unless options.norm is kEstimated, or the
 ///          orders are learned or not among those of induced_norm_is_exact(). With a spectral cap
 ///          it is the bound on the spectral norm.
-class LipschitzLinear final : public KeepsFloat64Buffers<Layer>, public LowerableNet {
+class CF_EXPORT LipschitzLinear final : public KeepsFloat64Buffers<Layer>, public LowerableNet {
  public:
   explicit LipschitzLinear(const LipschitzLinearOptions& options);
 

@@ -1,12 +1,14 @@
 #pragma once
 
+#include "contraflow/core/export.h"
+
 namespace contraflow {
 
 class NetLowering;
 
 /// What a layer or a net offers that the tile kernels can run (networks/net_lowering.h); its
 /// composed form stays the definition. Reached by lowerable() of either.
-class LowerableNet {
+class CF_EXPORT LowerableNet {
  public:
   /// Adds it to a net of tiles; false when the tile kernels cannot run it.
   virtual bool lower(NetLowering& to) const = 0;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "contraflow/core/export.h"
 #include "contraflow/core/options.h"
 #include "contraflow/core/rng.h"
 #include "contraflow/kernels/activations.h"
@@ -97,10 +98,10 @@ void visit(NetOptions& o, Field&& field) {
 
 /// Contradictions: a concatenating activation with an odd growth, non-positive widths ->
 /// ConfigError.
-void validate(const NetOptions& options);
+CF_EXPORT void validate(const NetOptions& options);
 
 /// A fresh net R^dim -> R^dim; the condition [b, condition] enters every linear layer but the last.
-ContractiveNetPtr make_net(int64_t dim, int64_t condition, const NetOptions& options,
-                           const Rng& rng);
+CF_EXPORT ContractiveNetPtr make_net(int64_t dim, int64_t condition, const NetOptions& options,
+                                     const Rng& rng);
 
 }  // namespace contraflow

@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "contraflow/core/export.h"
 #include "contraflow/networks/layer.h"
 #include "contraflow/networks/lowerable_net.h"
 
@@ -17,7 +18,7 @@ namespace contraflow {
 ///             that of ours.)
 /// Throws      ConfigError for an order below 1.
 /// Source      Chen et al. 2019, Residual Flows, appendix D, equation (17).
-class NormOrders final : public PointwiseLayer, public LowerableNet {
+class CF_EXPORT NormOrders final : public PointwiseLayer, public LowerableNet {
  public:
   /// Fixed orders, in [1, infinity].
   NormOrders(int64_t features, std::vector<double> orders);

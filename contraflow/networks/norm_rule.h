@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "contraflow/core/export.h"
 #include "contraflow/networks/layer.h"
 #include "contraflow/networks/spectral_norm.h"
 
@@ -18,7 +19,7 @@ struct NormPair {
 /// of a matrix [o, i] with a pair [o], [i].
 ///
 /// Threads   const members may run concurrently, on different pairs.
-class NormRule {
+class CF_EXPORT NormRule {
  public:
   virtual ~NormRule() = default;
 
@@ -49,7 +50,7 @@ class NormRule {
 using NormRulePtr = std::shared_ptr<const NormRule>;
 
 /// The spectral norm of a matrix; proven unless `method` is kEstimated.
-class SpectralRule final : public NormRule {
+class CF_EXPORT SpectralRule final : public NormRule {
  public:
   /// `tolerance`: of the iteration, relative, and slack of the proof.
   SpectralRule(NormMethod method, double tolerance) : method_(method), tolerance_(tolerance) {}

@@ -1,12 +1,13 @@
 #pragma once
 
+#include "contraflow/core/export.h"
 #include "contraflow/networks/layer.h"
 #include "contraflow/networks/lowerable_net.h"
 
 namespace contraflow {
 
 /// Layers one after the other; its constant is the product of theirs.
-class Sequential final : public Layer, public LowerableNet {
+class CF_EXPORT Sequential final : public Layer, public LowerableNet {
  public:
   explicit Sequential(std::vector<LayerPtr> layers);
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "contraflow/core/export.h"
 #include "contraflow/kernels/activations.h"
 #include "contraflow/networks/layer.h"
 
@@ -10,7 +11,7 @@ namespace contraflow {
 ///
 /// Throws   ConfigError for kMaxMin with an odd number of features.
 /// Source   Anil et al. 2019, "Sorting out Lipschitz function approximation".
-class SortLayer final : public PointwiseLayer {
+class CF_EXPORT SortLayer final : public PointwiseLayer {
  public:
   SortLayer(Activation kind, int64_t features);
 

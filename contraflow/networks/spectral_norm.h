@@ -2,6 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "contraflow/core/export.h"
 #include "contraflow/core/options.h"
 
 namespace contraflow {
@@ -44,13 +45,14 @@ struct NormInterval {
 /// Throws  NumericsError for weights that are not finite.
 /// Source  Rump 2006, "Verification of positive definiteness", for the proof by Cholesky;
 ///         Delattre et al. 2023 for Gram iteration; docs/numerics.md.
-NormBounds spectral_norm_bounds(const at::Tensor& weight, const at::Tensor& warm_right,
-                                NormMethod method, double relative_tolerance = 1e-3);
+CF_EXPORT NormBounds spectral_norm_bounds(const at::Tensor& weight, const at::Tensor& warm_right,
+                                          NormMethod method, double relative_tolerance = 1e-3);
 
 /// The same bounds with the singular pair updated in place: `left` [o] and `right` [i], contiguous
 /// float64 on the CPU, hold the pair of an earlier weight (zero: none) and then that of this one.
 /// Small matrices take microseconds; see small_norm.h.
-NormInterval update_spectral_norm(const at::Tensor& weight, at::Tensor& left, at::Tensor& right,
-                                  NormMethod method, double relative_tolerance);
+CF_EXPORT NormInterval update_spectral_norm(const at::Tensor& weight, at::Tensor& left,
+                                            at::Tensor& right, NormMethod method,
+                                            double relative_tolerance);
 
 }  // namespace contraflow

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "contraflow/core/export.h"
 #include "contraflow/training/trainer.h"
 
 namespace contraflow {
@@ -24,6 +25,6 @@ struct FitOptions {
 /// Threads    exclusive access to the flow.
 /// Throws     ConfigError, ShapeError, DomainError, NumericsError, IoError, as fit() of trainer.h.
 /// Example    fit(*flow, x, {.training = {.steps = 2000}});
-TrainReport fit(Flow& flow, const at::Tensor& x, const FitOptions& options = {});
+CF_EXPORT TrainReport fit(Flow& flow, const at::Tensor& x, const FitOptions& options = {});
 
 }  // namespace contraflow

@@ -8,6 +8,7 @@
 
 #include "contraflow/core/device.h"
 #include "contraflow/core/dtype.h"
+#include "contraflow/core/export.h"
 #include "contraflow/data/columns.h"
 #include "contraflow/distributions/flow.h"
 #include "contraflow/distributions/flow_spec.h"
@@ -34,7 +35,7 @@ struct LoadOptions {
 /// Threads    const members may run concurrently.
 /// Throws     as Flow; DomainError naming row and place of a value that has no density.
 /// Example    const Model model = load("runs/moons");   model.log_prob(x);
-struct Model {
+struct CF_EXPORT Model {
   std::filesystem::path checkpoint_path;
   std::optional<RunConfig> run;  ///< Unset for a flow that was trained or saved without a config.
   data::Columns columns;         ///< Of its data: names, integer levels, bounds, conditions.
@@ -60,11 +61,11 @@ struct Model {
 };
 
 /// Random numbers of samples and scores of a seed.
-Rng sample_rng(int64_t seed);
-Rng score_rng(int64_t seed);
+CF_EXPORT Rng sample_rng(int64_t seed);
+CF_EXPORT Rng score_rng(int64_t seed);
 
 /// Values that left the bounds by rounding are put back.
-at::Tensor inside_bounds(const at::Tensor& x, const data::Columns& columns);
+CF_EXPORT at::Tensor inside_bounds(const at::Tensor& x, const data::Columns& columns);
 
 /// Reads what 'contraflow train', fit() with a checkpoint path, or save() wrote: `path` is a run
 /// folder or a checkpoint file, which needs nothing but itself.
@@ -72,7 +73,7 @@ at::Tensor inside_bounds(const at::Tensor& x, const data::Columns& columns);
 /// Throws     IoError (missing, truncated, malformed, without a flow); ConfigError (weights that
 ///            the checkpoint does not hold, a bad `set`, a device that is not there).
 /// Example    const Model model = load("runs/moons", {.dtype = FloatType::kFloat32});
-Model load(const std::filesystem::path& path, const LoadOptions& options = {});
+CF_EXPORT Model load(const std::filesystem::path& path, const LoadOptions& options = {});
 
 /// Writes a flow as a checkpoint that load() and the program read: spec, dtype, weights, columns.
 /// Without columns the model has those of its shape: x0, x1, ... of rows.
@@ -80,11 +81,11 @@ Model load(const std::filesystem::path& path, const LoadOptions& options = {});
 /// Throws     ConfigError (a part of the flow was not built from options; columns of another shape
 ///            than the flow's), IoError.
 /// Example    save(*flow, "moons.safetensors");
-void save(const Flow& flow, const std::filesystem::path& path,
-          const std::optional<data::Columns>& columns = std::nullopt);
+CF_EXPORT void save(const Flow& flow, const std::filesystem::path& path,
+                    const std::optional<data::Columns>& columns = std::nullopt);
 
 /// The data of the model's training, opened again; ConfigError if they changed their columns, or
 /// the model has no config that names them.
-data::Dataset open_data(const Model& model);
+CF_EXPORT data::Dataset open_data(const Model& model);
 
 }  // namespace contraflow

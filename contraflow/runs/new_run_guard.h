@@ -2,12 +2,14 @@
 
 #include <filesystem>
 
+#include "contraflow/core/export.h"
+
 namespace contraflow {
 
 /// Takes away what a new run wrote before its first checkpoint, so that a run that could not begin
 /// does not stand in the way of the next. Declare it after the run's RunFolder: it is destroyed
 /// first then, while the folder is still locked.
-class NewRunGuard {
+class CF_EXPORT NewRunGuard {
  public:
   /// `existed`: the folder was there before the run, and stays. `is_new`: false does nothing.
   NewRunGuard(std::filesystem::path folder, bool existed, bool is_new);

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "contraflow/core/export.h"
 #include "contraflow/data/columns.h"
 #include "contraflow/data/dataset.h"
 #include "contraflow/distributions/energies.h"
@@ -31,21 +32,22 @@ void visit(RunConfig& o, Field&& field) {
 }
 
 /// Reads a config; absent keys are those of the preset. ConfigError names the dotted path.
-RunConfig run_config_from_json(const nlohmann::ordered_json& json, std::string_view where);
+CF_EXPORT RunConfig run_config_from_json(const nlohmann::ordered_json& json,
+                                         std::string_view where);
 
 /// Every key a config may hold, with default, type, range and meaning; those of the model are of the
 /// default preset.
-std::vector<OptionInfo> describe_run_config();
+CF_EXPORT std::vector<OptionInfo> describe_run_config();
 
 /// Paths of files (rows, weights) from the root: other commands run elsewhere, and must find the
 /// data too.
-void make_path_absolute(data::DataOptions& data);
+CF_EXPORT void make_path_absolute(data::DataOptions& data);
 
 /// The energy that a run or its model is fitted to or can be measured against, if its data has one.
-std::optional<EnergyKind> energy_of(const RunConfig& config);
+CF_EXPORT std::optional<EnergyKind> energy_of(const RunConfig& config);
 
 /// Everything that a run needs, made from a config before anything is written.
-struct PreparedRun {
+struct CF_EXPORT PreparedRun {
   RunConfig config;
   data::Dataset dataset;
   data::Columns columns;
@@ -57,6 +59,6 @@ struct PreparedRun {
   nlohmann::ordered_json metadata() const;
 };
 
-PreparedRun prepare_run(RunConfig config);
+CF_EXPORT PreparedRun prepare_run(RunConfig config);
 
 }  // namespace contraflow

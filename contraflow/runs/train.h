@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "contraflow/core/export.h"
 #include "contraflow/runs/run_config.h"
 #include "contraflow/training/objective.h"
 #include "contraflow/training/run_folder.h"
@@ -10,10 +11,10 @@
 namespace contraflow {
 
 /// What a run minimises: the objective that its config names, of its flow and its data.
-std::shared_ptr<const Objective> objective_of(const PreparedRun& run);
+CF_EXPORT std::shared_ptr<const Objective> objective_of(const PreparedRun& run);
 
 /// `hooks` with what a run's checkpoints hold and a resumed run is compared with.
-TrainerHooks with_metadata(const PreparedRun& run, TrainerHooks hooks = {});
+CF_EXPORT TrainerHooks with_metadata(const PreparedRun& run, TrainerHooks hooks = {});
 
 /// Trains a prepared run in its folder, from the checkpoint there if there is one.
 ///
@@ -23,6 +24,6 @@ TrainerHooks with_metadata(const PreparedRun& run, TrainerHooks hooks = {});
 /// Example    PreparedRun run = prepare_run(run_config_from_json(parse_toml(text, name), name));
 ///            const RunFolder folder("runs/moons", RunMode::kNew, run.config_toml());
 ///            train(run, folder);
-TrainReport train(PreparedRun& run, const RunFolder& folder, TrainerHooks hooks = {});
+CF_EXPORT TrainReport train(PreparedRun& run, const RunFolder& folder, TrainerHooks hooks = {});
 
 }  // namespace contraflow

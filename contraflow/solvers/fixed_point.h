@@ -6,6 +6,7 @@
 #include <functional>
 #include <string_view>
 
+#include "contraflow/core/export.h"
 #include "contraflow/core/options.h"
 #include "contraflow/core/vector_norm.h"
 
@@ -45,7 +46,7 @@ enum class SolveStatus {
 };
 
 /// Outcome of a solve as data; the caller decides.
-struct SolveReport {
+struct CF_EXPORT SolveReport {
   SolveStatus status = SolveStatus::kConverged;
   int64_t iterations = 0;  ///< Evaluations of the map, for the slowest sample.
   at::Tensor error_bound;  ///< [b]: certified bound on the Euclidean error of each row.
@@ -76,8 +77,8 @@ using FixedPointMap = std::function<at::Tensor(const at::Tensor& w, const at::Te
 /// Diverged   a residual that is not finite, or that a plain step raises: f is no contraction.
 /// Types      float32, float64 on any device. No autograd.
 /// Source     Walker & Ni 2011 for Anderson; docs/numerics.md for the safeguard.
-Solution solve_fixed_point(const FixedPointMap& f, const at::Tensor& start,
-                           const LipschitzBound& contraction, double tolerance,
-                           const SolverOptions& options, double roundoff = 0.0);
+CF_EXPORT Solution solve_fixed_point(const FixedPointMap& f, const at::Tensor& start,
+                                     const LipschitzBound& contraction, double tolerance,
+                                     const SolverOptions& options, double roundoff = 0.0);
 
 }  // namespace contraflow

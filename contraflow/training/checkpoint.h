@@ -9,6 +9,7 @@
 #include <string_view>
 #include <utility>
 
+#include "contraflow/core/export.h"
 #include "contraflow/core/options_constraint.h"
 #include "contraflow/distributions/flow_spec.h"
 #include "contraflow/training/metrics.h"
@@ -48,15 +49,15 @@ inline constexpr int64_t kCheckpointVersion = 2;
 
 /// Atomic: the file appears complete or not at all, and an older one is replaced only then.
 /// Throws     IoError.
-void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint);
+CF_EXPORT void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint);
 
 /// Throws     IoError: missing, truncated, malformed, not a checkpoint, of an unknown version.
-Checkpoint load_checkpoint(const std::filesystem::path& path);
+CF_EXPORT Checkpoint load_checkpoint(const std::filesystem::path& path);
 
 /// The bytes of the file that save_checkpoint() writes, and back; `name` stands for the file in
 /// errors.
-std::string checkpoint_to_bytes(const Checkpoint& checkpoint);
-Checkpoint checkpoint_from_bytes(std::string_view bytes, std::string_view name = "bytes");
+CF_EXPORT std::string checkpoint_to_bytes(const Checkpoint& checkpoint);
+CF_EXPORT Checkpoint checkpoint_from_bytes(std::string_view bytes, std::string_view name = "bytes");
 
 /// Which of the weights in a checkpoint to use.
 enum class WeightChoice { kSelected, kBest, kEma, kLast };
@@ -73,19 +74,20 @@ constexpr auto enum_names(WeightChoice) {
 /// Throws     ConfigError (another model: a tensor is missing, extra or of another shape or dtype;
 ///            a choice that the checkpoint does not hold); `flow` is unchanged then. `source` names
 ///            the checkpoint in the text.
-WeightChoice load_weights(Flow& flow, const Checkpoint& checkpoint, WeightChoice choice,
-                          const std::string& source);
+CF_EXPORT WeightChoice load_weights(Flow& flow, const Checkpoint& checkpoint, WeightChoice choice,
+                                    const std::string& source);
 
 /// The spec of the flow in a checkpoint. Throws IoError: it holds none. `source` names the
 /// checkpoint in the text.
-FlowSpec flow_spec_of(const Checkpoint& checkpoint, const std::string& source);
+CF_EXPORT FlowSpec flow_spec_of(const Checkpoint& checkpoint, const std::string& source);
 /// The flow of a checkpoint with the chosen weights, in the dtype it was trained in, on the CPU,
 /// ready to evaluate. Throws as flow_spec_of() and load_weights().
-FlowPtr flow_of(const Checkpoint& checkpoint, const std::string& source,
-                WeightChoice choice = WeightChoice::kSelected);
+CF_EXPORT FlowPtr flow_of(const Checkpoint& checkpoint, const std::string& source,
+                          WeightChoice choice = WeightChoice::kSelected);
 
 /// Throws ConfigError naming the first dotted path at which two configurations differ.
-void check_same_config(const nlohmann::ordered_json& expected, const nlohmann::ordered_json& got,
-                       const std::string& where, const std::string& remedy);
+CF_EXPORT void check_same_config(const nlohmann::ordered_json& expected,
+                                 const nlohmann::ordered_json& got, const std::string& where,
+                                 const std::string& remedy);
 
 }  // namespace contraflow

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "contraflow/core/estimate.h"
+#include "contraflow/core/export.h"
 
 namespace contraflow {
 
@@ -15,7 +16,7 @@ namespace contraflow {
 /// Order      every rank makes the same calls in the same order; each call waits for all.
 /// Threads    one thread per rank.
 /// Throws     whatever the implementation throws; training then ends with that error.
-class Collective {
+class CF_EXPORT Collective {
  public:
   virtual ~Collective() = default;
   virtual int64_t rank() const = 0;  ///< 0 .. size() - 1; rank 0 alone writes files and records.
@@ -39,11 +40,11 @@ struct RowShare {
 
 /// The part of `rows` rows that this rank computes; all of them where `collective` is null. Shares
 /// are in the order of the ranks and differ by one row at most.
-RowShare share_of(int64_t rows, const Collective* collective);
+CF_EXPORT RowShare share_of(int64_t rows, const Collective* collective);
 
 /// The part of a mean over all rows that the values of a share contribute: the parts of all ranks
 /// add up to the mean.
-at::Tensor mean_part(const at::Tensor& values, const RowShare& share);
+CF_EXPORT at::Tensor mean_part(const at::Tensor& values, const RowShare& share);
 
 /// Losses of the rows of one share, in nats per event.
 struct RowLosses {
@@ -54,12 +55,12 @@ struct RowLosses {
 
 /// The weighted mean over the rows of all shares: each row is added in its place, so the bits do
 /// not depend on the number of ranks.
-Estimate mean_loss(const RowLosses& losses, Collective* collective);
+CF_EXPORT Estimate mean_loss(const RowLosses& losses, Collective* collective);
 
 /// Makes parameters and buffers of every rank those of rank 0. Nothing where `collective` is null.
-void broadcast_state(const torch::nn::Module& module, Collective* collective);
+CF_EXPORT void broadcast_state(const torch::nn::Module& module, Collective* collective);
 
 /// Whether `value` is true on any rank.
-bool any_rank(bool value, Collective* collective);
+CF_EXPORT bool any_rank(bool value, Collective* collective);
 
 }  // namespace contraflow

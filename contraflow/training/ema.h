@@ -4,6 +4,7 @@
 #include <functional>
 #include <vector>
 
+#include "contraflow/core/export.h"
 #include "contraflow/distributions/flow.h"
 #include "contraflow/training/flat_parameters.h"
 
@@ -13,7 +14,7 @@ namespace contraflow {
 ///
 /// Formula    after n updates: sum_i decay^(n-i) p_i / sum_i decay^(n-i), i = 1..n. The weights sum
 ///            to one from the first update on, so the average never leans on the initial values.
-class Ema {
+class CF_EXPORT Ema {
  public:
   /// `decay` in [0, 1): about 1/(1 - decay) steps are averaged.
   Ema(const FlatParameters& parameters, double decay);
@@ -33,12 +34,12 @@ class Ema {
 /// Refreshes what a flow derives from its parameters (norm bounds), without data: for parameters
 /// that were changed from outside. The data-dependent members must have been initialised. Throws
 /// ConfigError (a member still waits for data).
-void refresh_state(Flow& flow);
+CF_EXPORT void refresh_state(Flow& flow);
 
 /// While it lives, a module in training can be evaluated: it holds the averaged parameters if there
 /// are any, else its own, and derived buffers that belong to them. The destructor puts parameters
 /// and buffers back bit for bit, so that evaluating does not change the run.
-class EvaluationScope {
+class CF_EXPORT EvaluationScope {
  public:
   /// `refresh` recomputes what the module derives from its parameters. `average` may be null; then
   /// only that happens.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "contraflow/core/estimate.h"
+#include "contraflow/core/export.h"
 #include "contraflow/data/source.h"
 #include "contraflow/distributions/flow.h"
 #include "contraflow/training/collective.h"
@@ -8,13 +9,13 @@
 namespace contraflow {
 
 /// The batch in the dtype and on the device of `options`; undefined parts stay undefined.
-data::Batch batch_to(const data::Batch& batch, const at::TensorOptions& options);
+CF_EXPORT data::Batch batch_to(const data::Batch& batch, const at::TensorOptions& options);
 
 /// -log p(x) of rows of a source with their weights, nats per event, in Phase::kEvaluate, without
 /// autograd, `batch_size` rows at a time (which changes nothing beyond rounding). Row r draws as
 /// sample r of `rng`. The flow must be ready to evaluate (EvaluationScope, load_weights()).
-RowLosses loss_rows(const Flow& flow, const data::Source& source, const RowShare& share,
-                    int64_t batch_size, const Rng& rng);
+CF_EXPORT RowLosses loss_rows(const Flow& flow, const data::Source& source, const RowShare& share,
+                              int64_t batch_size, const Rng& rng);
 
 struct LossArguments {
   int64_t rows = 0;          ///< The first rows of the source; all of a finite one when fewer.
@@ -23,7 +24,7 @@ struct LossArguments {
 };
 
 /// Mean of loss_rows() over the first rows of the source. Throws ShapeError: no rows.
-Estimate evaluate_loss(const Flow& flow, const data::Source& source,
-                       const LossArguments& arguments);
+CF_EXPORT Estimate evaluate_loss(const Flow& flow, const data::Source& source,
+                                 const LossArguments& arguments);
 
 }  // namespace contraflow

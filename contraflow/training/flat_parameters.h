@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "contraflow/core/export.h"
 #include "contraflow/training/state.h"
 
 namespace contraflow {
@@ -31,7 +32,7 @@ struct ParameterSlot {
 ///            then throws, and a new FlatParameters must be made.
 /// Threads    exclusive access.
 /// Throws     DtypeError (a parameter that is not float32 or float64).
-class FlatParameters {
+class CF_EXPORT FlatParameters {
  public:
   explicit FlatParameters(torch::nn::Module& module);
 

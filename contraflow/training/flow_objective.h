@@ -2,13 +2,14 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "contraflow/core/export.h"
 #include "contraflow/distributions/flow.h"
 #include "contraflow/training/objective.h"
 
 namespace contraflow {
 
 /// What objectives that train one flow have in common.
-class FlowObjective : public Objective {
+class CF_EXPORT FlowObjective : public Objective {
  public:
   /// `flow` is shared. Throws ConfigError for null.
   explicit FlowObjective(FlowPtr flow);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "contraflow/core/export.h"
 #include "contraflow/data/source.h"
 #include "contraflow/training/flow_objective.h"
 
@@ -17,7 +18,7 @@ namespace contraflow {
 ///            DomainError (weights that are negative, not finite, or all zero in a batch).
 /// Source     none.
 /// Example    fit(MaxLikelihood(flow, splits), {.steps = 5000});
-class MaxLikelihood final : public FlowObjective {
+class CF_EXPORT MaxLikelihood final : public FlowObjective {
  public:
   static constexpr const char* kName = "max_likelihood";
   /// Rows by which the mean weight of an endless source is estimated.

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "contraflow/core/estimate.h"
+#include "contraflow/core/export.h"
 
 namespace contraflow {
 
@@ -23,13 +24,13 @@ struct MetricsRecord {
 };
 
 /// One flat JSON object; numbers that are not finite become null.
-nlohmann::ordered_json metrics_to_json(const MetricsRecord& record);
+CF_EXPORT nlohmann::ordered_json metrics_to_json(const MetricsRecord& record);
 
 /// Appends records to a JSON-lines file. Each line is flushed at once, so a killed run loses no
 /// line that was written; half a line at the end of the file is what such a kill leaves.
 ///
 /// Throws     IoError (cannot open or write; a line in the middle that is not a record).
-class MetricsWriter {
+class CF_EXPORT MetricsWriter {
  public:
   /// Opens `path` for a run that stands at `step`: lines of later steps and a half-written last
   /// line are cut off, so that no step is in the file twice.

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "contraflow/core/export.h"
 #include "contraflow/core/rng.h"
 #include "contraflow/training/collective.h"
 #include "contraflow/training/flat_parameters.h"
@@ -24,7 +25,7 @@ struct ObjectiveStep {
 };
 
 /// The losses of a step's rows, before its update, and where they were taken.
-struct StepLoss : RowLosses {
+struct CF_EXPORT StepLoss : RowLosses {
   at::Tensor x;     ///< [share.size(), event], detached.
   Context context;  ///< Of the call.
 };
@@ -43,7 +44,7 @@ struct ValidationStep {
 /// State      an objective is immutable: what a step draws is a function of its index and rng, so
 ///            that a resumed run goes on bit for bit. The module is what changes.
 /// Ranks      with a collective, a rank computes its share (share_of()) of the rows of the batch.
-class Objective {
+class CF_EXPORT Objective {
  public:
   virtual ~Objective() = default;
   /// The name that `training.objective` must have; see objective_registry().

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "contraflow/core/export.h"
 #include "contraflow/data/source.h"
 #include "contraflow/distributions/flow.h"
 #include "contraflow/training/objective.h"
@@ -31,14 +32,14 @@ struct ObjectiveEntry {
                                            const TrainingOptions& options) = nullptr;
 };
 
-const std::vector<ObjectiveEntry>& objective_registry();
+CF_EXPORT const std::vector<ObjectiveEntry>& objective_registry();
 
 /// The entry of a name. Throws ConfigError with the nearest match and the list.
-const ObjectiveEntry& find_objective(std::string_view name, std::string_view where);
+CF_EXPORT const ObjectiveEntry& find_objective(std::string_view name, std::string_view where);
 
 /// The objective that `options` name. Throws ConfigError: an unknown one, or inputs without what
 /// it needs.
-std::shared_ptr<const Objective> make_objective(const ObjectiveInputs& inputs,
-                                                const TrainingOptions& options);
+CF_EXPORT std::shared_ptr<const Objective> make_objective(const ObjectiveInputs& inputs,
+                                                          const TrainingOptions& options);
 
 }  // namespace contraflow

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "contraflow/core/export.h"
 #include "contraflow/core/options_constraint.h"
 #include "contraflow/training/flat_loops.h"
 #include "contraflow/training/flat_parameters.h"
@@ -38,7 +39,7 @@ void visit(ScheduleOptions& o, Field&& field) {
 
 /// Fraction of the learning rate that step `step` (from 0) of `steps` uses. The last step of a
 /// cosine has exactly final_fraction.
-double schedule_factor(const ScheduleOptions& options, int64_t step, int64_t steps);
+CF_EXPORT double schedule_factor(const ScheduleOptions& options, int64_t step, int64_t steps);
 
 struct AdamOptions {
   /// Step size.
@@ -77,7 +78,7 @@ void visit(AdamOptions& o, Field&& field) {
 /// Throws     nothing of its own; check gradients first (gradient_norm()), non-finite ones spoil
 ///            the moments for good.
 /// Source     Kingma and Ba 2015, arXiv:1412.6980; Loshchilov and Hutter 2019, arXiv:1711.05101.
-class Adam {
+class CF_EXPORT Adam {
  public:
   Adam(const FlatParameters& parameters, const AdamOptions& options);
 
@@ -101,11 +102,11 @@ class Adam {
 
 /// Euclidean norm of all gradients, accumulated in float64; the same bits for any number of
 /// threads. Not finite exactly when an element is not: squares that overflow are scaled.
-double gradient_norm(const FlatParameters& parameters);
+CF_EXPORT double gradient_norm(const FlatParameters& parameters);
 
 /// Scales the gradients so that their norm is at most `max_norm`; `norm` is their norm now.
 /// Clipping shrinks large gradients more than small ones: the mean of the clipped gradient is no
 /// longer the gradient of the loss, so an unbiased log-determinant estimate becomes a biased one.
-void clip_gradients(FlatParameters& parameters, double norm, double max_norm);
+CF_EXPORT void clip_gradients(FlatParameters& parameters, double norm, double max_norm);
 
 }  // namespace contraflow

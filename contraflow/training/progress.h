@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "contraflow/core/export.h"
 #include "contraflow/training/metrics.h"
 
 namespace contraflow {
@@ -18,7 +19,7 @@ struct ProgressState {
 
 /// One line of text:
 ///   1,200/5,000 24%  81.3 step/s  2 min 05 s left  loss 3.712 ± 0.021  validation 3.698 ± 0.004 best
-std::string progress_line(const ProgressState& state);
+CF_EXPORT std::string progress_line(const ProgressState& state);
 
 struct ProgressOptions {
   /// true: one line, rewritten in place. false: plain lines, one per `plain_interval`.
@@ -31,7 +32,7 @@ struct ProgressOptions {
 
 /// Writes progress to a stream that the caller names; time is that of the records.
 /// Threads    exclusive access.
-class ProgressPrinter {
+class CF_EXPORT ProgressPrinter {
  public:
   /// `out` must outlive the printer.
   ProgressPrinter(std::ostream& out, int64_t steps, const ProgressOptions& options);

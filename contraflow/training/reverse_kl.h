@@ -3,6 +3,7 @@
 #include <functional>
 #include <utility>
 
+#include "contraflow/core/export.h"
 #include "contraflow/training/flow_objective.h"
 #include "contraflow/training/trainer.h"
 
@@ -25,7 +26,7 @@ using Energy = std::function<at::Tensor(const at::Tensor& x)>;
 ///            in, such as the weights of a mixture).
 /// Source     Rezende and Mohamed 2015, arXiv:1505.05770.
 /// Example    fit(ReverseKl(flow, energy), {.objective = "reverse_kl", .steps = 2000});
-class ReverseKl final : public FlowObjective {
+class CF_EXPORT ReverseKl final : public FlowObjective {
  public:
   static constexpr const char* kName = "reverse_kl";
 
@@ -53,8 +54,8 @@ class ReverseKl final : public FlowObjective {
 ///            ConvergenceError.
 /// Example    fit_reverse_kl(*flow, [](const at::Tensor& x) { return energy(EnergyKind::kU1, x); },
 ///                           {.steps = 2000});
-TrainReport fit_reverse_kl(Flow& flow, const Energy& energy, TrainingOptions options,
-                           const TrainerHooks& hooks = {});
+CF_EXPORT TrainReport fit_reverse_kl(Flow& flow, const Energy& energy, TrainingOptions options,
+                                     const TrainerHooks& hooks = {});
 
 /// A flow q against exp(-U)/Z, by samples of the flow.
 struct ReverseKlReport {
@@ -68,7 +69,7 @@ struct ReverseKlReport {
 
 /// `count` samples, Phase::kEvaluate, without a graph, some thousand at a time. log_z and
 /// effective_rows need a log q without noise (an exact log-determinant). Throws as Flow::sample().
-ReverseKlReport measure_reverse_kl(const Flow& flow, const Energy& energy, int64_t count,
-                                   const Rng& rng);
+CF_EXPORT ReverseKlReport measure_reverse_kl(const Flow& flow, const Energy& energy, int64_t count,
+                                             const Rng& rng);
 
 }  // namespace contraflow

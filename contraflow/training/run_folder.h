@@ -3,6 +3,8 @@
 #include <filesystem>
 #include <string>
 
+#include "contraflow/core/export.h"
+
 namespace contraflow {
 
 /// What to do where a run folder already holds a run.
@@ -21,7 +23,7 @@ enum class RunMode { kNew, kResume, kOverwrite };
 ///
 /// Throws     ConfigError (a run is there, or none is there to resume; held by another process);
 ///            IoError (the folder or a file cannot be written).
-class RunFolder {
+class CF_EXPORT RunFolder {
  public:
   /// `config_toml` is written for a new run; a resumed run keeps its own.
   RunFolder(std::filesystem::path path, RunMode mode, const std::string& config_toml);

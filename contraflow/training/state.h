@@ -5,6 +5,8 @@
 #include <map>
 #include <string>
 
+#include "contraflow/core/export.h"
+
 namespace contraflow {
 
 /// Tensors by their dotted name, such as "transform.members.3.log_scale".
@@ -12,10 +14,10 @@ using NamedTensors = std::map<std::string, at::Tensor>;
 
 /// Parameters and buffers of a module by name. The tensors are live: writing into them writes into
 /// the module. Everything that outlasts a step must be among them, or a resumed run would differ.
-NamedTensors state_of(const torch::nn::Module& module);
+CF_EXPORT NamedTensors state_of(const torch::nn::Module& module);
 
 /// Deep copies, detached, on the CPU.
-NamedTensors clone_state(const NamedTensors& state);
+CF_EXPORT NamedTensors clone_state(const NamedTensors& state);
 
 /// What check_state() says when the two sides do not fit.
 struct StateOrigin {
@@ -24,9 +26,11 @@ struct StateOrigin {
 };
 
 /// Throws ConfigError naming the first tensor that is missing, extra, or of another shape or dtype.
-void check_state(const NamedTensors& to, const NamedTensors& from, const StateOrigin& origin);
+CF_EXPORT void check_state(const NamedTensors& to, const NamedTensors& from,
+                           const StateOrigin& origin);
 
 /// Copies `from` into the live tensors of `to`, after check_state(); `to` is unchanged on an error.
-void copy_state(const NamedTensors& to, const NamedTensors& from, const StateOrigin& origin);
+CF_EXPORT void copy_state(const NamedTensors& to, const NamedTensors& from,
+                          const StateOrigin& origin);
 
 }  // namespace contraflow

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "contraflow/core/export.h"
 #include "contraflow/data/source.h"
 #include "contraflow/distributions/flow.h"
 #include "contraflow/training/checkpoint.h"
@@ -72,21 +73,22 @@ struct TrainReport {
 ///            it runs when options.threads > 0.
 /// Throws     as TrainingLoop.
 /// Example    fit(MaxLikelihood(flow, splits), {.steps = 5000});
-TrainReport fit(const Objective& objective, const TrainingOptions& options,
-                const TrainerHooks& hooks = {});
+CF_EXPORT TrainReport fit(const Objective& objective, const TrainingOptions& options,
+                          const TrainerHooks& hooks = {});
 
 /// Trains a flow by maximum likelihood: Adam on the mean of -log p(x) over batches, weighted where
 /// the rows have weights (see MaxLikelihood).
 /// Example    const TrainReport report = fit(*flow, splits, {.steps = 5000});
-TrainReport fit(Flow& flow, const data::Splits& splits, const TrainingOptions& options,
-                const TrainerHooks& hooks = {});
+CF_EXPORT TrainReport fit(Flow& flow, const data::Splits& splits, const TrainingOptions& options,
+                          const TrainerHooks& hooks = {});
 
 /// fit() with metrics and checkpoints in a run folder, going on from the checkpoint there if there
 /// is one. checkpoint_path, resume and seconds_before of `hooks` are set here. With a collective it
 /// is rank 0 that has the folder; the others call fit() with the checkpoint as hooks.resume.
-TrainReport fit_in_folder(const Objective& objective, const TrainingOptions& options,
-                          const RunFolder& folder, TrainerHooks hooks = {});
-TrainReport fit_in_folder(Flow& flow, const data::Splits& splits, const TrainingOptions& options,
-                          const RunFolder& folder, TrainerHooks hooks = {});
+CF_EXPORT TrainReport fit_in_folder(const Objective& objective, const TrainingOptions& options,
+                                    const RunFolder& folder, TrainerHooks hooks = {});
+CF_EXPORT TrainReport fit_in_folder(Flow& flow, const data::Splits& splits,
+                                    const TrainingOptions& options, const RunFolder& folder,
+                                    TrainerHooks hooks = {});
 
 }  // namespace contraflow

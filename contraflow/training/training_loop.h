@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "contraflow/core/export.h"
 #include "contraflow/training/checkpoint.h"
 #include "contraflow/training/collective.h"
 #include "contraflow/training/ema.h"
@@ -56,7 +57,7 @@ struct Validation {
 /// Example    TrainingLoop loop(std::make_shared<MaxLikelihood>(flow, splits), {.steps = 5000});
 ///            while (!loop.done()) loop.step();
 ///            loop.finish();
-class TrainingLoop {
+class CF_EXPORT TrainingLoop {
  public:
   TrainingLoop(std::shared_ptr<const Objective> objective, const TrainingOptions& options,
                LoopSettings settings = {});

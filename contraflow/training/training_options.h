@@ -5,6 +5,7 @@
 
 #include "contraflow/core/device.h"
 #include "contraflow/core/dtype.h"
+#include "contraflow/core/export.h"
 #include "contraflow/core/options.h"
 #include "contraflow/training/optimizer.h"
 
@@ -79,10 +80,10 @@ void visit(TrainingOptions& o, Field&& field) {
 }
 
 /// Throws ConfigError: patience without validation, a warm-up longer than the run.
-void validate(const TrainingOptions& options);
+CF_EXPORT void validate(const TrainingOptions& options);
 
 /// The options as JSON without those that a resumed run may change: log_every, checkpoint_every,
 /// device, threads, and steps unless the schedule depends on it.
-nlohmann::ordered_json resume_relevant(const TrainingOptions& options);
+CF_EXPORT nlohmann::ordered_json resume_relevant(const TrainingOptions& options);
 
 }  // namespace contraflow

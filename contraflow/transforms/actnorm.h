@@ -1,5 +1,6 @@
 #pragma once
 
+#include "contraflow/core/export.h"
 #include "contraflow/core/options.h"
 #include "contraflow/transforms/feature_axis.h"
 #include "contraflow/transforms/lowerable.h"
@@ -34,7 +35,7 @@ void visit(ActNormOptions& o, Field&& field) {
 ///            row).
 /// Source     Kingma and Dhariwal 2018, Glow, section 3.1, arXiv:1807.03039.
 /// Example    ActNorm norm({.event = 2});   norm.prepare(x);   norm.forward(x).value;
-class ActNorm final : public Transform, public Lowerable {
+class CF_EXPORT ActNorm final : public Transform, public Lowerable {
  public:
   using Options = ActNormOptions;
   static constexpr const char* kType = "actnorm";

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "contraflow/core/export.h"
 #include "contraflow/core/options.h"
 #include "contraflow/transforms/feature_axis.h"
 #include "contraflow/transforms/transform.h"
@@ -50,7 +51,7 @@ void visit(BatchNormOptions& o, Field&& field) {
 ///            row).
 /// Source     Dinh et al. 2017, Real NVP, section 3.7 and appendix E, arXiv:1605.08803.
 /// Example    BatchNorm norm({.event = 2});   norm.prepare(x);   norm.forward(x).value;
-class BatchNorm final : public Transform {
+class CF_EXPORT BatchNorm final : public Transform {
  public:
   using Options = BatchNormOptions;
   static constexpr const char* kType = "batch_norm";

@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "contraflow/core/export.h"
 #include "contraflow/log_det/log_det.h"
 #include "contraflow/networks/contractive_net.h"
 #include "contraflow/solvers/fixed_point.h"
@@ -32,26 +33,28 @@ struct RelationResult {
 };
 
 /// w with  A w + B G(w) = x, to the relation's tolerance. No autograd. Throws ConvergenceError.
-at::Tensor hidden_point(const BlockRelation& relation, const at::Tensor& x,
-                        const at::Tensor& condition);
+CF_EXPORT at::Tensor hidden_point(const BlockRelation& relation, const at::Tensor& x,
+                                  const at::Tensor& condition);
 
 /// y and log|det dy/dx|. No autograd. Throws ConvergenceError.
-RelationResult evaluate_relation(const BlockRelation& relation, const at::Tensor& x,
-                                 const at::Tensor& condition, const Rng& rng, bool with_gradient);
+CF_EXPORT RelationResult evaluate_relation(const BlockRelation& relation, const at::Tensor& x,
+                                           const at::Tensor& condition, const Rng& rng,
+                                           bool with_gradient);
 
 /// Throws InverseUnavailable while autograd builds a graph of a backward pass: it has no second
 /// derivative.
-void refuse_second_derivative();
+CF_EXPORT void refuse_second_derivative();
 
-struct RelationGradients : NetGradients {
+struct CF_EXPORT RelationGradients : NetGradients {
   /// [2]: by B / A and D / C, at fixed A and C; undefined unless relation.form.learned.
   at::Tensor ratios;
 };
 
 /// Gradients of  sum y_bar.y + sum_b c_b log_det_b.  `y_bar` [b, d] and `c` [b] may be undefined.
 /// The result's `w` is the gradient with respect to x.
-RelationGradients relation_gradients(const BlockRelation& relation, const RelationResult& saved,
-                                     const at::Tensor& condition, const at::Tensor& y_bar,
-                                     const at::Tensor& c);
+CF_EXPORT RelationGradients relation_gradients(const BlockRelation& relation,
+                                               const RelationResult& saved,
+                                               const at::Tensor& condition, const at::Tensor& y_bar,
+                                               const at::Tensor& c);
 
 }  // namespace contraflow

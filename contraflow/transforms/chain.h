@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "contraflow/core/export.h"
 #include "contraflow/core/options.h"
 #include "contraflow/transforms/lowerable.h"
 
@@ -18,7 +19,7 @@ void visit(ChainOptions& o, Field&& field) {
 }
 
 /// {"type": "chain", "transforms": members}.
-nlohmann::ordered_json chain_spec(nlohmann::ordered_json members);
+CF_EXPORT nlohmann::ordered_json chain_spec(nlohmann::ordered_json members);
 
 /// Transforms one after another:  z = f_n(... f_2(f_1(x))).
 ///
@@ -40,7 +41,7 @@ nlohmann::ordered_json chain_spec(nlohmann::ordered_json members);
 ///            what the members throw.
 /// Source     none.
 /// Example    Chain flow({std::make_shared<ActNorm>(ActNormOptions{.event = 2}), block});
-class Chain final : public Transform, public Lowerable {
+class CF_EXPORT Chain final : public Transform, public Lowerable {
  public:
   using Options = ChainOptions;
   static constexpr const char* kType = "chain";

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "contraflow/core/export.h"
 #include "contraflow/log_det/block_form.h"
 #include "contraflow/log_det/law_state.h"
 #include "contraflow/log_det/options.h"
@@ -64,8 +65,8 @@ void visit(ContractiveBlockOptions& o, Field&& field) {
 }
 
 /// The matrix of the options; ConfigError when it is not admissible.
-BlockForm block_form(const ContractiveBlockOptions& options);
-void validate(const ContractiveBlockOptions& options);
+CF_EXPORT BlockForm block_form(const ContractiveBlockOptions& options);
+CF_EXPORT void validate(const ContractiveBlockOptions& options);
 
 /// Contractive block:  x = A w + B G(w),  z = C w + D G(w),  Lip(G) <= kappa < 1 in the norm of
 /// order net.norm_order() (Euclidean unless the network says otherwise).
@@ -92,7 +93,7 @@ void validate(const ContractiveBlockOptions& options);
 /// Threads    const members may run concurrently; prepare() needs exclusive access.
 /// Throws     ShapeError, DtypeError; ConvergenceError with the worst row and its bound.
 /// Source     Chen et al. 2019 (residual); Lu et al. 2021 (implicit); Ahn et al. 2022 (monotone).
-class ContractiveBlock final : public Transform, public ContractiveMap, public Lowerable {
+class CF_EXPORT ContractiveBlock final : public Transform, public ContractiveMap, public Lowerable {
  public:
   using Options = ContractiveBlockOptions;
   static constexpr const char* kType = "contractive_block";

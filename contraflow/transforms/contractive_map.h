@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 
+#include "contraflow/core/export.h"
 #include "contraflow/core/randomness.h"
 #include "contraflow/log_det/block_form.h"
 #include "contraflow/log_det/law_state.h"
@@ -13,7 +14,7 @@ namespace contraflow {
 
 /// What certificates and reports ask of a transform  x = A w + B G(w),  z = C w + D G(w)  with a
 /// contractive network G; Transform::contractive() gives it.
-class ContractiveMap {
+class CF_EXPORT ContractiveMap {
  public:
   virtual ~ContractiveMap() = default;
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "contraflow/core/export.h"
 #include "contraflow/core/options.h"
 #include "contraflow/transforms/feature_axis.h"
 #include "contraflow/transforms/transform.h"
@@ -40,7 +41,7 @@ void visit(DequantizeOptions& o, Field&& field) {
 /// Throws     ShapeError, DtypeError; DomainError (not an integer, or out of range: row, column).
 /// Source     Theis et al. 2016, section 3.1, arXiv:1511.01844.
 /// Example    Dequantize map({.event = 64, .levels = {17}});   map.forward(digits, {.rng = Rng(1)});
-class Dequantize final : public Transform {
+class CF_EXPORT Dequantize final : public Transform {
  public:
   using Options = DequantizeOptions;
   static constexpr const char* kType = "dequantize";

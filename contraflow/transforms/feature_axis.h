@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "contraflow/core/event_shape.h"
+#include "contraflow/core/export.h"
 
 namespace contraflow {
 
@@ -10,7 +11,7 @@ namespace contraflow {
 /// of an image) meets a batch of events: broadcasting, and the sum of the log-slopes.
 ///
 /// Shapes   parameters: [C], C = event.features(); x: [B, event].
-class FeatureAxis {
+class CF_EXPORT FeatureAxis {
  public:
   explicit FeatureAxis(const EventShape& event);
 

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "contraflow/core/export.h"
 #include "contraflow/core/options.h"
 #include "contraflow/transforms/lowerable.h"
 
@@ -26,7 +27,7 @@ void visit(InverseOptions& o, Field&& field) {
 /// Throws     as the inner transform.
 /// Source     none.
 /// Example    Inverse map(std::make_shared<ActNorm>(ActNormOptions{.event = 2}));
-class Inverse final : public Transform, public Lowerable {
+class CF_EXPORT Inverse final : public Transform, public Lowerable {
  public:
   using Options = InverseOptions;
   static constexpr const char* kType = "inverse";

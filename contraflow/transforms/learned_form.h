@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "contraflow/core/export.h"
 #include "contraflow/log_det/block_form.h"
 
 namespace contraflow {
@@ -22,7 +23,7 @@ namespace contraflow {
 /// Gradient    vanishes as a ratio comes close to m; offsets beyond +-20 are saturated.
 /// Throws      ConfigError when the start has a ratio of m or more.
 /// Why         docs/decisions/0013-learned-forms.md
-class LearnedForm final : public torch::nn::Module {
+class CF_EXPORT LearnedForm final : public torch::nn::Module {
  public:
   LearnedForm(const BlockForm& start, double kappa);
 

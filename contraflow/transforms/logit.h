@@ -1,5 +1,6 @@
 #pragma once
 
+#include "contraflow/core/export.h"
 #include "contraflow/core/options.h"
 #include "contraflow/transforms/feature_axis.h"
 #include "contraflow/transforms/transform.h"
@@ -42,7 +43,7 @@ void visit(LogitOptions& o, Field&& field) {
 /// Throws     ShapeError, DtypeError; DomainError (x outside the bounds: value, row, column).
 /// Source     Dinh et al. 2017, Real NVP, section 4.1, arXiv:1605.08803.
 /// Example    Logit map({.event = 64, .alpha = 1e-6});   map.forward(x).log_det;
-class Logit final : public Transform {
+class CF_EXPORT Logit final : public Transform {
  public:
   using Options = LogitOptions;
   static constexpr const char* kType = "logit";

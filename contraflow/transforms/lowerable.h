@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 
+#include "contraflow/core/export.h"
 #include "contraflow/kernels/row_score.h"
 #include "contraflow/transforms/transform.h"
 
@@ -15,7 +16,7 @@ struct TileLowering;
 
 /// What a transform offers that the tile kernels can run (transforms/lowering.h); its composed form
 /// stays the definition. Reached by Transform::lowerable(), by nobody but lowering.
-class Lowerable {
+class CF_EXPORT Lowerable {
  public:
   /// Adds the map of forward (or inverse) on the batch of `to` to a tile program. False, and
   /// nothing added, when the tile kernels cannot run it.
@@ -33,8 +34,8 @@ class Lowerable {
 };
 
 /// Lowerable::lower() of a transform; false where it offers none.
-bool lower_transform(const Transform& transform, TileLowering& to, const Context& context,
-                     bool inverse);
+CF_EXPORT bool lower_transform(const Transform& transform, TileLowering& to, const Context& context,
+                               bool inverse);
 
 /// Where a lowered pass arrived.
 struct LatentOutput {
@@ -46,9 +47,10 @@ struct LatentOutput {
 /// The latents of x, without a graph, while the gradient of sum_b weight_b (log p(z_b) + log_det_b)
 /// is added to the parameters' grads, `score` that of log p: each row is visited once. Unset, and
 /// nothing done, where the transform does not end in a lowered part.
-std::optional<LatentOutput> add_lowered_gradient(const Transform& transform, const at::Tensor& x,
-                                                 const at::Tensor& weight,
-                                                 const kernels::RowScore& score,
-                                                 const Context& context);
+CF_EXPORT std::optional<LatentOutput> add_lowered_gradient(const Transform& transform,
+                                                           const at::Tensor& x,
+                                                           const at::Tensor& weight,
+                                                           const kernels::RowScore& score,
+                                                           const Context& context);
 
 }  // namespace contraflow

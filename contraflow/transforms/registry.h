@@ -3,6 +3,7 @@
 #include <initializer_list>
 #include <utility>
 
+#include "contraflow/core/export.h"
 #include "contraflow/core/registry_entry.h"
 #include "contraflow/transforms/transform.h"
 
@@ -31,7 +32,7 @@ struct LawSample {
   bool exact_log_det = true;
 };
 
-struct TransformEntry : RegistryEntry<Transform> {
+struct CF_EXPORT TransformEntry : RegistryEntry<Transform> {
   /// Options that hold specs of other transforms: one, or a list of them.
   std::vector<std::string> member_keys;
   std::vector<LawSample> samples;  ///< At least one.
@@ -54,26 +55,26 @@ TransformEntry entry(std::vector<LawSample> samples) {
 }
 
 /// Every transform there is, in the order of the docs.
-const std::vector<TransformEntry>& transform_registry();
+CF_EXPORT const std::vector<TransformEntry>& transform_registry();
 
 /// {"type": "actnorm", "event": 2} -> a transform. Throws ConfigError; `where` starts its text.
-TransformPtr make_transform(const nlohmann::ordered_json& spec,
-                            std::string_view where = "make_transform");
+CF_EXPORT TransformPtr make_transform(const nlohmann::ordered_json& spec,
+                                      std::string_view where = "make_transform");
 /// The same spec with every default filled in, members of composites included.
-nlohmann::ordered_json resolve_transform(const nlohmann::ordered_json& spec,
-                                         std::string_view where = "resolve_transform");
+CF_EXPORT nlohmann::ordered_json resolve_transform(const nlohmann::ordered_json& spec,
+                                                   std::string_view where = "resolve_transform");
 
 /// The same for a list of specs; `where` gets "transforms[k]" appended. ConfigError if `specs` is
 /// not a list.
-std::vector<TransformPtr> make_transforms(const nlohmann::ordered_json& specs,
-                                          std::string_view where);
-nlohmann::ordered_json resolve_transforms(const nlohmann::ordered_json& specs,
-                                          std::string_view where);
+CF_EXPORT std::vector<TransformPtr> make_transforms(const nlohmann::ordered_json& specs,
+                                                    std::string_view where);
+CF_EXPORT nlohmann::ordered_json resolve_transforms(const nlohmann::ordered_json& specs,
+                                                    std::string_view where);
 
 /// `spec` with `change` applied to the options (without "type") of every transform in it that is
 /// not made of others: a new spec, for example one that evaluates otherwise. Returns how many
 /// transforms `change` said it changed.
-int64_t change_leaves(
+CF_EXPORT int64_t change_leaves(
     nlohmann::ordered_json& spec,
     const std::function<bool(const TransformEntry& entry, nlohmann::ordered_json& options)>& change,
     std::string_view where = "change_leaves");

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "contraflow/core/export.h"
 #include "contraflow/core/options.h"
 #include "contraflow/transforms/feature_axis.h"
 #include "contraflow/transforms/lowerable.h"
@@ -29,7 +30,7 @@ void visit(ScaleOptions& o, Field&& field) {
 /// Threads    const members may run concurrently.
 /// Throws     ShapeError, DtypeError.
 /// Source     Ahn et al. 2022, Monotone Flows, the learnable scaling of figure 4.
-class Scale final : public Transform, public Lowerable {
+class CF_EXPORT Scale final : public Transform, public Lowerable {
  public:
   using Options = ScaleOptions;
   static constexpr const char* kType = "scale";

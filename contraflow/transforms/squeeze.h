@@ -1,5 +1,6 @@
 #pragma once
 
+#include "contraflow/core/export.h"
 #include "contraflow/core/options.h"
 #include "contraflow/transforms/transform.h"
 
@@ -19,7 +20,7 @@ void visit(SqueezeOptions& o, Field&& field) {
 }
 
 /// [channels, height, width], height and width multiples of factor; or ConfigError.
-void validate(const SqueezeOptions& options);
+CF_EXPORT void validate(const SqueezeOptions& options);
 
 /// Trades space for channels: each square of factor x factor pixels of a channel becomes
 /// factor * factor channels of one pixel,
@@ -36,7 +37,7 @@ void validate(const SqueezeOptions& options);
 /// Throws     ShapeError, DtypeError; ConfigError at construction.
 /// Source     Dinh et al. 2017, Real NVP, section 3.6, arXiv:1605.08803.
 /// Example    Squeeze map({.event = {3, 32, 32}});   map.latent_shape();  // {12, 16, 16}
-class Squeeze final : public Transform {
+class CF_EXPORT Squeeze final : public Transform {
  public:
   using Options = SqueezeOptions;
   static constexpr const char* kType = "squeeze";

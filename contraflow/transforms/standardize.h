@@ -1,5 +1,6 @@
 #pragma once
 
+#include "contraflow/core/export.h"
 #include "contraflow/core/options.h"
 #include "contraflow/transforms/feature_axis.h"
 #include "contraflow/transforms/lowerable.h"
@@ -34,7 +35,7 @@ void visit(StandardizeOptions& o, Field&& field) {
 ///            row).
 /// Source     none.
 /// Example    Standardize map({.event = 2});   map.prepare(train);   map.forward(x).value;
-class Standardize final : public Transform, public Lowerable {
+class CF_EXPORT Standardize final : public Transform, public Lowerable {
  public:
   using Options = StandardizeOptions;
   static constexpr const char* kType = "standardize";

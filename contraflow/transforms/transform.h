@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "contraflow/core/export.h"
 #include "contraflow/core/randomness.h"
 #include "contraflow/core/rng.h"
 
@@ -33,7 +34,7 @@ struct Hints {
 };
 
 /// What travels through a call besides the tensor. Cheap to copy.
-struct Context {
+struct CF_EXPORT Context {
   /// Conditioning variables [B, condition_shape()]; undefined for an unconditional flow.
   at::Tensor condition = {};
   /// Random numbers of this call; row r of the batch draws as sample rng.first_row() + r.
@@ -87,7 +88,7 @@ using TraceVisitor = std::function<bool(const TracedCall&)>;
 ///
 /// Concrete transforms are final, take their options struct, and implement the do_ methods; shape
 /// checks happen once, here.
-class Transform : public torch::nn::Module {
+class CF_EXPORT Transform : public torch::nn::Module {
  public:
   TransformOutput forward(const at::Tensor& x, const Context& context = {}) const;
   TransformOutput inverse(const at::Tensor& z, const Context& context = {}) const;
@@ -161,12 +162,12 @@ class Transform : public torch::nn::Module {
 /// The leaves of a transform with their dotted names below it, in the order of members(): data ->
 /// latent, but inside an inverse the order of the inner transform. Itself, with an empty name, when
 /// it has no members.
-std::vector<Member> leaves_of(const TransformPtr& transform);
+CF_EXPORT std::vector<Member> leaves_of(const TransformPtr& transform);
 
 /// The first floating parameter or buffer of a module tree: it tells dtype and device. Undefined
 /// when there is none.
-at::Tensor first_floating_tensor(const torch::nn::Module& module);
+CF_EXPORT at::Tensor first_floating_tensor(const torch::nn::Module& module);
 /// Numbers in all parameters of `module`.
-int64_t parameter_count(const torch::nn::Module& module);
+CF_EXPORT int64_t parameter_count(const torch::nn::Module& module);
 
 }  // namespace contraflow
