@@ -201,6 +201,7 @@ void save(const Flow& flow, const fs::path& path, const std::optional<data::Colu
     check_columns(flow, *columns, path.string());
     out.config["columns"] = options_to_json(*columns);
   }
+  out.ready = true;
   for (const auto& [name, tensor] : state_of(flow)) out.weights.emplace(name, tensor.cpu());
   save_checkpoint(path, out);
 }

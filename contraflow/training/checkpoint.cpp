@@ -153,6 +153,7 @@ SafetensorsFile to_file(const Checkpoint& checkpoint) {
                    {"training", json_text(checkpoint.training)},
                    {"spec", json_text(checkpoint.spec)},
                    {"counters", json_text(counters_to_json(checkpoint.counters))}};
+  if (checkpoint.ready) file.metadata.emplace("ready", "true");
   for (const Group& group : kGroups) {
     for (const auto& [name, tensor] : checkpoint.*group.tensors) {
       file.tensors.emplace(group.prefix + name, tensor);
@@ -174,6 +175,7 @@ Checkpoint from_file(const SafetensorsFile& file, const std::string& name) {
   } catch (const nlohmann::json::exception& error) {
     malformed(name, "metadata of a run as JSON", error.what());
   }
+  checkpoint.ready = file.metadata.count("ready") > 0;
   if (checkpoint.counters.step < 0)
     malformed(name, "a step >= 0", std::to_string(checkpoint.counters.step));
   sort_tensors(file, name, checkpoint);
@@ -209,6 +211,10 @@ WeightChoice load_weights(Flow& flow, const Checkpoint& checkpoint, WeightChoice
   const StateOrigin origin{kCheckpoint, source};
   if (chosen == WeightChoice::kBest) {
     copy_state(state, checkpoint.best, origin);
+    return chosen;
+  }
+  if (chosen == WeightChoice::kLast && checkpoint.ready) {
+    copy_state(state, checkpoint.weights, origin);
     return chosen;
   }
   const NamedTensors before = clone_state(state);

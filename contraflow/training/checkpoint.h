@@ -38,6 +38,9 @@ struct Checkpoint {
   /// The module that was trained as data; of a flow its FlowSpec. Null = the objective knows none.
   nlohmann::ordered_json spec;
   TrainingCounters counters;
+  /// The weights are those of a flow that is ready to evaluate, as save() writes it, with the norms
+  /// that it has; false: a state of training, whose norms are those of the step before.
+  bool ready = false;
   NamedTensors weights;        ///< Parameters and buffers of the flow as training left them.
   NamedTensors ema;            ///< Averaged parameters; empty without EMA.
   NamedTensors best;           ///< Parameters and buffers at the best validation; empty before one.
@@ -69,7 +72,8 @@ constexpr auto enum_names(WeightChoice) {
 
 /// Puts weights into a flow that was built from the same configuration, ready to evaluate:
 /// kSelected takes the best validated ones, without validation the EMA, without EMA the last. The
-/// averaged and the last weights get norm buffers of their own (refresh_state()). Returns the
+/// averaged and the last weights get norm buffers of their own (refresh_state()), unless they are
+/// ready as they are. Returns the
 /// choice that was made.
 /// Throws     ConfigError (another model: a tensor is missing, extra or of another shape or dtype;
 ///            a choice that the checkpoint does not hold); `flow` is unchanged then. `source` names

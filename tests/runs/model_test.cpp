@@ -7,6 +7,7 @@
 #include "contraflow/core/error.h"
 #include "contraflow/data/given.h"
 #include "contraflow/models/presets.h"
+#include "contraflow/runs/fit.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/tensors.h"
 
@@ -39,6 +40,19 @@ TEST(RunsModel, LoadedIsWhatWasSaved) {
     EXPECT_FALSE(model.run.has_value());
     EXPECT_EQ(model.weights, WeightChoice::kLast);
   }
+}
+
+// The norms too are those that the flow had: proven anew they would differ in the last bits.
+TEST(RunsModel, ATrainedFlowLoadsBitForBit) {
+  TempFolder folder;
+  const FlowPtr flow = saved_flow();
+  fit(*flow, Rng(3).normal({200, 2}, at::kFloat),
+      {.training = {.steps = 7, .batch_size = 50, .validate_every = 0}, .validation_fraction = 0});
+  save(*flow, folder / "flow.safetensors");
+  const Model model = load(folder / "flow.safetensors", {.dtype = FloatType::kFloat32});
+  const at::NoGradGuard no_gradients;
+  EXPECT_TRUE(
+      at::equal(model.log_prob(points()), flow->log_prob(points().to(at::kFloat)).to(at::kDouble)));
 }
 
 TEST(RunsModel, KeepsTheColumnsThatItIsGiven) {

@@ -1,4 +1,4 @@
-// Trains a flow, saves it, loads it, and expects its scores: all of the library, by one include.
+// Trains a flow, saves it, loads it, and expects the bits of its scores: all of the library, by one include.
 //
 // Usage: train FILE.safetensors
 #include <ATen/ATen.h>
@@ -8,8 +8,6 @@
 #include <contraflow/version.h>
 
 #include <iostream>
-
-constexpr double kTolerance = 1e-4;  // nats; both are sums of float32 numbers
 
 int main(int argc, char** argv) {
   if (argc != 2) return 2;
@@ -21,12 +19,11 @@ int main(int argc, char** argv) {
   const contraflow::Model model =
       contraflow::load(argv[1], {.dtype = contraflow::FloatType::kFloat32});
   const at::Tensor x = data.splits.test->rows(0, 100).x;
-  contraflow::refresh_state(*flow);  // as loading does: the norms are proven anew
   const at::NoGradGuard no_gradients;
   const at::Tensor expected = flow->log_prob(x).to(at::kDouble);
   const at::Tensor got = model.log_prob(x);
   std::cout << "contraflow " CONTRAFLOW_VERSION ": mean log p(x) of the loaded flow "
             << got.mean().item<double>() << ", of the trained one "
             << expected.mean().item<double>() << "\n";
-  return (got - expected).abs().max().item<double>() <= kTolerance ? 0 : 1;
+  return got.equal(expected) ? 0 : 1;
 }
