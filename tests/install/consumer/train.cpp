@@ -1,4 +1,4 @@
-// Trains a flow, saves it, loads it, and expects the bits of its scores: all of the library, by one include.
+// Trains a flow, saves it, loads it, and expects its scores: all of the library, by one include.
 //
 // Usage: train FILE.safetensors
 #include <ATen/ATen.h>
@@ -8,6 +8,8 @@
 #include <contraflow/version.h>
 
 #include <iostream>
+
+constexpr double kTolerance = 1e-4;  // nats; the bits are a test of the library itself
 
 int main(int argc, char** argv) {
   if (argc != 2) return 2;
@@ -25,5 +27,5 @@ int main(int argc, char** argv) {
   std::cout << "contraflow " CONTRAFLOW_VERSION ": mean log p(x) of the loaded flow "
             << got.mean().item<double>() << ", of the trained one "
             << expected.mean().item<double>() << "\n";
-  return got.equal(expected) ? 0 : 1;
+  return (got - expected).abs().max().item<double>() <= kTolerance ? 0 : 1;
 }
