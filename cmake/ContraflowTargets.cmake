@@ -42,25 +42,24 @@ function(contraflow_no_false_alarms target)
   endif()
 endfunction()
 
-# The LibTorch headers take most of a compilation: they are parsed once, here.
-if(CONTRAFLOW_PCH)
-  add_library(contraflow_pch OBJECT "${contraflow_SOURCE_DIR}/cmake/pch.cpp")
-  target_precompile_headers(contraflow_pch PRIVATE "${contraflow_SOURCE_DIR}/cmake/pch.h")
-  target_link_libraries(contraflow_pch PRIVATE contraflow::libtorch nlohmann_json::nlohmann_json)
-  contraflow_compile_settings(contraflow_pch)
-endif()
-
+# The LibTorch headers take most of a compilation: they are parsed once, for core, and used by all others.
 function(contraflow_use_pch target)
-  if(CONTRAFLOW_PCH)
-    target_precompile_headers(${target} REUSE_FROM contraflow_pch)
+  if(CONTRAFLOW_PCH AND target STREQUAL "contraflow_core")
+    target_precompile_headers(${target} PRIVATE "${contraflow_SOURCE_DIR}/cmake/pch.h")
+  elseif(CONTRAFLOW_PCH)
+    target_precompile_headers(${target} REUSE_FROM contraflow_core)
   endif()
 endfunction()
 
-# contraflow_unity(target FILES): so many files of the target become one unit, because most of a compilation
-# is the headers. Names local to a file must then differ within a folder. 0: all files in one unit.
-function(contraflow_unity target files)
-  set_target_properties(${target} PROPERTIES
-    UNITY_BUILD ${CONTRAFLOW_UNITY} UNITY_BUILD_BATCH_SIZE ${files})
+# contraflow_unity(target [FILES]): so many files of the target, or all, become one unit, because most of a
+# compilation is the headers and the templates that they instantiate. Names local to a file must then differ within a
+# folder.
+function(contraflow_unity target)
+  set(files 0)
+  if(ARGC GREATER 1)
+    set(files ${ARGV1})
+  endif()
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ${CONTRAFLOW_UNITY} UNITY_BUILD_BATCH_SIZE ${files})
 endfunction()
 
 # contraflow_library(core SOURCES a.cpp b.cpp DEPENDS folder... [INTERNAL a.h b.h] [NO_TORCH])
@@ -79,7 +78,7 @@ function(contraflow_library folder)
   endforeach()
   target_link_libraries(${target} PUBLIC nlohmann_json::nlohmann_json)
   contraflow_compile_settings(${target})
-  contraflow_unity(${target} 8)
+  contraflow_unity(${target})
   if(NOT ARG_NO_TORCH)
     target_link_libraries(${target} PUBLIC contraflow::libtorch)
     contraflow_use_pch(${target})

@@ -142,8 +142,9 @@ build_tools_suffice() {
   [ -n "$version" ] && version_at_least "$version" "$cmake_minimum"
 }
 
+# --no-compile: Python compiles what it imports; all of torch takes half a minute, and the build needs its headers.
 pip_install() {
-  if ! .venv/bin/python -m pip install --disable-pip-version-check "$@" >>"$log" 2>&1 </dev/null; then
+  if ! .venv/bin/python -m pip install --disable-pip-version-check --no-compile "$@" >>"$log" 2>&1 </dev/null; then
     stop 1 "[setup] Python packages: expected '$*' to install, got:" "$(grep '^ERROR' "$log" | tail -n 3)" \
       "The whole log is $log. Check the network and pip's settings, then run this again."
   fi
