@@ -51,15 +51,10 @@ function(contraflow_use_pch target)
   endif()
 endfunction()
 
-# contraflow_unity(target [FILES]): so many files of the target, or all, become one unit, because most of a
-# compilation is the headers and the templates that they instantiate. Names local to a file must then differ within a
-# folder.
+# The files of a target become one unit, because most of a compilation is the headers and the templates that they
+# instantiate. Names local to a file must then differ within a folder.
 function(contraflow_unity target)
-  set(files 0)
-  if(ARGC GREATER 1)
-    set(files ${ARGV1})
-  endif()
-  set_target_properties(${target} PROPERTIES UNITY_BUILD ${CONTRAFLOW_UNITY} UNITY_BUILD_BATCH_SIZE ${files})
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ${CONTRAFLOW_UNITY} UNITY_BUILD_BATCH_SIZE 0)
 endfunction()
 
 # contraflow_library(core SOURCES a.cpp b.cpp DEPENDS folder... [INTERNAL a.h b.h] [NO_TORCH])
