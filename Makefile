@@ -39,7 +39,7 @@ configure: setup
 build: configure ## build everything
 	@cmake --build $(BUILD) --parallel $(JOBS)
 
-demo: configure ## train, evaluate, score and plot two flows: two minutes on two cores
+demo: configure ## train, evaluate, score and plot two flows: six minutes on two cores, four to build
 	@cmake --build $(BUILD) --parallel $(JOBS) --target contraflow_cli
 	@scripts/demo.sh $(BUILD)
 
