@@ -27,9 +27,9 @@ function(contraflow_compile_settings target)
   if(CONTRAFLOW_ASSERTS)
     target_compile_definitions(${target} PRIVATE CF_ENABLE_ASSERTS)
   endif()
-  if(CONTRAFLOW_SANITIZE)
+  if(CONTRAFLOW_SANITIZE)  # with which g++ takes moved-from structs for not initialised
     target_compile_options(${target} PRIVATE "-fsanitize=${CONTRAFLOW_SANITIZE}" -fno-omit-frame-pointer
-      -fno-sanitize-recover=all)
+      -fno-sanitize-recover=all -Wno-maybe-uninitialized)
     target_link_options(${target} PUBLIC "-fsanitize=${CONTRAFLOW_SANITIZE}")
   endif()
 endfunction()
