@@ -5,17 +5,16 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 failed=0
 
-if ! command -v clang-format >/dev/null; then
-  printf '[lint] clang-format: expected it on PATH, got none. Run make lint, which installs it.\n' >&2
+if ! clang-format --version >/dev/null 2>&1; then
+  printf '[lint] clang-format: expected a program that runs on PATH, got none. Remove .venv and run make lint, %s\n' \
+    'which installs it.' >&2
   exit 2
 fi
 mapfile -t files < <(git ls-files '*.h' '*.cpp')
-unformatted=$(for file in "${files[@]}"; do
-  clang-format --output-replacements-xml "$file" | grep -q '<replacement ' && printf '  %s\n' "$file"
-done)
-if [ -n "$unformatted" ]; then
+if ! found=$(clang-format --dry-run --Werror "${files[@]}" 2>&1); then
+  names=$(sed -n 's/^\([^:]*\):.*clang-format-violations.*/  \1/p' <<<"$found" | sort -u)
   printf '[lint] format: expected the style of .clang-format, got other in:\n%s\nRun make format.\n' \
-    "$unformatted" >&2
+    "${names:-$found}" >&2
   failed=1
 fi
 
