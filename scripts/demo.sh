@@ -23,13 +23,14 @@ started=$SECONDS
 
 step() { printf '\n== %s\n' "$*"; }
 
-# The checkerboard's config has 27,000 steps: .01 nats better, and half as long again.
-declare -A shorter=([checkerboard]="--set training.steps=18000")
 for name in checkerboard digits; do
   run="$out/$name"
-  read -ra settings <<<"${shorter[$name]:-}"
-  step "$name: train (configs/$name.toml ${settings[*]})"
-  "$program" train "configs/$name.toml" --out "$run" --overwrite "${settings[@]}"
+  train=("configs/$name.toml")
+  if [ "$name" = checkerboard ]; then  # its 27,000 steps are .01 nats better and take half as long again
+    train+=(--set training.steps=18000)
+  fi
+  step "$name: train ${train[*]}"
+  "$program" train "${train[@]}" --out "$run" --overwrite
   step "$name: evaluate, certify, score and sample held-out rows, draw"
   "$program" evaluate "$run" --json > "$run/evaluate.json"
   "$program" certify "$run" --rows 300
