@@ -1,5 +1,6 @@
-#include <ATen/ATen.h>
+#include <map>
 
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "cli/commands/common.h"
@@ -42,9 +43,39 @@ struct ScoreArguments {
 
 struct ScoreTotals {
   int64_t rows = 0;
-  Estimate log_prob;
+  std::map<RowFlag, int64_t> flagged;  ///< Rows without a density of their own.
+  Estimate log_prob;                   ///< Of the others.
   double worst_error = 0.0;
 };
+
+// Counts the flags of a chunk; the places of the rows that were scored.
+at::Tensor count_flags(const std::vector<RowFlag>& flags, ScoreTotals& totals) {
+  std::vector<int64_t> scored;
+  for (size_t r = 0; r < flags.size(); ++r) {
+    if (flags[r] == RowFlag::kScored) {
+      scored.push_back(static_cast<int64_t>(r));
+    } else {
+      ++totals.flagged[flags[r]];
+    }
+  }
+  return at::tensor(scored, at::kLong);
+}
+
+const char* meaning_of(RowFlag flag) {
+  switch (flag) {
+    case RowFlag::kScored:
+      break;
+    case RowFlag::kMissing:
+      return "a value is missing: no score";
+    case RowFlag::kOutside:
+      return "a value that its column cannot have: -inf";
+    case RowFlag::kAbsurd:
+      return "a value absurdly far from the training's: -inf";
+    case RowFlag::kUnsolved:
+      return "a solve did not converge: no score";
+  }
+  return "scored";
+}
 
 bool is_biased(const Model& model) {
   return model.flow->randomness(Phase::kEvaluate) == Randomness::kBiased;
@@ -54,13 +85,19 @@ ScoreTotals score_all(const ScoreArguments& a, const Model& model, const RowFeed
                       data::RowWriter& writer, RowProgress& progress) {
   const ScoreOptions options{.replicates = a.replicates, .rng = score_rng(a.seed)};
   ScoreTotals totals;
-  const auto use = [&](const LogProbWithError& scores, int64_t rows, double fraction) {
+  const auto use = [&](const FlaggedScores& part, int64_t rows, double fraction) {
+    const LogProbWithError& scores = part.scores;
     std::vector<at::Tensor> columns{scores.log_prob, scores.standard_error};
     if (is_biased(model)) columns.push_back(scores.bias_bound);
     writer.append(at::stack(columns, 1));
     totals.rows = rows;
-    totals.log_prob = combined(totals.log_prob, mean_and_error(scores.log_prob));
-    totals.worst_error = std::max(totals.worst_error, scores.standard_error.max().item<double>());
+    const at::Tensor scored = count_flags(part.flags, totals);
+    if (scored.size(0) > 0) {
+      const auto of = [&](const at::Tensor& t) { return t.index_select(0, scored); };
+      totals.log_prob = combined(totals.log_prob, mean_and_error(of(scores.log_prob)));
+      const double worst = of(scores.standard_error).max().item<double>();
+      totals.worst_error = std::max(totals.worst_error, worst);
+    }
     progress.done(rows, fraction);
   };
   score_feed(*model.flow, model.columns, feed, options, use);
@@ -70,17 +107,23 @@ ScoreTotals score_all(const ScoreArguments& a, const Model& model, const RowFeed
 void report(const ScoreArguments& a, const Model& model, const std::string& input,
             const ScoreTotals& totals, double seconds, const Console& console) {
   const double rate = seconds > 0.0 ? static_cast<double>(totals.rows) / seconds : 0.0;
+  Json flagged = Json::object();
+  for (const auto& [flag, count] : totals.flagged) flagged[enum_name(flag)] = count;
   const Json json{{"command", "score"},
                   {"checkpoint", model.checkpoint_path.string()},
                   {"input", input},
                   {"output", a.output},
                   {"rows", totals.rows},
+                  {"flagged", flagged},
                   {"mean_log_prob", estimate_json(totals.log_prob)},
                   {"worst_standard_error", json_number(totals.worst_error)},
                   {"seconds", json_number(seconds)},
                   {"rows_per_second", json_number(rate)}};
   Facts facts;
   facts.add("rows", format_count(totals.rows) + " of " + input);
+  for (const auto& [flag, count] : totals.flagged) {
+    facts.add("", format_count(count) + " flagged " + enum_name(flag) + ", " + meaning_of(flag));
+  }
   facts.add("mean log p(x)", with_error(totals.log_prob) + " nats");
   facts.add("worst error", totals.worst_error == 0.0
                                ? "0, the scores are exact"

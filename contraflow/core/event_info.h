@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "contraflow/core/column_info.h"
 #include "contraflow/core/event_shape.h"
 
 namespace contraflow {
@@ -20,6 +21,11 @@ struct EventInfo {
   int64_t levels = 0;
   /// [low, high] that values cannot leave (after dequantization: 0, 1); empty = unbounded.
   std::vector<double> bounds = {};
+  /// Of rows of a table: what each column is. It says more than levels and bounds, which are unset
+  /// then. Empty = nothing is known.
+  std::vector<ColumnInfo> columns = {};
+  /// Standardises the first numbers of the condition; empty = they stay as they are.
+  std::vector<ConditionScale> condition_scale = {};
 };
 
 }  // namespace contraflow

@@ -1,5 +1,7 @@
 #include "contraflow/core/number_text.h"
 
+#include <array>
+#include <charconv>
 #include <cmath>
 #include <cstdio>
 
@@ -20,6 +22,12 @@ std::string with_error(const Estimate& value, int digits) {
   const std::string mean = fixed(value.mean, digits);
   return std::isfinite(value.standard_error) ? mean + " ± " + fixed(value.standard_error, digits)
                                              : mean;
+}
+
+std::string shortest(double value) {
+  std::array<char, 32> text{};  // the longest float64 takes 24
+  char* const end = text.data() + text.size();
+  return {text.data(), std::to_chars(text.data(), end, value).ptr};
 }
 
 std::string scientific(double value) { return printed("%.*e", 1, value); }

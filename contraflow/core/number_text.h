@@ -13,6 +13,8 @@ namespace contraflow {
 CF_EXPORT std::string fixed(double value, int digits = 4);
 /// "3.5402 ± 0.0021"; without the error where it is not known.
 CF_EXPORT std::string with_error(const Estimate& value, int digits = 4);
+/// The fewest digits that read back as the same number: "0.1", "1e+06".
+CF_EXPORT std::string shortest(double value);
 /// "1.2e-07".
 CF_EXPORT std::string scientific(double value);
 

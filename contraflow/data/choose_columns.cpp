@@ -7,15 +7,6 @@
 #include "contraflow/data/rows.h"
 
 namespace contraflow::data {
-namespace {
-
-// The name of column `index`, or its number where the name stands for several columns.
-std::string reference(const std::vector<std::string>& names, int64_t index) {
-  const std::string& name = names[static_cast<size_t>(index)];
-  return std::count(names.begin(), names.end(), name) == 1 ? name : std::to_string(index);
-}
-
-}  // namespace
 
 Columns choose_columns(const std::vector<std::string>& names, const DataOptions& options,
                        const std::string& only_given) {
@@ -28,10 +19,10 @@ Columns choose_columns(const std::vector<std::string>& names, const DataOptions&
       if (taken[static_cast<size_t>(c)]) {
         fail<ConfigError>("data", source, "one meaning for each column",
                           in_quotes(names[static_cast<size_t>(c)]) + " with two",
-                          "Name it in one of columns, condition, label and weight.");
+                          "Name it in one of columns, exclude, condition, label and weight.");
       }
       taken[static_cast<size_t>(c)] = true;
-      found.push_back(reference(names, c));
+      found.push_back(names[static_cast<size_t>(c)]);
     }
     return found;
   };
@@ -40,6 +31,16 @@ Columns choose_columns(const std::vector<std::string>& names, const DataOptions&
   if (!options.label.empty()) out.label = take({options.label})[0];
   if (!options.weight.empty() && !is_row_file(options.weight)) {
     out.weight = take({options.weight})[0];
+  }
+  for (const std::string& name : take(options.exclude)) {
+    out.left_out.push_back({name, "data.exclude names it"});
+  }
+  for (const std::string& name : {options.group, options.time}) {
+    if (name.empty()) continue;
+    const auto c = static_cast<size_t>(find_columns(names, {name}, source).front());
+    if (taken[c]) continue;  // by the condition, which may split the rows as well
+    taken[c] = true;
+    out.left_out.push_back({names[c], "it splits the rows"});
   }
   out.names = take(options.columns);
   for (const std::string& name : out.names) {
@@ -50,7 +51,7 @@ Columns choose_columns(const std::vector<std::string>& names, const DataOptions&
   if (!options.columns.empty()) return out;
   for (size_t c = 0; c < names.size(); ++c) {
     const bool hidden = !only_given.empty() && names[c] == only_given;
-    if (!taken[c] && !hidden) out.names.push_back(reference(names, static_cast<int64_t>(c)));
+    if (!taken[c] && !hidden) out.names.push_back(names[c]);
   }
   if (out.names.empty()) {
     fail<ConfigError>("data", source, "a column to model", "none that is left",

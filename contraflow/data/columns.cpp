@@ -34,7 +34,9 @@ EventInfo Columns::event_info() const {
           .condition = condition_size(),
           .classes = classes,
           .levels = levels,
-          .bounds = bounds};
+          .bounds = bounds,
+          .columns = infos,
+          .condition_scale = condition_scale};
 }
 
 std::vector<std::string> Columns::to_read(bool with_weight) const {

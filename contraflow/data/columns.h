@@ -7,12 +7,25 @@
 #include <string>
 #include <vector>
 
+#include "contraflow/core/column_info.h"
 #include "contraflow/core/event_info.h"
 #include "contraflow/core/export.h"
 #include "contraflow/core/options.h"
 #include "contraflow/data/source.h"
 
 namespace contraflow::data {
+
+/// A column that a model does not have, and why.
+struct LeftOut {
+  std::string name;
+  std::string reason;
+};
+
+template <class Field>
+void visit(LeftOut& o, Field&& field) {
+  field("name", o.name, "Column.");
+  field("reason", o.reason, "Why the model does not have it.");
+}
 
 /// What the columns of data mean, and what is known about the events made of them. A trained model
 /// keeps it, to read other files alike.
@@ -21,12 +34,20 @@ struct CF_EXPORT Columns {
   std::vector<int64_t> event_shape = {};
   /// What the density is over; empty for events of several dimensions.
   std::vector<std::string> names = {};
-  std::vector<std::string> condition = {};  ///< Given numbers, taken as they are.
+  std::vector<std::string> condition = {};  ///< Given numbers.
   std::string label = "";           ///< Given class 0 .. classes - 1, one-hot; empty = none.
   int64_t classes = 0;              ///< Number of classes; 0 = without a label.
   std::string weight = "";          ///< Importance of the row, >= 0; empty = none.
   int64_t levels = 0;               ///< Values are integers 0 .. levels - 1; 0 = continuous.
   std::vector<double> bounds = {};  ///< [low, high] that values cannot leave; empty = unbounded.
+  /// What each of `names` is, from the training rows; empty = nothing is known (toys, images).
+  std::vector<ColumnInfo> infos = {};
+  /// Of `condition`, from the training rows; empty = taken as they are.
+  std::vector<ConditionScale> condition_scale = {};
+  /// Columns of the training's file that are not in the model.
+  std::vector<LeftOut> left_out = {};
+  /// Numbers in that file of to_read(without weight), for files that have no names; empty = none.
+  std::vector<int64_t> file_numbers = {};
   /// [channels, height, width] of the image whose pixels the event holds in this order; empty = the
   /// event is no image.
   std::vector<int64_t> image = {};
@@ -65,6 +86,10 @@ void visit(Columns& o, Field&& field) {
   field("weight", o.weight, "Column of row weights.");
   field("levels", o.levels, non_negative(), "Integer levels; 0 = continuous.");
   field("bounds", o.bounds, "[low, high]; empty = unbounded.");
+  field("infos", o.infos, "What each column is.");
+  field("condition_scale", o.condition_scale, "Standardisation of the condition.");
+  field("left_out", o.left_out, "Columns of the file that are not in the model.");
+  field("file_numbers", o.file_numbers, non_negative(), "Numbers of the columns in the file.");
   field("image", o.image, positive(), "[channels, height, width] of an image; empty = none.");
   field("entropy", o.entropy, "Entropy of the data in nats.");
   field("plot_box", o.plot_box, "Half the side of the square to plot.");

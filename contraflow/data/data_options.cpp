@@ -17,6 +17,10 @@ void validate(const DataOptions& options) {
                       c10::str(c10::ArrayRef<double>(options.bounds)),
                       "For example bounds = [0, 1].");
   }
+  if (!options.group.empty() && !options.time.empty()) {
+    fail<ConfigError>("data", "group", "group or time", "both",
+                      "Rows are split by one of the two; remove the other.");
+  }
   if (!options.bounds.empty() && options.levels > 0) {
     fail<ConfigError>("data", "bounds", "levels or bounds", "both",
                       "Integers 0 .. levels - 1 are bounded already; remove bounds.");

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,6 +21,11 @@ struct DataOptions {
   /// columns x0, x1 and, where they are made of parts, label; the digits pixel_R_C and label. These
   /// labels can be given, not modelled.
   std::vector<std::string> columns = {};
+  /// Columns of a file that are left out.
+  std::vector<std::string> exclude = {};
+  /// Kinds of modelled columns by their names: a word of ColumnKind, or a table of kind, lower,
+  /// upper and step. Columns without one are guessed from their values (plan_columns).
+  nlohmann::ordered_json kinds = nlohmann::ordered_json::object();
   std::vector<std::string> condition = {};
   std::string label = "";
   /// A column of the file, or, with the ending of a file of rows, another file of one column with
@@ -35,6 +41,10 @@ struct DataOptions {
   /// [height, width] or [channels, height, width] of the image that a row holds, for pictures;
   /// empty = rows are no images. Digits are [8, 8].
   std::vector<int64_t> image = {};
+  /// A column whose rows of one value fall into one part; empty = rows fall by their own values.
+  std::string group = "";
+  /// A column by which the last rows are the test and those before them the validation.
+  std::string time = "";
   /// Sizes in rows take precedence over fractions.
   double validation_fraction = 0.1;
   double test_fraction = 0.1;
@@ -49,6 +59,10 @@ void visit(DataOptions& o, Field&& field) {
   field("name", o.name, non_empty(),
         "A toy density, 'digits', or a .csv, .tsv, .txt or .npy file.");
   field("columns", o.columns, "Columns to model, by name or number from 0; empty = all others.");
+  field("exclude", o.exclude, "Columns of a file to leave out.");
+  field("kinds", o.kinds,
+        "Kinds of columns by name: continuous, positive, bounded, integer, count, or a table of "
+        "kind, lower, upper, step; others are guessed.");
   field("condition", o.condition, "Columns of numbers to condition on.");
   field("label", o.label,
         "Column of class numbers 0, 1, ... to condition on (one-hot); 'label' of digits and toys.");
@@ -61,6 +75,8 @@ void visit(DataOptions& o, Field&& field) {
   field("bounds", o.bounds, "[low, high] of bounded values, mapped by a logit; empty = none.");
   field("image", o.image, positive(),
         "[height, width] of images that are rows of pixels; empty = none.");
+  field("group", o.group, "Column whose equal values stay in one part of the split.");
+  field("time", o.time, "Column by which the last rows are the test.");
   field("validation_fraction", o.validation_fraction, half_open_interval(0, 1),
         "Part of the rows for validation.");
   field("test_fraction", o.test_fraction, half_open_interval(0, 1),

@@ -92,11 +92,11 @@ std::vector<std::string> builtin_data_names() {
   return names;
 }
 
-Dataset open_data(const DataOptions& options, at::ScalarType dtype) {
+Dataset open_data(const DataOptions& options, at::ScalarType dtype, const KnownData* known) {
   check_options(options, "data");
   const DataEntry& entry = find_data(options.name);
   check_taken(entry, options);
-  return entry.open(options, dtype);
+  return entry.open(options, dtype, known);
 }
 
 }  // namespace contraflow::data

@@ -22,7 +22,8 @@ struct DataEntry {
   /// Whether it opens this data.name.
   std::function<bool(const std::string& name)> takes;
   /// Opens it; only the options that it takes differ from their defaults.
-  std::function<Dataset(const DataOptions& options, at::ScalarType dtype)> open;
+  std::function<Dataset(const DataOptions& options, at::ScalarType dtype, const KnownData* known)>
+      open;
 
   bool is_builtin() const { return path.empty(); }
 };

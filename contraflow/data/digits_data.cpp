@@ -30,7 +30,7 @@ Table digits_table() {
   return out;
 }
 
-Dataset open_digits(DataOptions options, at::ScalarType dtype) {
+Dataset open_digits(DataOptions options, at::ScalarType dtype, const KnownData* /*known*/) {
   if (options.levels != 0 && options.levels != Digits::kLevels) {
     fail<ConfigError>("data", "levels", "17, or unset, for the digits",
                       std::to_string(options.levels), "Remove levels.");

@@ -2,8 +2,12 @@
 
 #include <ATen/ATen.h>
 
+#include <limits>
+#include <vector>
+
 #include "contraflow/core/bad_value.h"
 #include "contraflow/core/error.h"
+#include "contraflow/core/number_text.h"
 
 namespace contraflow::data {
 namespace {
@@ -26,20 +30,62 @@ void require_none(const at::Tensor& x, const at::Tensor& bad, const Columns& col
                     "Correct or remove the row; the model has no density there.");
 }
 
+// Rows, columns and what each of them must be.
+struct Rule {
+  at::Tensor bad;  // of the shape of x
+  std::string expected;
+};
+
+// One column's rule on the values of a column alone.
+Rule rule_of(const ColumnInfo& info, const at::Tensor& values) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const double low = info.low().value_or(-kInfinity), high = info.high().value_or(kInfinity);
+  const at::Tensor outside = values.lt(low).logical_or(values.gt(high));
+  if (!info.whole()) return {outside, c10::str("a value in [", low, ", ", high, "]")};
+  const at::Tensor steps = values / info.step;
+  const at::Tensor off = (steps - steps.round()).abs().gt(1e-6 + steps.abs() * 0x1p-50);
+  std::string expected = "a multiple of " + shortest(info.step);
+  if (info.low()) expected += " from " + shortest(*info.low()) + " on";
+  return {off.logical_or(outside), std::move(expected)};
+}
+
+std::vector<Rule> rules_of(const at::Tensor& x, const Columns& columns) {
+  std::vector<Rule> out;
+  if (columns.levels > 0) {
+    out.push_back({x.ne(x.round()).logical_or(x.lt(0)).logical_or(x.ge(columns.levels)),
+                   "an integer from 0 to " + std::to_string(columns.levels - 1)});
+  }
+  if (columns.bounds.size() == 2) {
+    out.push_back({x.lt(columns.bounds[0]).logical_or(x.gt(columns.bounds[1])),
+                   c10::str("a value in [", columns.bounds[0], ", ", columns.bounds[1], "]")});
+  }
+  for (size_t c = 0; c < columns.infos.size(); ++c) {
+    const ColumnInfo& info = columns.infos[c];
+    if (!info.whole() && !info.low() && !info.high()) continue;
+    const auto place = static_cast<int64_t>(c);
+    Rule rule = rule_of(info, x.select(1, place).to(at::kDouble));
+    at::Tensor bad = at::zeros_like(x, at::kBool);
+    bad.select(1, place).copy_(rule.bad);
+    out.push_back({bad, std::move(rule.expected)});
+  }
+  return out;
+}
+
 }  // namespace
 
 void check_domain(const at::Tensor& x, const Columns& columns, const std::string& source,
                   int64_t first_row) {
-  if (columns.levels > 0) {
-    const at::Tensor bad = x.ne(x.round()).logical_or(x.lt(0)).logical_or(x.ge(columns.levels));
-    require_none(x, bad, columns, source, first_row,
-                 "an integer from 0 to " + std::to_string(columns.levels - 1));
+  for (const Rule& rule : rules_of(x, columns)) {
+    require_none(x, rule.bad, columns, source, first_row, rule.expected);
   }
-  if (columns.bounds.size() == 2) {
-    const at::Tensor bad = x.lt(columns.bounds[0]).logical_or(x.gt(columns.bounds[1]));
-    require_none(x, bad, columns, source, first_row,
-                 c10::str("a value in [", columns.bounds[0], ", ", columns.bounds[1], "]"));
+}
+
+at::Tensor outside_domain(const at::Tensor& x, const Columns& columns) {
+  at::Tensor out = at::zeros({x.size(0)}, at::TensorOptions().dtype(at::kBool).device(x.device()));
+  for (const Rule& rule : rules_of(x, columns)) {
+    out = out.logical_or(rule.bad.flatten(1).any(1));
   }
+  return out;
 }
 
 }  // namespace contraflow::data

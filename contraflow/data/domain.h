@@ -14,4 +14,7 @@ namespace contraflow::data {
 CF_EXPORT void check_domain(const at::Tensor& x, const Columns& columns, const std::string& source,
                             int64_t first_row);
 
+/// Mask [B] of the rows that have such a value.
+CF_EXPORT at::Tensor outside_domain(const at::Tensor& x, const Columns& columns);
+
 }  // namespace contraflow::data

@@ -41,7 +41,7 @@ SourcePtr part_of(const char* part, const Batch& all, const at::Tensor& rows, co
 
 }  // namespace
 
-SplitRows split_rows(int64_t count, const SplitSizes& sizes, const Rng& rng) {
+std::pair<int64_t, int64_t> part_sizes(int64_t count, const SplitSizes& sizes) {
   const int64_t test = part_size("test", count, sizes.test_fraction, sizes.test_rows);
   const int64_t validation =
       part_size("validation", count, sizes.validation_fraction, sizes.validation_rows);
@@ -51,6 +51,11 @@ SplitRows split_rows(int64_t count, const SplitSizes& sizes, const Rng& rng) {
                           std::to_string(test) + " for the test",
                       std::to_string(count), "Ask for fewer of them, or bring more rows.");
   }
+  return {test, validation};
+}
+
+SplitRows split_rows(int64_t count, const SplitSizes& sizes, const Rng& rng) {
+  const auto [test, validation] = part_sizes(count, sizes);
   const at::Tensor order = rng.permutation(count);
   return {order.narrow(0, test + validation, count - test - validation),
           order.narrow(0, test, validation), order.narrow(0, 0, test)};
@@ -63,7 +68,11 @@ Splits split_tensors(const Batch& rows, const SplitSizes& sizes, const Rng& rng,
                      rows.x.defined() ? c10::str(rows.x.sizes()) : "no tensor",
                      "Use x.unsqueeze(1) for events of one number.");
   }
-  const SplitRows parts = split_rows(rows.x.size(0), sizes, rng.fork("split"));
+  return take_parts(rows, split_rows(rows.x.size(0), sizes, rng.fork("split")), rng, dtype);
+}
+
+Splits take_parts(const Batch& rows, const SplitRows& parts, const Rng& rng,
+                  std::optional<at::ScalarType> dtype) {
   return {part_of("train", rows, parts.train, rng, dtype),
           part_of("validation", rows, parts.validation, rng, dtype),
           part_of("test", rows, parts.test, rng, dtype)};

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 
 #include "contraflow/core/export.h"
 #include "contraflow/core/rng.h"
@@ -26,9 +27,16 @@ struct SplitRows {
   at::Tensor train, validation, test;
 };
 
+/// Rows for the test and for validation of `count`; ConfigError when nothing is left for training.
+CF_EXPORT std::pair<int64_t, int64_t> part_sizes(int64_t count, const SplitSizes& sizes);
+
 /// ConfigError when nothing is left for training. Same rng and sizes give the same parts; the test
 /// rows depend on rng and their own number only.
 CF_EXPORT SplitRows split_rows(int64_t count, const SplitSizes& sizes, const Rng& rng);
+
+/// Those parts of rows in memory; see split_tensors().
+CF_EXPORT Splits take_parts(const Batch& rows, const SplitRows& parts, const Rng& rng,
+                            std::optional<at::ScalarType> dtype);
 
 /// Rows in memory, cut into the three parts that training needs; validation or test is null where
 /// its size is 0. Batches have `dtype`; unset, that of x (float32 where x holds integers), which

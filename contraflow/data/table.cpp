@@ -69,6 +69,17 @@ Table read_table(const std::filesystem::path& path, const FileOptions& options) 
   return table;
 }
 
+at::Tensor read_weight_file(const std::filesystem::path& path, int64_t rows,
+                            const std::string& data) {
+  const Table table = read_table(path);
+  if (table.rows.size(1) != 1 || table.rows.size(0) != rows) {
+    fail<ShapeError>("data", "weight '" + path.string() + "'",
+                     "one column of " + std::to_string(rows) + " rows, one for each row of " + data,
+                     c10::str(table.rows.sizes()), "Give one weight per row, in the same order.");
+  }
+  return table.rows.select(1, 0);
+}
+
 void check_table(const Table& table, const TableRules& rules) {
   const at::Tensor& x = table.rows;
   if (x.dim() != 2 || x.size(1) != static_cast<int64_t>(table.columns.size()) || x.size(1) == 0) {

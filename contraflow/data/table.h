@@ -24,6 +24,10 @@ struct Table {
 /// flattened into columns value_0, value_1, ...
 CF_EXPORT Table read_table(const std::filesystem::path& path, const FileOptions& options = {});
 
+/// Weights [rows] of a file of their own, one for each row of `data`; ShapeError for another shape.
+CF_EXPORT at::Tensor read_weight_file(const std::filesystem::path& path, int64_t rows,
+                                      const std::string& data);
+
 /// Which values a table may hold.
 struct TableRules {
   /// A column with one value has no density. Off for integers that will be dequantized.

@@ -9,29 +9,6 @@
 namespace contraflow::data {
 namespace {
 
-// Weights [rows] of a file of their own.
-at::Tensor read_weights(const std::string& path, int64_t rows, const std::string& data) {
-  const Table table = read_table(path);
-  if (table.rows.size(1) != 1 || table.rows.size(0) != rows) {
-    fail<ShapeError>("data", "weight '" + path + "'",
-                     "one column of " + std::to_string(rows) + " rows, one for each row of " + data,
-                     c10::str(table.rows.sizes()), "Give one weight per row, in the same order.");
-  }
-  return table.rows.select(1, 0);
-}
-
-// Shape of the images that the events are; empty where they are none.
-std::vector<int64_t> image_of(const DataOptions& options, const std::vector<int64_t>& event_shape) {
-  std::vector<int64_t> image = options.image;
-  if (image.empty() && event_shape.size() == 3) return event_shape;
-  if (image.size() == 2) image.insert(image.begin(), 1);
-  const Columns event{.event_shape = event_shape}, pixels{.event_shape = image};
-  if (image.empty() || event.dim() == pixels.dim()) return image;
-  fail<ConfigError>("data", "image", "a shape of " + std::to_string(event.dim()) + " pixels",
-                    c10::str(at::IntArrayRef(options.image)),
-                    "Give [height, width] or [channels, height, width] of one row.");
-}
-
 // Values as they stay in memory: of the smaller type.
 at::Tensor stored(const at::Tensor& x, at::ScalarType dtype) {
   const bool smaller = x.element_size() < static_cast<int64_t>(c10::elementSize(dtype));
@@ -49,6 +26,17 @@ void check_values(const Table& table, const Columns& columns) {
 }
 
 }  // namespace
+
+std::vector<int64_t> image_of(const DataOptions& options, const std::vector<int64_t>& event_shape) {
+  std::vector<int64_t> image = options.image;
+  if (image.empty() && event_shape.size() == 3) return event_shape;
+  if (image.size() == 2) image.insert(image.begin(), 1);
+  const Columns event{.event_shape = event_shape}, pixels{.event_shape = image};
+  if (image.empty() || event.dim() == pixels.dim()) return image;
+  fail<ConfigError>("data", "image", "a shape of " + std::to_string(event.dim()) + " pixels",
+                    c10::str(at::IntArrayRef(options.image)),
+                    "Give [height, width] or [channels, height, width] of one row.");
+}
 
 Dataset table_dataset(const Table& table, const Columns& columns,
                       const std::vector<int64_t>& event_shape, const DataOptions& options,
@@ -68,7 +56,7 @@ Dataset table_dataset(const Table& table, const Columns& columns,
   shape.insert(shape.end(), event_shape.begin(), event_shape.end());
   all.x = stored(table.rows.narrow(1, 0, width), dtype).reshape(shape);
   if (!options.weight.empty() && columns.weight.empty()) {
-    const at::Tensor weight = read_weights(options.weight, table.rows.size(0), options.name);
+    const at::Tensor weight = read_weight_file(options.weight, table.rows.size(0), options.name);
     check_weights("data", "weight '" + options.weight + "'", weight);
     all.weight = weight.to(dtype);
   }

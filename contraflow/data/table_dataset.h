@@ -7,6 +7,10 @@
 
 namespace contraflow::data {
 
+/// Shape [channels, height, width] of the images that events of this shape are; empty where they are
+/// none. ConfigError: options.image of another number of pixels.
+std::vector<int64_t> image_of(const DataOptions& options, const std::vector<int64_t>& event_shape);
+
 /// Data that are rows in memory: checks the columns to be modelled, cuts the rows into parts by
 /// options.seed, and says what is known about the events.
 ///

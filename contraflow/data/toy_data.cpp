@@ -81,14 +81,15 @@ std::string summary_of(const ToyDensity& toy) {
 }
 
 DataEntry entry_of(const ToyDensity& density) {
-  return {.name = std::string(density.name),
-          .kind = "toy density",
-          .summary = summary_of(density),
-          .source = "",
-          .options = {"columns", "condition", "label"},
-          .takes = [&density](const std::string& name) { return name == density.name; },
-          .open = [&density](const DataOptions& options,
-                             at::ScalarType dtype) { return open_toy(density, options, dtype); }};
+  return {
+      .name = std::string(density.name),
+      .kind = "toy density",
+      .summary = summary_of(density),
+      .source = "",
+      .options = {"columns", "condition", "label"},
+      .takes = [&density](const std::string& name) { return name == density.name; },
+      .open = [&density](const DataOptions& options, at::ScalarType dtype,
+                         const KnownData* /*known*/) { return open_toy(density, options, dtype); }};
 }
 
 }  // namespace

@@ -19,9 +19,16 @@ struct Scored {
   at::Tensor bias;      // [B]
 };
 
+// Two flows on the same rows may take them in different types: only a data side takes all.
+at::Tensor own_type(const Flow& flow, const at::Tensor& x) {
+  const at::Tensor own = first_floating_tensor(flow);
+  const bool any = !x.defined() || !own.defined() || flow.transform()->data_side();
+  return any ? x : x.to(own.scalar_type());
+}
+
 Scored score(const Flow& flow, const at::Tensor& x, Context context) {
-  if (!flow.conditional()) context.condition = at::Tensor();
-  const TransformOutput out = flow.transform()->forward(x, context);
+  context.condition = flow.conditional() ? own_type(flow, context.condition) : at::Tensor();
+  const TransformOutput out = flow.transform()->forward(own_type(flow, x), context);
   Scored scored;
   scored.log_prob = flow.base()->log_prob(out.value).to(at::kDouble) + out.log_det.to(at::kDouble);
   scored.bias = out.log_det_bias_bound.defined() ? out.log_det_bias_bound.to(at::kDouble)

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "contraflow/core/check.h"
+#include "contraflow/core/defined.h"
 #include "contraflow/core/error.h"
 #include "contraflow/transforms/lowerable.h"
 
@@ -83,21 +84,22 @@ at::Tensor Flow::add_log_prob_gradient(const at::Tensor& x, const at::Tensor& we
     fail<ShapeError>(kWhere, "weight", c10::str("[", x.size(0), "]"), c10::str(weight.sizes()),
                      "Give one weight per row.");
   }
-  check_same_kind(kWhere, "weight", weight, x);
-  if (const at::Tensor own = first_floating_tensor(*transform_); own.defined())
-    check_same_kind(kWhere, "x", x, own);
+  const at::Tensor own = first_floating_tensor(*transform_);
+  const bool any_type = transform_->data_side() && own.defined();
+  check_same_kind(kWhere, "weight", weight, any_type ? own : x);
+  if (own.defined() && !any_type) check_same_kind(kWhere, "x", x, own);
   Context direct = context;
   direct.hints.direct_gradients = true;
   if (const kernels::RowScore* score = base_->row_score()) {
     if (const auto z = add_lowered_gradient(*transform_, x.detach(), weight, *score, direct)) {
       const at::NoGradGuard guard;
-      at::Tensor log_prob = base_->log_prob(z->value) + z->log_det;
-      return z->log_det_before.defined() ? log_prob.add_(z->log_det_before) : log_prob;
+      const at::Tensor log_prob = base_->log_prob(z->value) + z->log_det;
+      return add_defined(log_prob, z->log_det_before);
     }
   }
   const at::AutoGradMode enabled(true);
   const at::Tensor log_prob = this->log_prob(x, direct);
-  if (log_prob.requires_grad()) log_prob.backward(weight);
+  if (log_prob.requires_grad()) log_prob.backward(weight.to(log_prob.scalar_type()));
   return log_prob.detach();
 }
 

@@ -48,7 +48,8 @@ class CF_EXPORT Flow : public torch::nn::Module {
  public:
   Flow(TransformPtr transform, BasePtr base);
 
-  /// log p(x), [B], nats; differentiable in x and the parameters.
+  /// log p(x), [B], nats; differentiable in x and the parameters. Where the transform is on the data
+  /// side (Transform::data_side) x may be float64 whatever the weights have, here and below.
   at::Tensor log_prob(const at::Tensor& x, const Context& context = {}) const;
   /// log p(x), [B], nats, without a graph, while the gradient of sum_b weight_b log p(x_b) is added
   /// to the parameters' grads (undefined ones start at zero). What log_prob() and backward() give;

@@ -71,7 +71,7 @@ ComparisonReport compare(const Flow& a, const Flow& b, const data::Columns& colu
     const data::Batch raw = feed.next(rows, most);
     if (raw.x.size(0) == 0) break;
     data::check_domain(raw.x, columns, feed.name, rows);
-    const data::Batch batch = batch_to(raw, kind_of(a));
+    const data::Batch batch = batch_to(raw, input_kind_of(a.transform()->data_side() ? a : b));
     const Context context{.condition = batch.condition, .rng = options.rng.rows_from(rows)};
     parts.add(paired_log_prob(a, b, batch.x, context, replicates, is_random), raw.weight);
     rows += raw.x.size(0);

@@ -16,7 +16,8 @@ void measure_latents(const Flow& flow, const data::Source& source, int64_t rows,
                      LikelihoodReport& report) {
   constexpr int64_t kMostRows = 2000;
   constexpr int64_t kBaseSamples = 20000;
-  const data::Batch batch = batch_to(source.rows(0, std::min(rows, kMostRows)), kind_of(flow));
+  const data::Batch batch =
+      batch_to(source.rows(0, std::min(rows, kMostRows)), input_kind_of(flow));
   const Context context{
       .condition = batch.condition, .rng = rng.fork("latent"), .hints = {.wants_log_det = false}};
   const at::Tensor z = flow.transform()->forward(batch.x, context).value;

@@ -9,17 +9,23 @@
 namespace contraflow {
 namespace {
 
+// column_0, column_3, ...: what a file without names is read with.
+bool is_generated(const std::string& name) {
+  constexpr std::string_view kPrefix = "column_";
+  return name.starts_with(kPrefix) && name.size() > kPrefix.size() &&
+         name.find_first_not_of("0123456789", kPrefix.size()) == std::string::npos;
+}
+
 bool has_generated_names(const std::vector<std::string>& names) {
-  for (size_t c = 0; c < names.size(); ++c) {
-    if (names[c] != "column_" + std::to_string(c)) return false;
-  }
-  return true;
+  return std::all_of(names.begin(), names.end(), is_generated);
 }
 
 [[noreturn]] void fail_width(const FileFeedOptions& a, size_t wanted, size_t got) {
-  fail<ConfigError>(a.where, a.file,
-                    std::to_string(wanted) + " columns (those of the training, in its order)",
-                    std::to_string(got), "Choose them with --columns, by name or number from 0.");
+  fail<ConfigError>(
+      a.where, a.file,
+      "the columns of the training's file, or " + std::to_string(wanted) + " that --columns names",
+      std::to_string(got) + " without their names",
+      "Choose them with --columns, by name or number from 0, in the model's order.");
 }
 
 /// Columns of the file that are not the weight, in its order.
@@ -44,22 +50,49 @@ data::Columns input_columns(const FileFeedOptions& a, const data::Columns& colum
   return out;
 }
 
-/// Columns of the input that are those of `columns`, in its order.
+[[noreturn]] void fail_shape(const FileFeedOptions& a, const data::RowReader& reader) {
+  fail<ConfigError>(a.where, a.file, "a table",
+                    c10::str("events of shape ", at::IntArrayRef(reader.event_shape())),
+                    "Give one row per event.");
+}
+
+bool has_all(const std::vector<std::string>& names, const std::vector<std::string>& wanted) {
+  return std::all_of(wanted.begin(), wanted.end(), [&](const std::string& name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  });
+}
+
+// Numbers of the columns in the training's file, for a file that has no names or was trained without.
+std::vector<std::string> by_number(const FileFeedOptions& a, const data::Columns& columns,
+                                   const std::vector<std::string>& names) {
+  const size_t wanted = columns.to_read(/*with_weight=*/false).size();
+  if (columns.file_numbers.empty()) {  // saved by a program that told no names
+    const std::vector<std::string> own = all_but_weight(a, names);
+    if (own.size() != wanted) fail_width(a, wanted, own.size());
+    return own;
+  }
+  std::vector<std::string> out;
+  for (size_t k = 0; k < wanted; ++k) {
+    const int64_t number = columns.file_numbers.at(k);
+    if (number >= std::ssize(names)) fail_width(a, wanted, names.size());
+    out.push_back(std::to_string(number));
+  }
+  return out;
+}
+
+/// Columns of the input that are those of `columns`, in its order: by name, else by their numbers.
 std::vector<std::string> model_columns(const FileFeedOptions& a, const data::Columns& columns) {
   const std::vector<std::string> wanted = columns.to_read(/*with_weight=*/false);
-  std::vector<std::string> found = a.columns;
-  if (found.empty()) {
-    const auto reader = data::open_rows(a.file, a.format);
-    const std::vector<std::string>& names = reader->columns();
-    if (names.empty()) {
-      fail<ConfigError>(a.where, a.file, "a table",
-                        c10::str("events of shape ", at::IntArrayRef(reader->event_shape())),
-                        "Give one row per event.");
-    }
-    found = has_generated_names(names) ? all_but_weight(a, names) : wanted;
+  if (!a.columns.empty()) {
+    if (a.columns.size() != wanted.size()) fail_width(a, wanted.size(), a.columns.size());
+    return a.columns;
   }
-  if (found.size() != wanted.size()) fail_width(a, wanted.size(), found.size());
-  return found;
+  const auto reader = data::open_rows(a.file, a.format);
+  const std::vector<std::string>& names = reader->columns();
+  if (names.empty()) fail_shape(a, *reader);
+  if (has_all(names, wanted)) return wanted;
+  const bool nameless = has_generated_names(names) || has_generated_names(columns.names);
+  return nameless ? by_number(a, columns, names) : wanted;  // whose reader names what is missing
 }
 
 }  // namespace

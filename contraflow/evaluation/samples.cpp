@@ -25,7 +25,7 @@ at::Tensor condition_for(const Flow& flow, const at::Tensor& given, int64_t rows
   if (!given.defined()) return given;
   std::vector<int64_t> shape = given.sizes().vec();
   shape.front() = rows;
-  return given.to(kind_of(flow)).expand(shape);
+  return given.to(input_kind_of(flow)).expand(shape);
 }
 
 void draw_in_chunks(const Flow& flow, const DrawOptions& options,
@@ -55,7 +55,7 @@ at::Tensor draw_samples(const Flow& flow, int64_t count, const Rng& rng, const a
 
 at::Tensor log_prob_at(const Flow& flow, const at::Tensor& points, const at::Tensor& given) {
   const at::NoGradGuard no_grad;
-  const at::Tensor x = points.to(kind_of(flow));
+  const at::Tensor x = points.to(input_kind_of(flow));
   const int64_t chunk = chunk_of(flow);
   std::vector<at::Tensor> parts;
   for (int64_t begin = 0; begin < x.size(0); begin += chunk) {

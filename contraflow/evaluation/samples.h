@@ -15,7 +15,7 @@ struct DrawOptions {
   at::Tensor given = {};     ///< Condition [1, condition] of all samples.
 };
 
-/// The condition [1, ...] for `rows` rows, in the dtype and on the device of the flow; undefined
+/// The condition [1, ...] for `rows` rows, in the dtype that the flow takes and on its device; undefined
 /// stays undefined.
 CF_EXPORT at::Tensor condition_for(const Flow& flow, const at::Tensor& given, int64_t rows);
 

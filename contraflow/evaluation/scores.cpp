@@ -14,12 +14,17 @@ at::TensorOptions kind_of(const Flow& flow) {
   return own.defined() ? own.options().requires_grad(false) : at::TensorOptions(at::kDouble);
 }
 
+at::TensorOptions input_kind_of(const Flow& flow) {
+  const at::TensorOptions own = kind_of(flow);
+  return flow.transform()->data_side() ? own.dtype(at::kDouble) : own;
+}
+
 int64_t event_size(const Flow& flow) { return EventShape(flow.event_shape()).size(); }
 
 LogProbWithError score_batch(const Flow& flow, const data::Batch& batch,
                              const ScoreOptions& options) {
   const auto result = at::TensorOptions(at::kDouble).device(at::kCPU);
-  const data::Batch own = batch_to(batch, kind_of(flow));
+  const data::Batch own = batch_to(batch, input_kind_of(flow));
   const Context context{.condition = own.condition, .rng = options.rng.rows_from(own.first_row)};
   const at::NoGradGuard no_grad;
   if (flow.randomness(Phase::kEvaluate) == Randomness::kNone) {

@@ -17,15 +17,17 @@ struct ScoreOptions {
   Rng rng = Rng(0).fork("score");  ///< Row r draws as sample r.
 };
 
-/// Dtype and device of the flow's numbers: those of its batches.
+/// Dtype and device of the flow's weights.
 CF_EXPORT at::TensorOptions kind_of(const Flow& flow);
+/// Those of the rows and conditions that it takes: float64 where its transform is on the data side.
+CF_EXPORT at::TensorOptions input_kind_of(const Flow& flow);
 /// Numbers in one event.
 CF_EXPORT int64_t event_size(const Flow& flow);
 
 /// Log-densities of a batch with their Monte Carlo error.
 ///
-/// Shapes     batch.x: [B] + flow.event_shape(); the batch is converted to the flow's dtype and
-///            device. Results: [B], nats.
+/// Shapes     batch.x: [B] + flow.event_shape(); the batch is converted to the dtype that the flow
+///            takes and to its device. Results: [B], nats.
 /// Types      results in float64 on the CPU, whatever the flow has. The errors are 0 where nothing
 ///            is random.
 /// Random     options.rng.rows_from(batch.first_row): how rows are batched does not matter.

@@ -5,6 +5,7 @@
 
 #include "contraflow/core/error.h"
 #include "contraflow/transforms/actnorm.h"
+#include "contraflow/transforms/column_map.h"
 #include "contraflow/transforms/contractive_block.h"
 #include "contraflow/transforms/dequantize.h"
 #include "contraflow/transforms/logit.h"
@@ -70,6 +71,7 @@ class SpecBuilder {
       : o_(options), info_(info) {}
 
   void add_preprocessing() {
+    if (!info_.columns.empty()) return add_columns();
     const bool integers = info_.levels > 0;
     if (integers)
       add(typed("dequantize", DequantizeOptions{.event = info_.event, .levels = {info_.levels}}));
@@ -98,10 +100,23 @@ class SpecBuilder {
       base["event"] =
           info_.event.is_row() ? Json(info_.event.features()) : Json(info_.event.sizes());
     }
-    return {chain_spec(std::move(transforms_)), std::move(base)};
+    const std::vector<ConditionScale> none;
+    return {chain_spec(std::move(transforms_), o_.standardize ? info_.condition_scale : none),
+            std::move(base)};
   }
 
  private:
+  // The columns' own scale takes the place of one that is measured in float32.
+  void add_columns() {
+    ColumnMapOptions map{info_.columns};
+    for (ColumnInfo& column : map.columns) {
+      if (o_.standardize) continue;
+      column.center = 0.0;
+      column.scale = 1.0;
+    }
+    add(typed("columns", map));
+  }
+
   std::vector<FormKind> forms_of_block(int64_t k) const {
     if (o_.forms.empty()) return forms_of(o_.family);
     return {o_.forms[static_cast<size_t>(k % std::ssize(o_.forms))]};

@@ -84,6 +84,11 @@ data::Columns columns_of(const Json& config, const Flow& flow, const std::string
   return out;
 }
 
+std::optional<data::DataIdentity> identity_of(const Json& config, const std::string& source) {
+  if (!config.is_object() || !config.contains("identity")) return std::nullopt;
+  return options_from_json<data::DataIdentity>(config["identity"], source);
+}
+
 // `eval_log_det.kind=krylov` of `model.eval_log_det.kind=krylov`.
 std::string evaluation_assignment(const std::string& assignment) {
   constexpr std::string_view kPrefix = "model.";
@@ -178,6 +183,7 @@ Model load(const fs::path& path, const LoadOptions& options) {
   model.weights = load_weights(*model.flow, checkpoint, options.weights, source);
   model.run = run_of(checkpoint.config, source);
   model.columns = columns_of(checkpoint.config, *model.flow, source);
+  model.identity = identity_of(checkpoint.config, source);
   model.counters = checkpoint.counters;
   model.has_ema = !checkpoint.ema.empty();
   model.bytes = static_cast<int64_t>(fs::file_size(model.checkpoint_path));
@@ -206,9 +212,18 @@ void save(const Flow& flow, const fs::path& path, const std::optional<data::Colu
   save_checkpoint(path, out);
 }
 
-data::Dataset open_data(const Model& model) {
+data::Dataset open_data(const Model& model, bool allow_changed) {
   const data::DataOptions& options = model.config().data;
+  if (model.identity) {
+    const data::KnownData known{model.columns, *model.identity, allow_changed};
+    return data::open_data(options, at::kDouble, &known);
+  }
   data::Dataset dataset = data::open_data(options, at::kDouble);
+  if (dataset.identity) {
+    fail<ConfigError>("model", model.checkpoint_path.string(),
+                      "a run that knows which rows it was trained on",
+                      "one of an earlier version, which does not", "Train it anew.");
+  }
   Json expected = options_to_json(model.columns), got = options_to_json(dataset.columns);
   for (const char* fact : {"entropy", "plot_box", "image"}) {  // about the data: may be corrected
     expected.erase(fact);

@@ -10,6 +10,7 @@
 #include "contraflow/core/dtype.h"
 #include "contraflow/core/export.h"
 #include "contraflow/data/columns.h"
+#include "contraflow/data/dataset.h"
 #include "contraflow/distributions/flow.h"
 #include "contraflow/distributions/flow_spec.h"
 #include "contraflow/evaluation/scores.h"
@@ -38,7 +39,9 @@ struct LoadOptions {
 struct CF_EXPORT Model {
   std::filesystem::path checkpoint_path;
   std::optional<RunConfig> run;  ///< Unset for a flow that was trained or saved without a config.
-  data::Columns columns;         ///< Of its data: names, integer levels, bounds, conditions.
+  data::Columns columns;         ///< Of its data: names, kinds, integer levels, conditions.
+  /// Of the table that it was trained on; unset for other data.
+  std::optional<data::DataIdentity> identity;
   FlowSpec spec;
   TrainingCounters counters;
   FlowPtr flow;  ///< Preprocessing included: it is part of the transform.
@@ -84,8 +87,10 @@ CF_EXPORT Model load(const std::filesystem::path& path, const LoadOptions& optio
 CF_EXPORT void save(const Flow& flow, const std::filesystem::path& path,
                     const std::optional<data::Columns>& columns = std::nullopt);
 
-/// The data of the model's training, opened again; ConfigError if they changed their columns, or
-/// the model has no config that names them.
-CF_EXPORT data::Dataset open_data(const Model& model);
+/// The data of the model's training, opened again, in the parts that they had. ConfigError if the
+/// model has no config that names them; DomainError if they changed, unless `allow_changed`: then
+/// every row falls where it would have fallen, so that no row of the validation and the test was
+/// trained on.
+CF_EXPORT data::Dataset open_data(const Model& model, bool allow_changed = false);
 
 }  // namespace contraflow

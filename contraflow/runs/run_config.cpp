@@ -66,6 +66,7 @@ std::string PreparedRun::config_toml() const { return to_toml(options_to_json(co
 Json PreparedRun::metadata() const {
   Json out = options_to_json(config);
   out["columns"] = options_to_json(columns);
+  if (dataset.identity) out["identity"] = options_to_json(*dataset.identity);
   return out;
 }
 

@@ -12,8 +12,10 @@ namespace {
 nlohmann::ordered_json resolved_metadata(const nlohmann::ordered_json& stored) {
   nlohmann::ordered_json out = stored;
   out.erase("columns");
+  out.erase("identity");
   out = options_to_json(run_config_from_json(out, "resume"));
   out["columns"] = options_to_json(options_from_json<data::Columns>(stored["columns"], "resume"));
+  if (stored.contains("identity")) out["identity"] = stored["identity"];
   return out;
 }
 

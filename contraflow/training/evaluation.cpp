@@ -22,13 +22,20 @@ data::Batch batch_to(const data::Batch& batch, const at::TensorOptions& options)
   return {convert(batch.x), convert(batch.condition), convert(batch.weight), batch.first_row};
 }
 
+data::Batch batch_for(const Flow& flow, const data::Batch& batch, const at::TensorOptions& kind) {
+  if (!flow.transform()->data_side()) return batch_to(batch, kind);
+  data::Batch out = batch_to(batch, kind.dtype(at::kDouble));
+  if (out.weight.defined()) out.weight = batch.weight.to(kind);
+  return out;
+}
+
 RowLosses loss_rows(const Flow& flow, const data::Source& source, const RowShare& share,
                     int64_t batch_size, const Rng& rng) {
   const at::NoGradGuard no_grad;
   std::vector<at::Tensor> losses, weights;
   for (int64_t begin = share.begin; begin < share.end; begin += batch_size) {
     const data::Batch raw = source.rows(begin, std::min(share.end, begin + batch_size));
-    const data::Batch batch = batch_to(raw, kind_of(flow, raw.x));
+    const data::Batch batch = batch_for(flow, raw, kind_of(flow, raw.x));
     const Context context{.condition = batch.condition,
                           .rng = rng.rows_from(batch.first_row),
                           .phase = Phase::kEvaluate};

@@ -11,6 +11,11 @@ namespace contraflow {
 /// The batch in the dtype and on the device of `options`; undefined parts stay undefined.
 CF_EXPORT data::Batch batch_to(const data::Batch& batch, const at::TensorOptions& options);
 
+/// The same for a flow whose weights are of `kind`: on the data side (Transform::data_side) x and
+/// the condition become float64, and no digit of an offset is lost.
+CF_EXPORT data::Batch batch_for(const Flow& flow, const data::Batch& batch,
+                                const at::TensorOptions& kind);
+
 /// -log p(x) of rows of a source with their weights, nats per event, in Phase::kEvaluate, without
 /// autograd, `batch_size` rows at a time (which changes nothing beyond rounding). Row r draws as
 /// sample r of `rng`. The flow must be ready to evaluate (EvaluationScope, load_weights()).

@@ -78,7 +78,7 @@ void MaxLikelihood::check(const TrainingOptions& options) const {
 
 void MaxLikelihood::initialise(int64_t rows, const at::TensorOptions& kind, const Rng& rng) const {
   const data::Batch batch = data::rows_by_weight(
-      batch_to(splits_.train->rows(0, first_rows(*splits_.train, rows)), kind));
+      batch_for(*flow(), splits_.train->rows(0, first_rows(*splits_.train, rows)), kind));
   check_finite("fit", "training rows", batch.x);
   if (batch.condition.defined()) check_finite("fit", "training conditions", batch.condition);
   flow()->prepare(batch.x, {.condition = batch.condition, .rng = rng, .phase = Phase::kTrain});
@@ -87,8 +87,8 @@ void MaxLikelihood::initialise(int64_t rows, const at::TensorOptions& kind, cons
 StepLoss MaxLikelihood::add_gradient(const ObjectiveStep& step) const {
   const data::Source& train = *splits_.train;
   const RowShare share = share_of(train.batch_rows(step.batch_size), step.collective);
-  const data::Batch part =
-      batch_to(train.batch(step.index, step.batch_size, share.begin, share.end), step.kind);
+  const data::Batch part = batch_for(
+      *flow(), train.batch(step.index, step.batch_size, share.begin, share.end), step.kind);
   if (share.is_all()) check_batch_weights(part.weight);  // of a share all may be zero
   Context context{
       .condition = part.condition, .rng = step.rng.fork("prepare"), .phase = Phase::kTrain};
@@ -102,16 +102,17 @@ StepLoss MaxLikelihood::add_gradient(const ObjectiveStep& step) const {
   }
   context.rng = step.rng.fork("loss").rows_from(part.first_row);
   const at::Tensor log_prob_b =
-      flow()->add_log_prob_gradient(part.x, seed(part, share.rows), context);
+      flow()->add_log_prob_gradient(part.x, seed(part, share.rows, step.kind), context);
   return {{log_prob_b.neg(), part.weight, share}, part.x, context};
 }
 
 // Derivative of the loss with respect to each log p: backward starts here instead of at a graph of
 // the mean, whose nodes cost more than the optimizer.
-at::Tensor MaxLikelihood::seed(const data::Batch& part, int64_t rows) const {
+at::Tensor MaxLikelihood::seed(const data::Batch& part, int64_t rows,
+                               const at::TensorOptions& kind) const {
   const auto count = static_cast<double>(rows);
   if (part.weight.defined()) return part.weight * (-1.0 / (count * mean_weight_));
-  return at::full({part.x.size(0)}, -1.0 / count, part.x.options());
+  return at::full({part.x.size(0)}, -1.0 / count, kind);
 }
 
 RowLosses MaxLikelihood::validate(const ValidationStep& step) const {

@@ -33,7 +33,7 @@ class CF_EXPORT MaxLikelihood final : public FlowObjective {
   RowLosses validate(const ValidationStep& step) const override;
 
  private:
-  at::Tensor seed(const data::Batch& part, int64_t rows) const;
+  at::Tensor seed(const data::Batch& part, int64_t rows, const at::TensorOptions& kind) const;
 
   data::Splits splits_;
   double mean_weight_ = 1.0;

@@ -46,11 +46,13 @@ std::optional<double> product(const std::vector<TransformPtr>& members, Constant
 
 }  // namespace
 
-nlohmann::ordered_json chain_spec(nlohmann::ordered_json members) {
-  return spec_of<Chain>(ChainOptions{std::move(members)});
+nlohmann::ordered_json chain_spec(nlohmann::ordered_json members,
+                                  std::vector<ConditionScale> condition) {
+  return spec_of<Chain>(ChainOptions{std::move(members), std::move(condition)});
 }
 
-Chain::Chain(std::vector<TransformPtr> members) : members_(std::move(members)) {
+Chain::Chain(std::vector<TransformPtr> members, std::vector<ConditionScale> condition)
+    : members_(std::move(members)), condition_(std::move(condition)) {
   if (members_.empty()) {
     fail<ConfigError>("Chain", "transforms", "at least one member", "none", "Add one.");
   }
@@ -75,14 +77,59 @@ Chain::Chain(std::vector<TransformPtr> members) : members_(std::move(members)) {
     }
     if (!shape.empty()) condition_shape_ = shape;
   }
+  if (condition_.empty()) return;
+  check_condition_scales();
+  std::vector<double> center, scale;
+  for (const ConditionScale& number : condition_) {
+    center.push_back(number.center);
+    scale.push_back(number.scale);
+  }
+  condition_center_ = at::tensor(center, at::kDouble);
+  condition_scale_ = at::tensor(scale, at::kDouble);
+}
+
+void Chain::check_condition_scales() const {
+  const bool row = condition_shape_.size() == 1;
+  if (row && std::ssize(condition_) <= condition_shape_.front()) return;
+  fail<ConfigError>("Chain", "condition",
+                    c10::str("scales of some of the numbers of a condition of shape ",
+                             at::IntArrayRef(condition_shape_)),
+                    c10::str(condition_.size(), " scales"), "Give one per number, or none.");
+}
+
+// The context with the condition as the members get it: in their type.
+Context Chain::standardised(const Context& context) const {
+  if (!context.condition.defined() || (condition_.empty() && !data_side())) return context;
+  Context out = context;
+  at::Tensor condition = context.condition;
+  if (!condition_.empty()) {
+    const int64_t count = std::ssize(condition_), rest = condition.size(1) - count;
+    const at::Tensor wide = condition.to(at::kDouble);
+    const at::Tensor numbers = (wide.narrow(1, 0, count) - condition_center_.to(wide.device())) /
+                               condition_scale_.to(wide.device());
+    condition = rest == 0 ? numbers : at::cat({numbers, wide.narrow(1, count, rest)}, 1);
+    condition = condition.to(context.condition.scalar_type());
+  }
+  const at::Tensor own = first_floating_tensor(*this);
+  out.condition = own.defined() ? condition.to(own.scalar_type()) : condition;
+  return out;
 }
 
 Context Chain::member_context(size_t k, const Context& context) const {
   return context_of(*members_[k], k, context);
 }
 
+// What member k gets of the value before it. Only data-side members meet another type than theirs.
+at::Tensor Chain::input_of(size_t k, const at::Tensor& value, bool inverse) const {
+  if (!data_side()) return value;
+  if (members_[k]->data_side()) return inverse ? value.to(at::kDouble) : value;
+  const at::Tensor own = first_floating_tensor(*this);
+  return own.defined() ? value.to(own.scalar_type()) : value;
+}
+
 // Members that lower run together, as far as they reach; the others one by one.
-TransformOutput Chain::run(const at::Tensor& x, const Context& context, bool inverse) const {
+TransformOutput Chain::run(const at::Tensor& x, const Context& given, bool inverse) const {
+  const Context context = standardised(given);
   TransformOutput total{x, {}, {}, {}};
   const size_t count = members_.size();
   const auto member = [&](size_t step) { return inverse ? count - 1 - step : step; };
@@ -91,6 +138,7 @@ TransformOutput Chain::run(const at::Tensor& x, const Context& context, bool inv
   };
   size_t tried = 0;  // members before this one are known to gain nothing from lowering
   for (size_t step = 0; step < count;) {
+    total.value = input_of(member(step), total.value, inverse);
     if (step >= tried && tiles_apply(total.value)) {
       TileLowering lowering(total.value);
       const size_t begin = step;
@@ -122,15 +170,16 @@ TransformOutput Chain::run(const at::Tensor& x, const Context& context, bool inv
   return total;
 }
 
-TransformOutput Chain::do_trace(const at::Tensor& x, const Context& context, bool inverse,
+TransformOutput Chain::do_trace(const at::Tensor& x, const Context& given, bool inverse,
                                 const TraceVisitor& visit, const std::string& name) const {
+  const Context context = standardised(given);
   TransformOutput total{x, {}, {}, {}};
   for (size_t step = 0; step < members_.size(); ++step) {
     const size_t k = inverse ? members_.size() - 1 - step : step;
     const Transform& member = *members_[k];
     append(total,
-           member.trace(total.value, member_context(k, context), inverse, visit,
-                        member_name(name, std::to_string(k))),
+           member.trace(input_of(k, total.value, inverse), member_context(k, context), inverse,
+                        visit, member_name(name, std::to_string(k))),
            [&] { return inverse ? member.inverse_lipschitz() : member.forward_lipschitz(); });
     if (!total.value.defined()) break;
   }
@@ -140,7 +189,7 @@ TransformOutput Chain::do_trace(const at::Tensor& x, const Context& context, boo
 nlohmann::ordered_json Chain::spec() const {
   nlohmann::ordered_json members = nlohmann::ordered_json::array();
   for (const TransformPtr& member : members_) members.push_back(member->spec());
-  return chain_spec(std::move(members));
+  return chain_spec(std::move(members), condition_);
 }
 
 std::vector<Member> Chain::members() const {
@@ -157,7 +206,8 @@ TransformOutput Chain::do_inverse(const at::Tensor& z, const Context& context) c
   return run(z, context, /*inverse=*/true);
 }
 
-bool Chain::lower(TileLowering& to, const Context& context, bool inverse) const {
+bool Chain::lower(TileLowering& to, const Context& given, bool inverse) const {
+  const Context context = standardised(given);
   const TileLowering::Mark mark = to.mark();
   for (size_t step = 0; step < members_.size(); ++step) {
     const size_t k = inverse ? members_.size() - 1 - step : step;
@@ -169,7 +219,8 @@ bool Chain::lower(TileLowering& to, const Context& context, bool inverse) const 
   return true;
 }
 
-std::unique_ptr<LoweredTail> Chain::lower_tail(const at::Tensor& x, const Context& context) const {
+std::unique_ptr<LoweredTail> Chain::lower_tail(const at::Tensor& x, const Context& given) const {
+  const Context context = standardised(given);
   LoweredTail tail{TileLowering(x), x, {}};
   size_t k = 0;
   const auto needs_gradient = [&](const Transform& member) {
@@ -179,6 +230,7 @@ std::unique_ptr<LoweredTail> Chain::lower_tail(const at::Tensor& x, const Contex
   };
   while (k < members_.size()) {
     const at::NoGradGuard guard;
+    tail.input = input_of(k, tail.input, /*inverse=*/false);
     if (tiles_apply(tail.input)) {
       tail.lowering = TileLowering(tail.input);
       size_t end = k;
@@ -219,7 +271,8 @@ void Chain::prepare_without_data(const Context& context) {
   });
 }
 
-void Chain::do_prepare(const at::Tensor& x, const Context& context) {
+void Chain::do_prepare(const at::Tensor& x, const Context& given) {
+  const Context context = standardised(given);
   size_t last = members_.size();  // the last member that needs data, if any
   while (last > 0 && !members_[last - 1]->prepare_needs_data()) --last;
   if (last == 0) return prepare_without_data(context);
@@ -227,7 +280,9 @@ void Chain::do_prepare(const at::Tensor& x, const Context& context) {
   for (size_t k = 0; k < members_.size(); ++k) {
     const Context own = member_context(k, context);
     members_[k]->prepare(k < last ? input : at::Tensor(), own);
-    if (k + 1 < last) input = members_[k]->forward(input, own).value;
+    if (k + 1 < last) {
+      input = input_of(k + 1, members_[k]->forward(input, own).value, /*inverse=*/false);
+    }
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "contraflow/core/column_info.h"
 #include "contraflow/core/export.h"
 #include "contraflow/core/options.h"
 #include "contraflow/transforms/lowerable.h"
@@ -11,22 +12,28 @@ namespace contraflow {
 struct ChainOptions {
   /// Members in the order data -> latent, each {"type": ..., its options}.
   nlohmann::ordered_json transforms = nlohmann::ordered_json::array();
+  /// Of the first numbers of the condition, before any member gets it; the others stay.
+  std::vector<ConditionScale> condition = {};
 };
 
 template <class Field>
 void visit(ChainOptions& o, Field&& field) {
   field("transforms", o.transforms, "Members from data to latent, each a type with its options.");
+  field("condition", o.condition, "Standardisation of the first numbers of the condition.");
 }
 
-/// {"type": "chain", "transforms": members}.
-CF_EXPORT nlohmann::ordered_json chain_spec(nlohmann::ordered_json members);
+/// {"type": "chain", "transforms": members, "condition": scales of the condition}.
+CF_EXPORT nlohmann::ordered_json chain_spec(nlohmann::ordered_json members,
+                                            std::vector<ConditionScale> condition = {});
 
 /// Transforms one after another:  z = f_n(... f_2(f_1(x))).
 ///
 /// Shapes     x: [B, event of the first], z: [B, latent of the last].  log_det: [B].
-///            context: the condition goes to the members that are conditional; they agree on its
-///            shape.
-/// Types      those that all members take; outputs keep the type and device of x.
+///            context: the condition, its first numbers standardised by ChainOptions::condition,
+///            goes to the members that are conditional; they agree on its shape.
+/// Types      those that all members take; outputs keep the type and device of x. Where the first
+///            members are on the data side, x and the condition may be float64 in a float32 chain:
+///            the other members get them in their own type, and the inverses of the first float64.
 /// Direction  forward = data -> latent; log_det is the sum of the members'.
 /// Inverse    the members' inverses in reverse order.
 /// Log-det    as the members'; certified bias bounds add up.
@@ -48,7 +55,7 @@ class CF_EXPORT Chain final : public Transform, public Lowerable {
   static constexpr const char* kSummary = "transforms one after another";
   static constexpr const char* kSource = "";
 
-  explicit Chain(std::vector<TransformPtr> members);
+  explicit Chain(std::vector<TransformPtr> members, std::vector<ConditionScale> condition = {});
 
   std::vector<int64_t> event_shape() const override { return members_.front()->event_shape(); }
   std::vector<int64_t> latent_shape() const override { return members_.back()->latent_shape(); }
@@ -59,6 +66,7 @@ class CF_EXPORT Chain final : public Transform, public Lowerable {
 
   nlohmann::ordered_json spec() const override;
   std::vector<Member> members() const override;
+  bool data_side() const override { return members_.front()->data_side(); }
 
   const Lowerable* lowerable() const override { return this; }
   bool lower(TileLowering& to, const Context& context, bool inverse) const override;
@@ -73,10 +81,15 @@ class CF_EXPORT Chain final : public Transform, public Lowerable {
                            const TraceVisitor& visit, const std::string& name) const override;
   TransformOutput run(const at::Tensor& x, const Context& context, bool inverse) const;
   void prepare_without_data(const Context& context);
+  void check_condition_scales() const;
+  Context standardised(const Context& context) const;
   Context member_context(size_t k, const Context& context) const;
+  at::Tensor input_of(size_t k, const at::Tensor& value, bool inverse) const;
 
   std::vector<TransformPtr> members_;
   std::vector<int64_t> condition_shape_;
+  std::vector<ConditionScale> condition_;
+  at::Tensor condition_center_, condition_scale_;  ///< [condition_.size()], float64
 };
 
 }  // namespace contraflow

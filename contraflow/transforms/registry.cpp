@@ -3,6 +3,7 @@
 #include "contraflow/transforms/actnorm.h"
 #include "contraflow/transforms/batch_norm.h"
 #include "contraflow/transforms/chain.h"
+#include "contraflow/transforms/column_map.h"
 #include "contraflow/transforms/contractive_block.h"
 #include "contraflow/transforms/dequantize.h"
 #include "contraflow/transforms/inverse.h"
@@ -30,7 +31,7 @@ TransformEntry chain_entry() {
   TransformEntry out = entry<Chain>({});
   out.make = [](const Json& json, std::string_view where) -> TransformPtr {
     const auto options = options_from_json<ChainOptions>(json, where);
-    return std::make_shared<Chain>(make_transforms(options.transforms, where));
+    return std::make_shared<Chain>(make_transforms(options.transforms, where), options.condition);
   };
   out.resolve = [](const Json& json, std::string_view where) {
     auto options = options_from_json<ChainOptions>(json, where);
@@ -100,6 +101,18 @@ const std::vector<TransformEntry>& transform_registry() {
            law_sample("columns",
                       LogitOptions{.event = 2, .lower = {-2, -3}, .upper = {4, 3}, .alpha = 1e-3},
                       {InputKind::kBounded, -2.0, 3.0})}),
+      entry<ColumnMap>(
+          {law_sample("real", ColumnMapOptions{{{.center = 3.0, .scale = 2.0},
+                                                {.kind = ColumnKind::kPositive, .lower = -9.0}}}),
+           law_sample("bounded",
+                      ColumnMapOptions{{{.kind = ColumnKind::kBounded, .lower = -1.0, .upper = 2.0},
+                                        {.kind = ColumnKind::kBounded, .upper = 1.5},
+                                        {.kind = ColumnKind::kBounded, .lower = -0.5}}},
+                      {InputKind::kBounded, 0.0, 1.0}),
+           law_sample("whole",
+                      ColumnMapOptions{{{.kind = ColumnKind::kInteger, .step = 0.5, .center = 4.0},
+                                        {.kind = ColumnKind::kCount, .scale = 3.0}}},
+                      {InputKind::kInteger, 0, 16})}),
       entry<Dequantize>({law_sample("levels17", DequantizeOptions{.event = 3, .levels = {17}},
                                     {InputKind::kInteger, 0, 16}),
                          law_sample("columns", DequantizeOptions{.event = 2, .levels = {4, 256}},

@@ -56,7 +56,7 @@ std::vector<Member> leaves_of(const TransformPtr& transform) {
   return out;
 }
 
-void Transform::check_condition(const char* where, const at::Tensor& x,
+void Transform::check_condition(const char* where, const at::Tensor& x, const at::Tensor& own,
                                 const Context& context) const {
   std::vector<int64_t> expected = condition_shape();
   const at::Tensor& condition = context.condition;
@@ -74,18 +74,24 @@ void Transform::check_condition(const char* where, const at::Tensor& x,
     fail<ShapeError>(where, "condition", c10::str(at::IntArrayRef(expected)),
                      c10::str(condition.sizes()), "Give one row of conditions per row of data.");
   }
-  check_same_kind(where, "condition", condition, x);
+  if (data_side() && own.defined() && condition.is_floating_point()) {  // of either type
+    check_same_kind(where, "condition", condition.narrow(0, 0, 1).to(own.scalar_type()), own);
+  } else {
+    check_same_kind(where, "condition", condition, x);
+  }
 }
 
 void Transform::check_input(const char* where, const char* name, const at::Tensor& x,
-                            at::IntArrayRef event, const Context& context) const {
+                            at::IntArrayRef event, const Context& context, bool is_data) const {
   check_event(where, name, x, event);
   check_not_empty(where, name, x);
   check_floating(where, name, x);
-  if (const at::Tensor own = first_floating_tensor(*this); own.defined()) {
-    check_same_kind(where, name, x, own);
+  const bool any_type = is_data && data_side();
+  const at::Tensor own = first_floating_tensor(*this);
+  if (own.defined()) {
+    check_same_kind(where, name, any_type ? x.narrow(0, 0, 1).to(own.scalar_type()) : x, own);
   }
-  check_condition(where, x, context);
+  check_condition(where, x, own, context);
 }
 
 void Transform::defer_calibration() {
@@ -120,7 +126,8 @@ std::vector<std::string> Transform::warnings(Phase phase) const {
 
 TransformOutput Transform::trace(const at::Tensor& x, const Context& context, bool inverse,
                                  const TraceVisitor& visit, const std::string& name) const {
-  check_input("Transform.trace", "x", x, inverse ? latent_shape() : event_shape(), context);
+  check_input("Transform.trace", "x", x, inverse ? latent_shape() : event_shape(), context,
+              /*is_data=*/!inverse);
   return do_trace(x, context, inverse, visit, name);
 }
 
@@ -142,19 +149,19 @@ Context Transform::context_of(const Transform& member, uint64_t tag, const Conte
 }
 
 TransformOutput Transform::forward(const at::Tensor& x, const Context& context) const {
-  check_input("Transform.forward", "x", x, event_shape(), context);
+  check_input("Transform.forward", "x", x, event_shape(), context, /*is_data=*/true);
   return do_forward(x, context);
 }
 
 TransformOutput Transform::inverse(const at::Tensor& z, const Context& context) const {
-  check_input("Transform.inverse", "z", z, latent_shape(), context);
+  check_input("Transform.inverse", "z", z, latent_shape(), context, /*is_data=*/false);
   return do_inverse(z, context);
 }
 
 void Transform::prepare(const at::Tensor& x, const Context& context) {
   const at::NoGradGuard no_grad;
   if (x.defined() || prepare_needs_data()) {
-    check_input("Transform.prepare", "x", x, event_shape(), context);
+    check_input("Transform.prepare", "x", x, event_shape(), context, /*is_data=*/true);
   }
   do_prepare(x, context);
 }

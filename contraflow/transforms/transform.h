@@ -78,7 +78,8 @@ using TraceVisitor = std::function<bool(const TracedCall&)>;
 ///
 /// Direction  forward = data -> latent; inverse = latent -> data. log_det is that of the call made.
 /// Shapes     x: [B, event_shape()], z: [B, latent_shape()], log_det: [B].
-/// Types      float32, float64; the input must have the dtype and device of the parameters.
+/// Types      float32, float64; the input must have the dtype and device of the parameters. Where
+///            data_side(), x of forward and prepare may have either type.
 /// Random     draws only from context.rng.
 /// State      forward and inverse are const and pure. State updates (norm refresh, ActNorm
 ///            initialisation) happen in prepare(), which the trainer calls before every step.
@@ -123,6 +124,10 @@ class CF_EXPORT Transform : public torch::nn::Module {
   /// inverse(forward(x)) = x and forward(inverse(z)) = z. False where only the first holds
   /// (Dequantize). The default asks the members.
   virtual bool bijective() const;
+  /// Takes x and the condition of either floating type, whatever the weights of the flow have, and computes in
+  /// float64: the first transforms of a flow, which meet data with offsets and units. A chain casts
+  /// what such a member gives to the type of the others, and is on the data side itself.
+  virtual bool data_side() const { return false; }
   /// What a user should know about the options of a phase, a line each, for example an estimator of
   /// infinite variance. The default collects the members'.
   virtual std::vector<std::string> warnings(Phase phase) const;
@@ -155,8 +160,9 @@ class CF_EXPORT Transform : public torch::nn::Module {
 
  private:
   void check_input(const char* where, const char* name, const at::Tensor& x, at::IntArrayRef event,
-                   const Context& context) const;
-  void check_condition(const char* where, const at::Tensor& x, const Context& context) const;
+                   const Context& context, bool is_data) const;
+  void check_condition(const char* where, const at::Tensor& x, const at::Tensor& own,
+                       const Context& context) const;
 };
 
 /// The leaves of a transform with their dotted names below it, in the order of members(): data ->

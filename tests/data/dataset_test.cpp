@@ -37,7 +37,8 @@ std::string sample_csv() {
   std::string text = "id,x,y,k,w\n";
   for (int i = 0; i < 100; ++i) {
     const std::string n = std::to_string(i);
-    text += n + "," + n + ".5,-" + n + "," + std::to_string(i % 3) + "," + n + "\n";
+    text +=
+        n + "," + n + ".5,-" + std::to_string(i * i) + "," + std::to_string(i % 3) + "," + n + "\n";
   }
   return text;
 }
@@ -151,8 +152,8 @@ TEST_F(DatasetFile, ColumnsGetTheirMeaning) {
   const Batch batch = data.splits.train->rows(0, 80);
   const at::Tensor id = batch.condition.select(1, 0);
   EXPECT_TRUE(batch.x.select(1, 0).equal(id + 0.5));
-  EXPECT_TRUE(batch.x.select(1, 1).equal(-id));
-  EXPECT_TRUE(batch.weight.equal(id));
+  EXPECT_TRUE(batch.x.select(1, 1).equal(-id.square()));
+  EXPECT_TRUE(batch.weight.allclose(id / 49.5)) << "of mean 1 over all rows";
   EXPECT_TRUE(batch.condition.narrow(1, 1, 3).argmax(1).equal(id.remainder(3.0).to(at::kLong)));
 }
 
@@ -234,14 +235,20 @@ TEST_F(DatasetFile, LevelsAndBoundsAreCheckedAndKept) {
   expect_error<DomainError>([&] { open_data(o); }, {"row 1, column 0", "0 to 2"});
   o.levels = 0;
   o.bounds = {0.0, 3.0};
-  EXPECT_THAT(open_data(o).columns.bounds, ElementsAre(0.0, 3.0));
+  for (const ColumnInfo& info : open_data(o).columns.infos) {
+    EXPECT_EQ(info.kind, ColumnKind::kBounded);
+    EXPECT_EQ(info.upper, 3.0);
+  }
   o.bounds = {0.0, 2.5};
-  expect_error<DomainError>([&] { open_data(o); }, {"row 1, column 0", "[0, 2.5]"});
+  expect_error<DomainError>([&] { open_data(o); }, {"row 1, column 'column_0'", "[0, 2.5]"});
 }
 
 TEST_F(DatasetFile, BadTablesAreRefused) {
-  expect_error<DomainError>([&] { open_data(options("a,b\n1,2\n3,2\n4,2\n")); },
-                            {"one value only in b"});
+  const std::string constant = "a,b\n1.5,2\n3,2\n4,2\n";
+  EXPECT_THAT(open_data(options(constant)).columns.left_out, SizeIs(1));
+  DataOptions chosen = options(constant);
+  chosen.columns = {"a", "b"};
+  expect_error<DomainError>([&] { open_data(chosen); }, {"'b'", "constant"});
   expect_error<ShapeError>([&] { open_data(options("a,b\n1,2\n")); }, {"two rows"});
   expect_error<ConfigError>([&] { open_data(options("a,b\n1,2\n2,3\n")); }, {"split"});
   expect_error<DomainError>([&] { open_data(options("a,b\n1,2\n2,\n3,4\n")); },

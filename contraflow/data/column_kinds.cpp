@@ -1,0 +1,147 @@
+#include "contraflow/data/column_kinds.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cmath>
+#include <string_view>
+
+namespace contraflow::data {
+namespace {
+
+double at(const at::Tensor& sorted, double part) {
+  const auto last = static_cast<double>(sorted.size(0) - 1);
+  return sorted[std::llround(part * last)].item<double>();
+}
+
+// Up to what a decimal number loses in binary, and in the division.
+bool are_multiples(const at::Tensor& values, double step) {
+  const at::Tensor cells = values / step;
+  const at::Tensor rounding = 1e-9 + cells.abs() * 0x1p-50;
+  return (cells - cells.round()).abs().le(rounding).all().item<bool>();
+}
+
+bool is_whole(const at::Tensor& values) { return values.eq(values.round()).all().item<bool>(); }
+
+// How much further the upper half reaches than the lower one.
+double lean(double low, double middle, double high) {
+  return (high - middle) / std::max(middle - low, 1e-12 * std::abs(high - low));
+}
+
+// Numbers from 0 on whose logarithm is the more even measure of them.
+bool spreads_like_powers(const at::Tensor& sorted, double shift) {
+  const double low = at(sorted, .05) + shift, middle = at(sorted, .5) + shift,
+               high = at(sorted, .95) + shift;
+  if (!(low > 0.0 && low < high)) return false;
+  const double plain = lean(low, middle, high);
+  const double logarithmic = lean(std::log(low), std::log(middle), std::log(high));
+  constexpr double kFar = 3.0;
+  return plain > kFar && std::abs(std::log(logarithmic)) < std::log(plain);
+}
+
+// The upper bound of a share or a percentage, if the values look like one: a density that simply
+// ends within [0, 1] is small at both of its ends.
+std::optional<double> share_of(const at::Tensor& sorted) {
+  constexpr int64_t kFewest = 100;
+  const double least = sorted[0].item<double>(), most = sorted[-1].item<double>();
+  if (sorted.size(0) < kFewest || least < 0.0) return std::nullopt;
+  for (const double top : {1.0, 100.0}) {
+    if (most > top || most < 0.9 * top) continue;
+    constexpr double kEdge = 0.01, kCrowded = 0.005;
+    const double edge = kEdge * top;
+    const auto near = sorted.le(edge).logical_or(sorted.ge(top - edge)).sum().item<int64_t>();
+    const bool crowded = static_cast<double>(near) > kCrowded * static_cast<double>(sorted.size(0));
+    if (crowded && least <= 0.1 * top) return top;
+  }
+  return std::nullopt;
+}
+
+bool is_index_name(std::string name) {
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  constexpr std::array<std::string_view, 6> kNames{"index", "id", "row", "rowid", "uid", "uuid"};
+  if (name.starts_with("unnamed: ")) return true;
+  if (name.ends_with("_id") || name.ends_with(" id")) return true;
+  return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
+}
+
+// The largest decimal step that all values are multiples of, if it is coarse: fewer than a hundred
+// of them make the spread.
+std::optional<double> coarse_step(const at::Tensor& sorted) {
+  constexpr double kMostSteps = 100.0;
+  const double spread = at(sorted, .95) - at(sorted, .05);
+  if (!(spread > 0.0)) return std::nullopt;
+  const auto exponent = static_cast<int>(std::ceil(std::log10(spread)));
+  for (int power = exponent; power > exponent - 4; --power) {
+    for (const double digit : {5.0, 2.0, 1.0}) {
+      const double step =
+          power < 0 ? digit / std::pow(10.0, -power) : digit * std::pow(10.0, power);
+      if (spread / step > kMostSteps) return std::nullopt;
+      if (are_multiples(sorted, step)) return step;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+ColumnInfo guess_kind(const at::Tensor& values) {
+  const at::Tensor sorted = std::get<0>(values.sort());
+  ColumnInfo out;
+  const double least = sorted[0].item<double>();
+  if (is_whole(sorted)) {
+    constexpr double kWide = 20.0;  // fewer values hold no powers
+    const bool count = least >= 0.0 && at(sorted, .95) > kWide && spreads_like_powers(sorted, .5);
+    out.kind = count ? ColumnKind::kCount : ColumnKind::kInteger;
+    if (count) out.lower = 0.0;
+    return out;
+  }
+  if (const auto step = coarse_step(sorted)) {
+    out.kind = ColumnKind::kInteger;
+    out.step = *step;
+    return out;
+  }
+  if (const auto top = share_of(sorted)) {
+    out.kind = ColumnKind::kBounded;
+    out.lower = 0.0;
+    out.upper = *top;
+    return out;
+  }
+  if (least > 0.0 && spreads_like_powers(sorted, 0.0)) {
+    out.kind = ColumnKind::kPositive;
+    out.lower = 0.0;
+  }
+  return out;
+}
+
+double edge_of(const at::Tensor& values, double bound) {
+  const at::Tensor distance = (values - bound).abs();
+  const at::Tensor inside = distance.masked_select(distance.gt(0.0));
+  return inside.numel() == 0 ? 0.5 : 0.5 * inside.min().item<double>();
+}
+
+std::optional<std::string> row_number_reason(const std::string& name, const at::Tensor& values) {
+  if (values.size(0) < 3 || !is_whole(values)) return std::nullopt;
+  const at::Tensor steps = values.slice(0, 1) - values.slice(0, 0, -1);
+  const double first = values[0].item<double>();
+  const bool counts_rows = steps.eq(1.0).all().item<bool>() && (first == 0.0 || first == 1.0);
+  const bool named = is_index_name(name) || name.empty();
+  if (counts_rows) return "it numbers the rows";
+  if (!named) return std::nullopt;
+  const at::Tensor sorted = std::get<0>(values.sort());
+  const bool unique = (sorted.slice(0, 1) - sorted.slice(0, 0, -1)).gt(0.0).all().item<bool>();
+  if (!unique) return std::nullopt;
+  return "an identifier: a whole number that no two rows share";
+}
+
+bool is_rounded(const at::Tensor& values) {
+  const at::Tensor sorted = std::get<0>(values.sort());
+  const double spread = at(sorted, .95) - at(sorted, .05);
+  if (!(spread > 0.0)) return true;
+  constexpr double kFinest = 1e-4;
+  return are_multiples(sorted, std::pow(10.0, std::floor(std::log10(kFinest * spread)) + 1.0));
+}
+
+}  // namespace contraflow::data

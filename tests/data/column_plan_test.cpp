@@ -1,0 +1,158 @@
+#include "contraflow/data/column_plan.h"
+
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
+
+#include <nlohmann/json.hpp>
+
+#include "contraflow/core/rng.h"
+#include "contraflow/data/absurd_rows.h"
+#include "contraflow/data/column_kinds.h"
+#include "tests/data/expect_error.h"
+
+namespace contraflow::data {
+namespace {
+
+using contraflow::testing::expect_error;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr int64_t kPlanRows = 2000;
+
+at::Tensor normal_column(uint64_t seed) { return Rng(seed).normal({kPlanRows}, at::kDouble); }
+at::Tensor uniform_column(uint64_t seed) { return Rng(seed).uniform({kPlanRows}, at::kDouble); }
+
+Table table_of(const std::vector<std::pair<std::string, at::Tensor>>& columns) {
+  Table out{.columns = {}, .rows = {}, .source = "t.csv"};
+  std::vector<at::Tensor> values;
+  for (const auto& [name, column] : columns) {
+    out.columns.push_back(name);
+    values.push_back(column);
+  }
+  out.rows = at::stack(values, 1);
+  return out;
+}
+
+ColumnPlan plan(const std::vector<std::pair<std::string, at::Tensor>>& columns,
+                const nlohmann::ordered_json& kinds = {}, bool chosen = false) {
+  return plan_columns(table_of(columns), kinds, {}, chosen);
+}
+
+TEST(ColumnKinds, AreGuessedFromTheValues) {
+  EXPECT_EQ(guess_kind(normal_column(1)).kind, ColumnKind::kContinuous);
+  EXPECT_EQ(guess_kind(normal_column(1) * 1e-38).kind, ColumnKind::kContinuous);
+  EXPECT_EQ(guess_kind((2.0 * normal_column(1)).exp()).kind, ColumnKind::kPositive);
+  EXPECT_EQ(guess_kind(normal_column(1) * 0.1 + 5.0).kind, ColumnKind::kContinuous);
+  EXPECT_EQ(guess_kind(normal_column(1).gt(0).to(at::kDouble)).kind, ColumnKind::kInteger);
+  EXPECT_EQ(guess_kind((2.0 * normal_column(1) + 3.0).exp().floor()).kind, ColumnKind::kCount);
+  EXPECT_EQ(guess_kind((10.0 * normal_column(1)).round()).kind, ColumnKind::kInteger);
+  const ColumnInfo unit = guess_kind(uniform_column(2));
+  EXPECT_EQ(unit.kind, ColumnKind::kBounded);
+  EXPECT_EQ(unit.upper, 1.0);
+  EXPECT_EQ(guess_kind(100.0 * uniform_column(2)).upper, 100.0);
+  EXPECT_EQ(guess_kind(0.5 + 0.1 * normal_column(3).clamp(-3, 3)).kind, ColumnKind::kContinuous);
+}
+
+TEST(ColumnKinds, CoarselyRoundedValuesAreSteps) {
+  const ColumnInfo tenths = guess_kind((normal_column(1) * 10.0).round() / 10.0);
+  EXPECT_EQ(tenths.kind, ColumnKind::kInteger);
+  EXPECT_DOUBLE_EQ(tenths.step, 0.1);
+  EXPECT_DOUBLE_EQ(guess_kind((normal_column(1) * 4.0).round() / 2.0).step, 0.5);
+  EXPECT_EQ(guess_kind((normal_column(1) * 1e4).round() / 1e4).kind, ColumnKind::kContinuous);
+}
+
+TEST(ColumnPlan, LeavesOutWhatIsNoMeasurement) {
+  const at::Tensor x = normal_column(1);
+  const at::Tensor shuffled = Rng(3).permutation(kPlanRows).to(at::kDouble) + 1000.0;
+  const ColumnPlan out = plan({{"column_0", at::arange(kPlanRows, at::kDouble)},
+                               {"x", x},
+                               {"again", x},
+                               {"unit", at::full({kPlanRows}, 7.5, at::kDouble)},
+                               {"event_id", shuffled},
+                               {"y", normal_column(2)}});
+  EXPECT_THAT(out.names, ElementsAre("x", "y"));
+  ASSERT_EQ(out.left_out.size(), 4U);
+  EXPECT_THAT(out.left_out[0].reason, HasSubstr("numbers the rows"));
+  EXPECT_THAT(out.left_out[1].reason, HasSubstr("copy of 'x'"));
+  EXPECT_THAT(out.left_out[2].reason, HasSubstr("7.5"));
+  EXPECT_THAT(out.left_out[3].reason, HasSubstr("identifier"));
+}
+
+TEST(ColumnPlan, AShuffledColumnWithoutAnIndexNameStays) {
+  const ColumnPlan out = plan({{"score", Rng(3).permutation(kPlanRows).to(at::kDouble)}});
+  EXPECT_THAT(out.names, ElementsAre("score"));
+}
+
+TEST(ColumnPlan, RefusesChosenColumnsWithoutADensity) {
+  const at::Tensor constant = at::full({kPlanRows}, 2.0, at::kDouble);
+  expect_error<DomainError>(
+      [&] {
+        plan({{"x", normal_column(1)}, {"c", constant}}, {}, true);
+      },
+      {"'c'", "constant"});
+  EXPECT_THAT(plan({{"n", at::arange(kPlanRows, at::kDouble)}}, {}, true).names, ElementsAre("n"))
+      << "who asks for row numbers gets them";
+}
+
+TEST(ColumnPlan, RefusesLinearRelationsByName) {
+  const at::Tensor x = normal_column(1), a = uniform_column(5), b = (1.0 - a) * uniform_column(6);
+  expect_error<DomainError>(
+      [&] {
+        plan({{"x", x}, {"z", normal_column(2)}, {"y", 2.0 * x + 1.0}});
+      },
+      {"'x'", "'y'", "linear"});
+  expect_error<DomainError>(
+      [&] {
+        plan({{"a", a}, {"b", b}, {"c", 1.0 - a - b}});
+      },
+      {"'a'", "'b'", "'c'"});
+  at::Tensor slip = x.clone();
+  slip[0] = 1e9;
+  expect_error<DomainError>([&] { plan({{"x", slip}, {"y", 2.0 * slip + 1.0}}); }, {"linear"});
+  EXPECT_EQ(plan({{"x", x}, {"y", x + 1e-3 * normal_column(2)}}).names.size(), 2U);
+}
+
+TEST(ColumnPlan, OneHotColumnsMayAddUpToOne) {
+  const at::Tensor k = (uniform_column(1) * 3.0).floor();
+  const auto is = [&](double value) { return k.eq(value).to(at::kDouble); };
+  const ColumnPlan out = plan({{"a", is(0)}, {"b", is(1)}, {"c", is(2)}});
+  EXPECT_EQ(out.names.size(), 3U);
+  for (const ColumnInfo& info : out.infos) EXPECT_EQ(info.kind, ColumnKind::kInteger);
+}
+
+TEST(ColumnPlan, TheUserHasTheLastWord) {
+  const at::Tensor x = uniform_column(1);
+  EXPECT_EQ(plan({{"x", x}}, {{"x", "continuous"}}).infos[0].kind, ColumnKind::kContinuous);
+  const nlohmann::ordered_json wide{{"x", {{"kind", "bounded"}, {"lower", -1}, {"upper", 2}}}};
+  EXPECT_EQ(plan({{"x", x}}, wide).infos[0].upper, 2.0);
+  expect_error<ConfigError>([&] { plan({{"x", x}}, {{"y", "positive"}}); }, {"kinds.y"});
+  expect_error<ConfigError>([&] { plan({{"x", x}}, {{"x", "positiv"}}); }, {"kinds.x", "positive"});
+  expect_error<ConfigError>([&] { plan({{"x", x}}, {{"x", "bounded"}}); }, {"bound"});
+  expect_error<DomainError>([&] { plan({{"x", x - 0.5}}, {{"x", "positive"}}); }, {"row", "'x'"});
+  expect_error<DomainError>([&] { plan({{"x", x}}, {{"x", "integer"}}); }, {"multiple of 1"});
+}
+
+TEST(ColumnPlan, QuantilesSetTheScale) {
+  at::Tensor x = normal_column(1);
+  x[0] = 1e6;
+  const ColumnInfo info = scaled({}, x);
+  EXPECT_NEAR(info.center, 0.0, 0.1);
+  EXPECT_NEAR(info.scale, 1.0, 0.1);
+  const at::Tensor mostly = at::where(uniform_column(2).lt(0.98), 0.0, x);
+  EXPECT_GT(scaled({}, mostly).scale, 0.0);
+}
+
+TEST(AbsurdRows, AreThoseAloneFarOut) {
+  at::Tensor z = normal_column(1).unsqueeze(1);
+  EXPECT_FALSE(find_absurd(z).worst);
+  z[5] = 1e6;
+  z[9] = -2e6;
+  const AbsurdRows found = find_absurd(z);
+  EXPECT_EQ(found.mask.sum().item<int64_t>(), 2);
+  EXPECT_EQ(found.worst->row, 9);
+  const at::Tensor cauchy = (M_PI * (uniform_column(4) - 0.5)).tan().unsqueeze(1);
+  EXPECT_FALSE(find_absurd(cauchy).worst) << "heavy tails are no slips";
+}
+
+}  // namespace
+}  // namespace contraflow::data
