@@ -59,12 +59,19 @@ Box box_of(const FigureInput& input, const plot::PointList& data) {
   constexpr double kTail = 0.002;
   Box box{plot::points_range(data, 0, kTail).value_or(plot::Range{-1, 1}),
           plot::points_range(data, 1, kTail).value_or(plot::Range{-1, 1})};
-  if (input.columns.bounds.size() == 2) {  // there is no density outside of them
-    const plot::Range bounds{input.columns.bounds[0], input.columns.bounds[1]};
-    for (plot::Range* range : {&box.x, &box.y}) {
-      range->lo = std::max(range->lo, bounds.lo);
-      range->hi = std::min(range->hi, bounds.hi);
-    }
+  const auto cut = [](plot::Range& range, double low, double high) {
+    range.lo = std::max(range.lo, low);
+    range.hi = std::min(range.hi, high);
+  };
+  // There is no density outside of the bounds.
+  for (plot::Range* range : {&box.x, &box.y}) {
+    if (input.columns.bounds.size() != 2) continue;
+    cut(*range, input.columns.bounds[0], input.columns.bounds[1]);
+  }
+  for (size_t c = 0; c < input.columns.infos.size(); ++c) {
+    const ColumnInfo& info = input.columns.infos[c];
+    plot::Range& range = c == 0 ? box.x : box.y;
+    cut(range, info.low().value_or(range.lo), info.high().value_or(range.hi));
   }
   return box;
 }
@@ -92,7 +99,7 @@ std::string title_of(const data::Dataset& dataset) {
 }
 
 bool has_density_map(const data::Columns& columns) {
-  return columns.dim() == 2 && columns.levels == 0;
+  return columns.dim() == 2 && !columns.has_steps();
 }
 
 bool is_image(const data::Columns& columns) {

@@ -87,6 +87,13 @@ void add_split_option(CLI::App& app, std::string& split) {
       ->capture_default_str();
 }
 
+void add_changed_data_option(CLI::App& app, bool& allow_changed) {
+  app.add_flag(
+      "--allow-changed-data", allow_changed,
+      "Go on where the training's file changed: a row falls where it would have fallen, so "
+      "that no row of validation and test was trained on.");
+}
+
 nlohmann::ordered_json estimate_json(const Estimate& value) {
   return {{"mean", json_number(value.mean)}, {"standard_error", json_number(value.standard_error)}};
 }

@@ -55,6 +55,8 @@ void add_device_option(CLI::App& app, DeviceKind& device);
 /// --set model.KEY=VALUE over how a trained model is evaluated; see LoadOptions::set.
 void add_set_option(CLI::App& app, std::vector<std::string>& set);
 void add_split_option(CLI::App& app, std::string& split);
+/// --allow-changed-data; see open_data(model).
+void add_changed_data_option(CLI::App& app, bool& allow_changed);
 /// --rows, --replicates and --seed of an evaluation with an error.
 void add_draw_options(CLI::App& app, int64_t& rows, int64_t& replicates, int64_t& seed);
 

@@ -41,6 +41,7 @@ struct EvaluateArguments {
   std::string run;
   std::string split = "test";
   std::vector<std::string> set;
+  bool allow_changed = false;
   int64_t rows = 0;
   int64_t replicates = 4;
   int64_t seed = 0;
@@ -98,8 +99,13 @@ Json result_json(const Evaluation& e) {
            {"dtype", enum_name(e.arguments.dtype)},
            {"replicates", r.replicates},
            {"nll_nats", estimate_json(r.nll)},
+           {"upper_bound", columns.has_steps()},
            {"estimator_error", json_number(r.noise_error)},
            {"bias_bound", json_number(r.bias_bound)}};
+  if (r.probability) {
+    out["probability_nats"] = estimate_json(*r.probability);
+    out["probability_bias"] = json_number(r.probability_bias);
+  }
   if (columns.levels > 0) {
     out["bits_per_dim"] = estimate_json(bits_per_dim(r.nll, columns.dim()));
   }
@@ -134,10 +140,18 @@ std::string result_text(const Evaluation& e, const Console& console) {
                          " weights, step " + format_count(e.model.counters.step));
   facts.add("data", e.model.config().data.name + ", " + e.arguments.split + ", " +
                         rows_text(e.rows, r.effective_rows));
-  facts.add("-log p(x)", console.bold(with_error(r.nll)) + " nats per row");
+  facts.add("-log p(x)", console.bold(with_error(r.nll)) + " nats per row" +
+                             (columns.has_steps() ? ", an upper bound on -log P(x): the mean over "
+                                                    "the noise in integers and steps"
+                                                  : ""));
   if (columns.levels > 0) {
     facts.add("",
               console.bold(with_error(bits_per_dim(r.nll, columns.dim()))) + " bits per dimension");
+  }
+  if (r.probability) {
+    facts.add("-log P(x)", with_error(*r.probability) + " nats by the mean over " +
+                               std::to_string(r.replicates) + " draws of the noise, high by about " +
+                               fixed(r.probability_bias));
   }
   if (columns.entropy) {
     facts.add("true entropy", fixed(*columns.entropy) + " nats, so KL " +
@@ -166,7 +180,7 @@ std::optional<EnergyFit> fit_to_energy(const Model& model, int64_t samples, cons
 int run_evaluate(const EvaluateArguments& a, const Console& console) {
   const Model model =
       load(a.run, {.dtype = a.dtype, .device = a.device, .weights = a.weights, .set = a.set});
-  const data::Dataset dataset = open_data(model);
+  const data::Dataset dataset = open_data(model, a.allow_changed);
   const data::Source& source = split_of(dataset, a.split);
   constexpr int64_t kStreamRows = 100'000;  // of an endless split
   const int64_t all = source.size().value_or(a.rows > 0 ? a.rows : kStreamRows);
@@ -194,6 +208,7 @@ Command add_evaluate(CLI::App& parent) {
   CLI::App& app = *command.app;
   add_model_argument(app, a->run);
   add_split_option(app, a->split);
+  add_changed_data_option(app, a->allow_changed);
   add_set_option(app, a->set);
   add_draw_options(app, a->rows, a->replicates, a->seed);
   add_dtype_option(app, a->dtype);

@@ -22,7 +22,7 @@ void check_words(const FeedArguments& a) {
 
 RowFeed open_feed(const FeedArguments& a, const Model& model) {
   check_words(a);
-  RowFeed feed = a.input.empty() ? split_feed(a.command, open_data(model), a.split)
+  RowFeed feed = a.input.empty() ? split_feed(a.command, open_data(model, a.allow_changed), a.split)
                                  : file_feed({.where = a.command,
                                               .file = a.input,
                                               .columns = a.columns,

@@ -18,6 +18,7 @@ struct FeedArguments {
   /// Condition [1, C] of all rows, float64, in place of what the rows have; undefined = theirs.
   at::Tensor given = {};
   data::FileOptions file = {};
+  bool allow_changed = false;  ///< Of the training's data.
 };
 
 /// ConfigError: neither or both of input and split, columns that do not fit, an endless split. A

@@ -3,6 +3,7 @@
 #include "cli/block_tables.h"
 #include "cli/commands/common.h"
 #include "contraflow/core/text.h"
+#include "contraflow/data/column_plan.h"
 #include "contraflow/evaluation/flow_facts.h"
 #include "contraflow/models/model_registry.h"
 #include "contraflow/runs/model.h"
@@ -65,6 +66,17 @@ Json result_json(const Model& model) {
   return out;
 }
 
+// What each column is, a line each, and what was left out.
+void add_columns(const data::Columns& columns, Facts& facts) {
+  constexpr size_t kMost = 40;
+  for (size_t c = 0; c < columns.infos.size() && c < kMost; ++c) {
+    facts.add("", data::description(columns.names[c], columns.infos[c]));
+  }
+  for (const data::LeftOut& column : columns.left_out) {
+    facts.add("", column.name + ": left out, " + column.reason);
+  }
+}
+
 std::string columns_text(const data::Columns& columns) {
   std::string out = std::to_string(columns.dim()) + " columns";
   if (columns.levels > 0) out += " of integers 0 .. " + std::to_string(columns.levels - 1);
@@ -111,6 +123,7 @@ std::string result_text(const Model& model) {
   add_model(model, facts);
   facts.add("data", model.run ? model.run->data.name : "not named by the checkpoint");
   facts.add("", columns_text(model.columns));
+  add_columns(model.columns, facts);
   if (model.columns.condition_size() > 0) {
     facts.add("condition", std::to_string(model.columns.condition_size()) + " numbers: " +
                                join(model.columns.condition, ", ") + model.columns.label);

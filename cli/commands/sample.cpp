@@ -1,8 +1,10 @@
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "cli/commands/common.h"
 #include "cli/commands/given.h"
@@ -44,6 +46,19 @@ struct SampleTotals {
   Estimate log_prob;
 };
 
+// An .npy file has no names: its columns go as in the training's file, where other commands look for
+// them by their numbers. Places of the model's columns.
+std::vector<int64_t> output_order(const std::string& output, const data::Columns& columns) {
+  std::vector<int64_t> order(static_cast<size_t>(columns.dim()));
+  std::iota(order.begin(), order.end(), 0);
+  if (data::is_text_file(output) || columns.file_numbers.size() < order.size()) return order;
+  std::sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+    return columns.file_numbers[static_cast<size_t>(a)] <
+           columns.file_numbers[static_cast<size_t>(b)];
+  });
+  return order;
+}
+
 std::vector<std::string> output_columns(const data::Columns& columns, bool log_prob) {
   std::vector<std::string> names = columns.names;
   while (std::ssize(names) < columns.dim()) names.push_back("x" + std::to_string(names.size()));
@@ -62,8 +77,9 @@ SampleTotals write_samples(const SampleCommandArguments& a, const Model& model,
   const DrawOptions options{
       .count = a.count, .rng = sample_rng(a.seed), .temperature = a.temperature, .given = given};
   SampleTotals totals;
+  const at::Tensor order = at::tensor(output_order(a.output, model.columns), at::kLong);
   draw_in_chunks(*model.flow, options, [&](const SampleWithLogProb& drawn, int64_t first) {
-    at::Tensor out = inside_bounds(drawn.sample, model.columns);
+    at::Tensor out = inside_bounds(drawn.sample, model.columns).index_select(1, order);
     if (a.log_prob) out = at::cat({out, drawn.log_prob.unsqueeze(1)}, 1);
     writer.append(out.to(output_type(model, a.log_prob)));
     totals.worst_bound = std::max(totals.worst_bound, drawn.error_bound.max().item<double>());

@@ -26,7 +26,10 @@ constexpr const char* kScoreExamples =
     "  contraflow score runs/labelled new.csv -o threes.csv --given label=3    log p(x | 3)\n\n"
     "Writes one row per row of INPUT: log_prob in nats, and standard_error, which is 0 when "
     "nothing\n"
-    "is random (exact log-determinants, continuous columns). A model with truncated series adds\n"
+    "is random (exact log-determinants, continuous columns). Of rows of integers log_prob "
+    "estimates\n"
+    "the logarithm of the row's probability, by --replicates draws. A model with truncated series "
+    "adds\n"
     "bias_bound. Rows stream through in bounded memory, and OUT appears only when it is complete.\n"
     "Columns are found by the names of the training; files without names are read by position.\n"
     "With --given the rows need no columns of the condition: all are scored given those values.\n";
@@ -46,6 +49,7 @@ struct ScoreTotals {
   std::map<RowFlag, int64_t> flagged;  ///< Rows without a density of their own.
   Estimate log_prob;                   ///< Of the others.
   double worst_error = 0.0;
+  double bias = 0.0;  ///< Mean of what a logarithm of a mean is low by; 0 for other scores.
 };
 
 // Counts the flags of a chunk; the places of the rows that were scored.
@@ -81,12 +85,27 @@ bool is_biased(const Model& model) {
   return model.flow->randomness(Phase::kEvaluate) == Randomness::kBiased;
 }
 
+// The scores are estimates of log P(x), since only the noise in steps is random.
+bool has_probabilities(const Model& model) {
+  return model.columns.has_steps() && model.flow->noise_only();
+}
+
+// The scores that are written: of rows of steps the logarithm of the mean density over the noise.
+LogProbWithError scores_of(const LogProbWithError& scores, const Model& model) {
+  if (!has_probabilities(model) || !scores.log_mean.defined()) return scores;
+  LogProbWithError out = scores;
+  out.log_prob = scores.log_mean;
+  out.standard_error = scores.log_mean_error;
+  return out;
+}
+
 ScoreTotals score_all(const ScoreArguments& a, const Model& model, const RowFeed& feed,
                       data::RowWriter& writer, RowProgress& progress) {
   const ScoreOptions options{.replicates = a.replicates, .rng = score_rng(a.seed)};
   ScoreTotals totals;
+  double squares = 0.0;
   const auto use = [&](const FlaggedScores& part, int64_t rows, double fraction) {
-    const LogProbWithError& scores = part.scores;
+    const LogProbWithError scores = scores_of(part.scores, model);
     std::vector<at::Tensor> columns{scores.log_prob, scores.standard_error};
     if (is_biased(model)) columns.push_back(scores.bias_bound);
     writer.append(at::stack(columns, 1));
@@ -97,11 +116,23 @@ ScoreTotals score_all(const ScoreArguments& a, const Model& model, const RowFeed
       totals.log_prob = combined(totals.log_prob, mean_and_error(of(scores.log_prob)));
       const double worst = of(scores.standard_error).max().item<double>();
       totals.worst_error = std::max(totals.worst_error, worst);
+      if (has_probabilities(model))
+        squares += of(scores.standard_error).square().sum().item<double>();
     }
     progress.done(rows, fraction);
   };
   score_feed(*model.flow, model.columns, feed, options, use);
+  const auto scored = static_cast<double>(std::max<int64_t>(1, totals.log_prob.count));
+  totals.bias = 0.5 * squares / scored;
   return totals;
+}
+
+// What the scores of rows of integers or other steps are.
+std::string steps_text(const Model& model, const ScoreArguments& a, double bias) {
+  if (!model.columns.has_steps()) return "";
+  if (!has_probabilities(model)) return ", a lower bound on log P(x): the mean over random draws";
+  return ", an estimate of log P(x) by the mean over " + std::to_string(a.replicates) +
+         " draws of the noise in steps, low by about " + fixed(bias);
 }
 
 void report(const ScoreArguments& a, const Model& model, const std::string& input,
@@ -116,6 +147,8 @@ void report(const ScoreArguments& a, const Model& model, const std::string& inpu
                   {"rows", totals.rows},
                   {"flagged", flagged},
                   {"mean_log_prob", estimate_json(totals.log_prob)},
+                  {"lower_bound", model.columns.has_steps() && !has_probabilities(model)},
+                  {"log_mean_bias", json_number(totals.bias)},
                   {"worst_standard_error", json_number(totals.worst_error)},
                   {"seconds", json_number(seconds)},
                   {"rows_per_second", json_number(rate)}};
@@ -124,7 +157,8 @@ void report(const ScoreArguments& a, const Model& model, const std::string& inpu
   for (const auto& [flag, count] : totals.flagged) {
     facts.add("", format_count(count) + " flagged " + enum_name(flag) + ", " + meaning_of(flag));
   }
-  facts.add("mean log p(x)", with_error(totals.log_prob) + " nats");
+  facts.add("mean log p(x)",
+            with_error(totals.log_prob) + " nats" + steps_text(model, a, totals.bias));
   facts.add("worst error", totals.worst_error == 0.0
                                ? "0, the scores are exact"
                                : fixed(totals.worst_error) + " nats (standard error of a row)");
@@ -164,6 +198,7 @@ Command add_score(CLI::App& parent) {
                  "Columns of INPUT in the order of the model's, by name or number from 0.")
       ->delimiter(',')
       ->allow_extra_args(false);
+  add_changed_data_option(app, a->feed.allow_changed);
   add_given_option(app, a->given);
   add_choice(app, "--header", a->feed.file.header,
              "Whether the first line of a CSV names the columns.");

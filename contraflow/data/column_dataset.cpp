@@ -69,6 +69,7 @@ class Builder {
     const SplitRows parts = apply(out_.identity->split, places);
     if (known_ == nullptr) measure_scales(table, parts.train);
     out_.columns = columns_;
+    note_columns(table);
     out_.splits = take_parts(batch(table), parts, rng_of(options_), at::kDouble);
     note_parts(table, parts);
     return std::move(out_);
@@ -102,14 +103,18 @@ class Builder {
     return own;
   }
 
-  void check_identity(const DataIdentity& got, const std::string& source) const {
+  void check_identity(const DataIdentity& got, const std::string& source) {
     if (known_ == nullptr) return;
     const DataIdentity& expected = known_->identity;
     if (expected.checksum == got.checksum && expected.rows == got.rows) return;
     const auto text = [](const DataIdentity& identity) {
       return format_count(identity.rows) + " rows with checksum " + identity.checksum;
     };
-    if (known_->allow_changed) return;
+    if (known_->allow_changed) {
+      out_.notes.push_back("the data changed since the training, from " + text(expected) + " to " +
+                           text(got) + ": validation and test are the rows of the held-out side");
+      return;
+    }
     fail<DomainError>("data", source, "the data of the training: " + text(expected), text(got),
                       "Restore the file or train anew; --allow-changed-data goes on with the rows "
                       "that fall on the held-out side, none of which was trained on.");
@@ -178,6 +183,23 @@ class Builder {
     Batch out = columns_.to_batch(own.rows, at::kDouble, table.source);
     if (!columns_.weight.empty()) out.weight = scaled_weights(out.weight, columns_.weight);
     return out;
+  }
+
+  // What was read and what each column was taken for, before all other notes.
+  void note_columns(const Table& table) {
+    std::vector<std::string> lines{"read " + format_count(out_.identity->rows) + " rows of " +
+                                   table.source};
+    constexpr size_t kMostLines = 40;
+    for (size_t c = 0; c < columns_.names.size() && c < kMostLines; ++c) {
+      lines.push_back("  " + description(columns_.names[c], columns_.infos[c]));
+    }
+    if (columns_.names.size() > kMostLines) {
+      lines.push_back("  and " + std::to_string(columns_.names.size() - kMostLines) + " more");
+    }
+    for (const LeftOut& column : columns_.left_out) {
+      lines.push_back("  " + column.name + ": left out, " + column.reason);
+    }
+    out_.notes.insert(out_.notes.begin(), lines.begin(), lines.end());
   }
 
   void note_parts(const Table& table, const SplitRows& parts) {

@@ -23,7 +23,10 @@ bool are_multiples(const at::Tensor& values, double step) {
   return (cells - cells.round()).abs().le(rounding).all().item<bool>();
 }
 
-bool is_whole(const at::Tensor& values) { return values.eq(values.round()).all().item<bool>(); }
+// Numbers of rows, of things, of steps. Beyond 2^53 every float64 is whole, and says nothing.
+bool is_whole(const at::Tensor& values) {
+  return values.eq(values.round()).logical_and(values.abs().le(0x1p53)).all().item<bool>();
+}
 
 // How much further the upper half reaches than the lower one.
 double lean(double low, double middle, double high) {
@@ -68,11 +71,12 @@ bool is_index_name(std::string name) {
 }
 
 // The largest decimal step that all values are multiples of, if it is coarse: fewer than a hundred
-// of them make the spread.
+// of them make the spread, and most values occur more than once.
 std::optional<double> coarse_step(const at::Tensor& sorted) {
   constexpr double kMostSteps = 100.0;
   const double spread = at(sorted, .95) - at(sorted, .05);
-  if (!(spread > 0.0)) return std::nullopt;
+  const int64_t distinct = std::get<0>(at::unique_consecutive(sorted)).size(0);
+  if (!(spread > 0.0) || 2 * distinct > sorted.size(0)) return std::nullopt;
   const auto exponent = static_cast<int>(std::ceil(std::log10(spread)));
   for (int power = exponent; power > exponent - 4; --power) {
     for (const double digit : {5.0, 2.0, 1.0}) {

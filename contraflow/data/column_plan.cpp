@@ -160,9 +160,12 @@ at::Tensor on_the_line(const ColumnInfo& info, const at::Tensor& values) {
   const at::Tensor x = info.whole() ? values + 0.5 * info.step : values;
   const double top = info.high().value_or(0.0) + (info.whole() ? info.step : 0.0);
   at::Tensor out = x;
-  if (info.low()) out = (x - *info.low()).clamp_min(info.edge).log();
+  const auto log_distance = [&](const at::Tensor& d) {
+    return at::where(d.le(0), at::full_like(d, info.edge), d).log();
+  };
+  if (info.low()) out = log_distance(x - *info.low());
   if (!info.high()) return out;
-  const at::Tensor below = (top - x).clamp_min(info.edge).log();
+  const at::Tensor below = log_distance(top - x);
   return info.low() ? out - below : -below;
 }
 

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "contraflow/core/bad_value.h"
 #include "contraflow/core/error.h"
 
@@ -27,6 +29,11 @@ int64_t Columns::dim() const {
   int64_t size = event_shape.empty() ? 0 : 1;
   for (const int64_t axis : event_shape) size *= axis;
   return size;
+}
+
+bool Columns::has_steps() const {
+  return levels > 0 || std::any_of(infos.begin(), infos.end(),
+                                   [](const ColumnInfo& info) { return info.whole(); });
 }
 
 EventInfo Columns::event_info() const {

@@ -61,6 +61,9 @@ struct CF_EXPORT Columns {
   int64_t dim() const;
   /// Numbers that a model is conditioned on: those of `condition`, then the classes.
   int64_t condition_size() const;
+  /// Some column is one of levels or steps: noise is added to it, so that mean log-densities are lower
+  /// bounds on the logarithm of a probability.
+  bool has_steps() const;
   /// What a model of the events needs to know.
   EventInfo event_info() const;
   /// The columns to read, in the order that to_batch() takes them in.

@@ -35,6 +35,18 @@ void check_given(const char* where, const at::Tensor& condition, int64_t count,
   }
 }
 
+/// The logarithm of the mean of exp(v) over the first axis of v [R, B], and its standard error.
+void add_log_mean(const at::Tensor& v, LogProbWithError& out) {
+  const at::Tensor top = std::get<0>(v.max(0));
+  // A row outside of the support has weights exp(-inf + inf): they are 0.
+  const at::Tensor weight = at::where(v.isinf(), at::zeros_like(v), (v - top).exp());
+  const at::Tensor mean = weight.mean(0);
+  out.log_mean = top + at::where(mean.gt(0), mean, at::ones_like(mean)).log();
+  const at::Tensor error =
+      weight.std(0, /*unbiased=*/true) / (mean * std::sqrt(static_cast<double>(v.size(0))));
+  out.log_mean_error = at::where(at::isfinite(error), error, at::zeros_like(error));
+}
+
 /// Mean over the first axis of v [R, B], and its standard error. Deviations are taken from the
 /// first replicate: equal replicates give an error of exactly 0.
 LogProbWithError reduce_replicates(const at::Tensor& v) {
@@ -119,9 +131,21 @@ LogProbWithError Flow::log_prob_with_error(const at::Tensor& x, const Context& c
     values.push_back(base + out.log_det.to(at::kDouble));
     if (out.log_det_bias_bound.defined()) bias += out.log_det_bias_bound.to(at::kDouble);
   }
-  LogProbWithError result = reduce_replicates(at::stack(values));
+  const at::Tensor all = at::stack(values);
+  LogProbWithError result = reduce_replicates(all);
+  add_log_mean(all, result);
   result.bias_bound = bias / static_cast<double>(replicates);  // |mean of biases| <= mean of bounds
   return result;
+}
+
+bool Flow::noise_only() const {
+  bool any = false;
+  for (const Member& leaf : leaves_of(transform_)) {
+    if (leaf.transform->randomness(Phase::kEvaluate) == Randomness::kNone) continue;
+    if (leaf.transform->bijective()) return false;
+    any = true;
+  }
+  return any;
 }
 
 Flow::Draw Flow::draw(const char* where, int64_t count, const SampleArguments& arguments,

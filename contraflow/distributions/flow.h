@@ -18,6 +18,12 @@ struct LogProbWithError {
   at::Tensor standard_error;  ///< [B], nats: of that mean; exactly 0 when nothing is random.
   at::Tensor bias_bound;      ///< [B], nats: certified bound on |bias|; 0 for exact and unbiased.
   int64_t replicates = 1;     ///< Independent draws in each value; degrees of freedom + 1.
+  /// [B], nats: logarithm of the mean density over the replicates. Where nothing is random but the
+  /// noise in integers (Flow::noise_only()) it estimates the logarithm of the row's probability, of
+  /// which log_prob is a lower bound; on average it is low by about half its squared error.
+  /// Undefined where nothing is random.
+  at::Tensor log_mean = {};
+  at::Tensor log_mean_error = {};  ///< [B], nats: its standard error, to first order.
 };
 
 /// Samples with the density at each.
@@ -79,6 +85,9 @@ class CF_EXPORT Flow : public torch::nn::Module {
   /// Shape of one condition; empty = unconditional.
   std::vector<int64_t> condition_shape() const { return transform_->condition_shape(); }
   bool conditional() const { return transform_->conditional(); }
+  /// In evaluation nothing is random but the noise of maps that are no bijections, dequantizations: a
+  /// mean over it is one over a cell. False also where nothing is random.
+  bool noise_only() const;
   /// What random numbers do to log_prob in a phase.
   Randomness randomness(Phase phase) const { return transform_->randomness(phase); }
 

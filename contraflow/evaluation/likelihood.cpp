@@ -33,7 +33,7 @@ LikelihoodReport measure_likelihood(const Flow& flow, const data::Source& source
   const at::NoGradGuard no_grad;
   LikelihoodReport report;
   measure_latents(flow, source, rows, options.rng, report);
-  std::vector<at::Tensor> losses, errors, biases, weights;
+  std::vector<at::Tensor> losses, errors, biases, weights, log_means, squares;
   const int64_t chunk = rows_per_chunk(event_size(flow));
   for (int64_t begin = 0; begin < rows; begin += chunk) {
     const int64_t end = std::min(rows, begin + chunk);
@@ -42,6 +42,10 @@ LikelihoodReport measure_likelihood(const Flow& flow, const data::Source& source
     losses.push_back(-scores.log_prob);
     errors.push_back(scores.standard_error);
     biases.push_back(scores.bias_bound);
+    if (scores.log_mean.defined()) {
+      log_means.push_back(-scores.log_mean);
+      squares.push_back(scores.log_mean_error.square());
+    }
     if (batch.weight.defined()) weights.push_back(batch.weight.to(at::kDouble));
     report.replicates = scores.replicates;
     if (done) done(end);
@@ -52,6 +56,10 @@ LikelihoodReport measure_likelihood(const Flow& flow, const data::Source& source
   report.effective_rows = data::effective_rows(weight);
   report.noise_error = (weight * at::cat(errors)).norm().item<double>() / sum;
   report.bias_bound = (weight * at::cat(biases)).sum().item<double>() / sum;
+  if (flow.noise_only() && !log_means.empty()) {
+    report.probability = weighted_mean(at::cat(log_means), weight);
+    report.probability_bias = 0.5 * (weight * at::cat(squares)).sum().item<double>() / sum;
+  }
   return report;
 }
 

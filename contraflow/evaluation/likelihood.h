@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 
 #include "contraflow/core/export.h"
 #include "contraflow/data/source.h"
@@ -20,6 +21,10 @@ struct LikelihoodReport {
   Estimate latent;  ///< Of -log p(z) under the base alone: the base's entropy if z fits.
   Estimate base_entropy;
   int64_t replicates = 1;
+  /// -log P(x) of rows of integers, by the mean density over the replicates; unset unless
+  /// Flow::noise_only(). nll is an upper bound on it.
+  std::optional<Estimate> probability = std::nullopt;
+  double probability_bias = 0.0;  ///< What `probability` is high by, about, on average.
 };
 
 /// Called after each chunk with the rows that are done.

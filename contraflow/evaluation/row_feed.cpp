@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "contraflow/core/error.h"
+#include "contraflow/core/log.h"
+#include "contraflow/core/text.h"
 
 namespace contraflow {
 namespace {
@@ -21,11 +23,11 @@ bool has_generated_names(const std::vector<std::string>& names) {
 }
 
 [[noreturn]] void fail_width(const FileFeedOptions& a, size_t wanted, size_t got) {
-  fail<ConfigError>(
-      a.where, a.file,
-      "the columns of the training's file, or " + std::to_string(wanted) + " that --columns names",
-      std::to_string(got) + " without their names",
-      "Choose them with --columns, by name or number from 0, in the model's order.");
+  fail<ConfigError>(a.where, a.file,
+                    std::to_string(wanted) +
+                        " columns by their names, or all of the training's file in its order",
+                    std::to_string(got) + " without names",
+                    "Choose them with --columns, by name or number from 0, in the model's order.");
 }
 
 /// Columns of the file that are not the weight, in its order.
@@ -95,6 +97,24 @@ std::vector<std::string> model_columns(const FileFeedOptions& a, const data::Col
   return nameless ? by_number(a, columns, names) : wanted;  // whose reader names what is missing
 }
 
+// One line on what is read: which columns, and which are not.
+void log_columns(const FileFeedOptions& a, const std::vector<std::string>& used) {
+  data::FileOptions all = a.format;
+  all.columns.clear();
+  const auto reader = data::open_rows(a.file, all);
+  const std::vector<std::string>& names = reader->columns();
+  std::vector<std::string> rest = names;
+  std::vector<std::string> shown;
+  for (const int64_t c : data::find_columns(names, used, a.file)) {
+    shown.push_back(names[static_cast<size_t>(c)]);
+    rest[static_cast<size_t>(c)].clear();
+  }
+  std::erase(rest, "");
+  std::string text = "reading " + shorten(join(shown, ", "), 200) + " of " + a.file;
+  if (!rest.empty()) text += "; not used: " + shorten(join(rest, ", "), 200);
+  log(LogLevel::kInfo, text);
+}
+
 }  // namespace
 
 RowFeed file_feed(const FileFeedOptions& a, const data::Columns& columns) {
@@ -103,6 +123,7 @@ RowFeed file_feed(const FileFeedOptions& a, const data::Columns& columns) {
   options.columns = model_columns(a, own);
   if (!a.weight.empty()) options.columns.push_back(a.weight);
   const std::shared_ptr<data::RowReader> reader = data::open_rows(a.file, options);
+  log_columns(a, options.columns);
   const auto next = [reader, own, name = a.file](int64_t first_row, int64_t most) {
     return own.to_batch(reader->next(most), at::kDouble, name, first_row);
   };

@@ -86,6 +86,12 @@ class Scorer {
     out_.scores.standard_error.narrow(0, begin, count).copy_(part.standard_error);
     out_.scores.bias_bound.narrow(0, begin, count).copy_(part.bias_bound);
     out_.scores.replicates = part.replicates;
+    if (!part.log_mean.defined()) return;
+    for (at::Tensor* own : {&out_.scores.log_mean, &out_.scores.log_mean_error}) {
+      if (!own->defined()) *own = at::full_like(out_.scores.log_prob, kNan);
+    }
+    out_.scores.log_mean.narrow(0, begin, count).copy_(part.log_mean);
+    out_.scores.log_mean_error.narrow(0, begin, count).copy_(part.log_mean_error);
   }
 
   const Flow& flow_;
@@ -95,7 +101,7 @@ class Scorer {
 
 FlaggedScores empty_scores(int64_t rows) {
   const at::Tensor none = at::full({rows}, kNan, at::kDouble);
-  return {{none.clone(), none.clone(), none.clone(), 1},
+  return {{none.clone(), none.clone(), none.clone(), 1, {}, {}},
           std::vector<RowFlag>(static_cast<size_t>(rows), RowFlag::kScored)};
 }
 
@@ -126,6 +132,9 @@ FlaggedScores score_rows(const Flow& flow, const data::Columns& columns, const d
     out.scores.log_prob[r] = none ? kNan : -kInfinity;
     out.scores.standard_error[r] = none ? kNan : 0.0;
     out.scores.bias_bound[r] = none ? kNan : 0.0;
+    if (!out.scores.log_mean.defined()) continue;
+    out.scores.log_mean[r] = none ? kNan : -kInfinity;
+    out.scores.log_mean_error[r] = none ? kNan : 0.0;
   }
   return out;
 }

@@ -29,11 +29,11 @@ LogProbWithError score_batch(const Flow& flow, const data::Batch& batch,
   const at::NoGradGuard no_grad;
   if (flow.randomness(Phase::kEvaluate) == Randomness::kNone) {
     const at::Tensor value = flow.log_prob(own.x, context).to(result);
-    return {value, at::zeros_like(value), at::zeros_like(value), 1};
+    return {value, at::zeros_like(value), at::zeros_like(value), 1, {}, {}};
   }
   const LogProbWithError out = flow.log_prob_with_error(own.x, context, options.replicates);
   return {out.log_prob.to(result), out.standard_error.to(result), out.bias_bound.to(result),
-          out.replicates};
+          out.replicates,          out.log_mean.to(result),       out.log_mean_error.to(result)};
 }
 
 int64_t rows_per_chunk(int64_t dim) {

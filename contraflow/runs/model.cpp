@@ -7,6 +7,8 @@
 
 #include "contraflow/core/error.h"
 #include "contraflow/core/event_shape.h"
+#include "contraflow/core/log.h"
+#include "contraflow/core/text.h"
 #include "contraflow/core/toml.h"
 #include "contraflow/data/domain.h"
 #include "contraflow/evaluation/samples.h"
@@ -87,6 +89,15 @@ data::Columns columns_of(const Json& config, const Flow& flow, const std::string
 std::optional<data::DataIdentity> identity_of(const Json& config, const std::string& source) {
   if (!config.is_object() || !config.contains("identity")) return std::nullopt;
   return options_from_json<data::DataIdentity>(config["identity"], source);
+}
+
+// One line; the training said the rest.
+void log_read(const data::Dataset& dataset, const data::DataIdentity& known) {
+  log(LogLevel::kInfo, "read " + format_count(dataset.identity->rows) + " rows of " + dataset.name +
+                           (dataset.identity->checksum == known.checksum
+                                ? ", the data of the training"
+                                : ", which changed since the training: only the parts that were "
+                                  "held out are free of trained rows"));
 }
 
 // `eval_log_det.kind=krylov` of `model.eval_log_det.kind=krylov`.
@@ -216,7 +227,9 @@ data::Dataset open_data(const Model& model, bool allow_changed) {
   const data::DataOptions& options = model.config().data;
   if (model.identity) {
     const data::KnownData known{model.columns, *model.identity, allow_changed};
-    return data::open_data(options, at::kDouble, &known);
+    data::Dataset dataset = data::open_data(options, at::kDouble, &known);
+    log_read(dataset, *model.identity);
+    return dataset;
   }
   data::Dataset dataset = data::open_data(options, at::kDouble);
   if (dataset.identity) {

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "contraflow/core/error.h"
+#include "contraflow/core/log.h"
 #include "contraflow/core/toml.h"
 #include "contraflow/models/model_registry.h"
 #include "contraflow/training/objective_registry.h"
@@ -92,6 +93,7 @@ PreparedRun prepare_run(RunConfig config) {
   make_path_absolute(config.data);
   PreparedRun run;
   run.dataset = data::open_data(config.data, scalar_type(config.training.dtype));
+  for (const std::string& note : run.dataset.notes) log(LogLevel::kInfo, note);
   check_dataset(run.dataset, config.training);
   run.columns = run.dataset.columns;
   config.model = models::read_model(config.model, "train");

@@ -147,8 +147,9 @@ TransformOutput ColumnMap::do_forward(const at::Tensor& x, const Context& contex
     if (!group.index.defined()) return;
     const at::Tensor index = on(group.index, row), edge = on(group.edge, row);
     const at::Tensor value = row.index_select(1, index);
-    const auto [v, log_slope] = formula(at::maximum(value - on(group.low, row), edge),
-                                        at::maximum(on(group.high, row) - value, edge));
+    const auto distance = [&](const at::Tensor& d) { return at::where(d.le(0), edge, d); };
+    const auto [v, log_slope] =
+        formula(distance(value - on(group.low, row)), distance(on(group.high, row) - value));
     const Replaced out = replace(row, index, v, log_slope, log_det);
     row = out.row;
     log_det = out.log_det;

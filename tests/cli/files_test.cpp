@@ -99,14 +99,16 @@ INSTANTIATE_TEST_SUITE_P(
                       BadRows{"NoRows", "x0,x1\n", 1, {"in.csv"}}),
     [](const auto& param_info) { return std::string(param_info.param.name); });
 
-TEST(CliScore, IntegersOutOfRangeNameRowAndColumn) {
+TEST(CliScore, IntegersOutOfRangeHaveNoDensityAndAreCounted) {
   TempFolder folder;
-  std::string row = "17";
-  for (int i = 1; i < 64; ++i) row += ",0";
-  write_bytes(folder / "in.csv", row + "\n");
-  expect_error(run({"score", digits_run().string(), (folder / "in.csv").string(), "-o",
-                    (folder / "out.csv").string()}),
-               2, {"row 0", "pixel_0_0", "0 to 16", "17"});
+  std::string rest;
+  for (int i = 1; i < 64; ++i) rest += ",0";
+  write_bytes(folder / "in.csv", "17" + rest + "\n16" + rest + "\n");
+  const Ran ran = run({"score", digits_run().string(), (folder / "in.csv").string(), "-o",
+                       (folder / "out.csv").string(), "--json"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(ran.json()["flagged"]["outside"], 1);
+  EXPECT_THAT(read_bytes(folder / "out.csv"), HasSubstr("\n-inf,0\n"));
 }
 
 TEST(CliScore, FilesThatAreNotThere) {

@@ -147,7 +147,8 @@ TEST_P(CliBadTable, IsRefusedAndNamesThePlace) {
 INSTANTIATE_TEST_SUITE_P(
     All, CliBadTable,
     ::testing::Values(BadTable{"OneRow", "a,b\n1,2\n", 2, {"row"}},
-                      BadTable{"ConstantColumn", "a,b\n1,2\n3,2\n4,2\n5,2\n", 2, {"const", " b"}},
+                      BadTable{
+                          "ConstantColumns", "a,b\n1,2\n1,2\n1,2\n1,2\n", 2, {"a is", "constant"}},
                       BadTable{"MissingValue", "a,b\n1,2\n3,\n4,5\n", 2, {"row 1", "'b'"}},
                       BadTable{"NotANumber", "a,b\n1,2\n3,nan\n4,5\n", 2, {"row 1", "'b'"}},
                       BadTable{"Ragged", "a,b\n1,2\n3\n4,5\n", 1, {"line 3"}},

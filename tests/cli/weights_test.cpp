@@ -16,7 +16,7 @@ constexpr int kRows = 60;
 int weight_of(int row) { return row % 4; }
 
 std::string line(int row) {
-  return std::to_string(row * 37 % kRows) + "," + std::to_string(row * 17 % kRows) + ".5";
+  return std::to_string(row * 37 % kRows) + ".25," + std::to_string(row * 17 % kRows) + ".5";
 }
 
 // Every row of weight w in w lines, or in one line with its weight.

@@ -41,6 +41,7 @@ ColumnPlan plan(const std::vector<std::pair<std::string, at::Tensor>>& columns,
 TEST(ColumnKinds, AreGuessedFromTheValues) {
   EXPECT_EQ(guess_kind(normal_column(1)).kind, ColumnKind::kContinuous);
   EXPECT_EQ(guess_kind(normal_column(1) * 1e-38).kind, ColumnKind::kContinuous);
+  EXPECT_EQ(guess_kind(normal_column(1) * 1e300).kind, ColumnKind::kContinuous);
   EXPECT_EQ(guess_kind((2.0 * normal_column(1)).exp()).kind, ColumnKind::kPositive);
   EXPECT_EQ(guess_kind(normal_column(1) * 0.1 + 5.0).kind, ColumnKind::kContinuous);
   EXPECT_EQ(guess_kind(normal_column(1).gt(0).to(at::kDouble)).kind, ColumnKind::kInteger);
