@@ -5,6 +5,8 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <unordered_map>
+#include <utility>
 
 #include "cli/commands/common.h"
 #include "cli/commands/given.h"
@@ -28,7 +30,8 @@ constexpr const char* kSampleExamples =
     "Sample r depends on the seed and r alone, not on -n. Solves are certified: the report names "
     "the\n"
     "worst bound on the Euclidean distance of a sample to the exact inverse. Integer columns come\n"
-    "out as integers, bounded ones inside their bounds. --temperature scales the base's spread.\n";
+    "out as integers, bounded ones inside their bounds; --log-prob of integers is log P of the "
+    "row. --temperature scales the base's spread.\n";
 
 struct SampleCommandArguments {
   std::string run, output;
@@ -71,6 +74,52 @@ at::ScalarType output_type(const Model& model, bool log_prob) {
   return model.columns.levels > 0 && !log_prob ? at::kLong : at::kDouble;
 }
 
+/// log P of drawn rows of steps, by draws of the noise in them. Equal rows get equal values: each is
+/// scored when it is first seen.
+class RowProbabilities {
+ public:
+  RowProbabilities(const Model& model, int64_t seed, at::Tensor given)
+      : model_(model), rng_(score_rng(seed)), given_(std::move(given)) {}
+
+  /// [n] of rows [n, D].
+  at::Tensor operator()(const at::Tensor& rows) {
+    std::vector<int64_t> fresh;
+    std::vector<std::string> keys;
+    for (int64_t r = 0; r < rows.size(0); ++r) {
+      const at::Tensor row = rows[r].contiguous();
+      keys.emplace_back(static_cast<const char*>(row.const_data_ptr()), row.nbytes());
+      const auto place = static_cast<int64_t>(known_.size());
+      if (known_.emplace(keys.back(), place).second) fresh.push_back(r);
+    }
+    if (!fresh.empty()) score(rows.index_select(0, at::tensor(fresh, at::kLong)));
+    at::Tensor out = at::empty({rows.size(0)}, at::kDouble);
+    for (int64_t r = 0; r < rows.size(0); ++r) {
+      const auto place = static_cast<size_t>(known_.at(keys[static_cast<size_t>(r)]));
+      out[r] = values_[place];
+    }
+    return out;
+  }
+
+ private:
+  void score(const at::Tensor& rows) {
+    constexpr int64_t kDraws = 32;
+    const at::Tensor condition =
+        given_.defined() ? given_.expand({rows.size(0), -1}) : at::Tensor();
+    const data::Batch batch{.x = rows, .condition = condition, .first_row = std::ssize(values_)};
+    const LogProbWithError scores =
+        score_batch(*model_.flow, batch, {.replicates = kDraws, .rng = rng_});
+    const at::Tensor value = scores.log_mean.contiguous();
+    const double* first = value.const_data_ptr<double>();
+    values_.insert(values_.end(), first, first + value.numel());
+  }
+
+  const Model& model_;
+  Rng rng_;
+  at::Tensor given_;
+  std::unordered_map<std::string, int64_t> known_;
+  std::vector<double> values_;
+};
+
 SampleTotals write_samples(const SampleCommandArguments& a, const Model& model,
                            data::RowWriter& writer, RowProgress& progress) {
   const at::Tensor given = given_condition(a.given, model.columns);
@@ -78,12 +127,17 @@ SampleTotals write_samples(const SampleCommandArguments& a, const Model& model,
       .count = a.count, .rng = sample_rng(a.seed), .temperature = a.temperature, .given = given};
   SampleTotals totals;
   const at::Tensor order = at::tensor(output_order(a.output, model.columns), at::kLong);
+  RowProbabilities probabilities(model, a.seed, given);
+  const bool of_cells = model.columns.has_steps() && model.flow->noise_only();
   draw_in_chunks(*model.flow, options, [&](const SampleWithLogProb& drawn, int64_t first) {
-    at::Tensor out = inside_bounds(drawn.sample, model.columns).index_select(1, order);
-    if (a.log_prob) out = at::cat({out, drawn.log_prob.unsqueeze(1)}, 1);
+    const at::Tensor rows = inside_bounds(drawn.sample, model.columns);
+    const bool probable = a.log_prob && of_cells;  // costs scores, where the density is at hand
+    const at::Tensor log_prob = probable ? probabilities(rows) : drawn.log_prob;
+    at::Tensor out = rows.index_select(1, order);
+    if (a.log_prob) out = at::cat({out, log_prob.unsqueeze(1)}, 1);
     writer.append(out.to(output_type(model, a.log_prob)));
     totals.worst_bound = std::max(totals.worst_bound, drawn.error_bound.max().item<double>());
-    totals.log_prob = combined(totals.log_prob, mean_and_error(drawn.log_prob));
+    totals.log_prob = combined(totals.log_prob, mean_and_error(log_prob));
     progress.done(first + out.size(0));
   });
   return totals;

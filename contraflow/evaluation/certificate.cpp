@@ -67,7 +67,7 @@ struct LeafCall {
   at::Tensor input, output;
   at::Tensor own_error;             ///< [B] or undefined: certified bound on that of its own solve.
   std::optional<double> lipschitz;  ///< Of the map that was called.
-  bool bijective = true;
+  bool bijective = true;  ///< And behind the data side, so that its errors are in standard units.
 };
 
 std::vector<LeafCall> calls_of(const Transform& transform, const at::Tensor& x,
@@ -77,7 +77,7 @@ std::vector<LeafCall> calls_of(const Transform& transform, const at::Tensor& x,
     const Transform& leaf = call.transform;
     out.push_back({call.name, call.input, call.output.value, call.output.solve_error_bound,
                    call.inverse ? leaf.inverse_lipschitz() : leaf.forward_lipschitz(),
-                   leaf.bijective()});
+                   leaf.bijective() && !leaf.data_side()});
     return true;
   });
   return out;
@@ -97,7 +97,8 @@ at::Tensor carried_through(const std::vector<LeafCall>& calls, size_t begin, siz
 }
 
 /// The round trip of a map that drops what it cannot undo (a dequantization, which has no inverse
-/// that could be exact): from the last point after which everything is bijective. Unset where there
+/// that could be exact), or that starts with the columns of a table, whose units say nothing about an
+/// error: from the last point after which everything is bijective and standardised. Unset where there
 /// is nothing after it.
 std::optional<RoundTrip> round_trip_after_loss(const Transform& transform, const at::Tensor& x,
                                                const Context& context) {
@@ -186,7 +187,7 @@ class Certifier {
         add_block(call, result_.blocks.at(place_.at(call.name)));
       return true;
     });
-    if (whole.bijective()) {
+    if (whole.bijective() && !whole.data_side()) {
       const TransformOutput direct = whole.forward(batch.x, context);  // as it runs in use
       add_whole(round_trip(whole, /*inverse=*/false, batch.x, direct, context));
     } else if (const auto trip = round_trip_after_loss(whole, batch.x, context)) {

@@ -43,7 +43,8 @@ struct CF_EXPORT BlockCertificate {
 struct CF_EXPORT Certificate {
   std::vector<BlockCertificate> blocks;
   int64_t rows = 0;
-  /// The whole flow after a dequantization: data to latent and back.
+  /// The whole flow after a dequantization and after the map of a table's columns: from standardised
+  /// numbers to the latent and back.
   double worst_error = 0.0;
   double worst_bound = 0.0;  ///< Infinite where a member has no Lipschitz bound.
   bool within_bounds = true;

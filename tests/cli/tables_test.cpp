@@ -1,6 +1,7 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
+#include <map>
 
 #include "contraflow/core/number_text.h"
 #include "contraflow/core/rng.h"
@@ -202,6 +203,31 @@ TEST_F(CliTables, AnAbsurdRowIsNamedAndSetsNoScale) {
   train("t.npy");
   EXPECT_THAT(notes_, HasSubstr("row 7"));
   EXPECT_NEAR(evaluate()["nll_nats"]["mean"], kNormalEntropy, 0.15);
+}
+
+// Three levels twice: P of the nine cells, from the draws of the noise, against 1.
+TEST_F(CliTables, ProbabilitiesOfAllCellsAddUpToOne) {
+  const at::Tensor u = Rng(5).uniform({3000, 2}, at::kDouble);
+  const at::Tensor a = (3.0 * u.select(1, 0)).floor();
+  const at::Tensor b = at::where(u.select(1, 1).lt(0.7), a, (3.0 * u.select(1, 1)).floor());
+  write_bytes(folder_ / "t.csv", csv("a,b", at::stack({a, b}, 1)));
+  train("t.csv");
+  write_bytes(folder_ / "all.csv", "a,b\n0,0\n0,1\n0,2\n1,0\n1,1\n1,2\n2,0\n2,1\n2,2\n");
+  const at::Tensor many = scores("all.csv", {"--replicates", "2000"});
+  const at::Tensor error = data::read_table(path("scores.npy")).rows.select(1, 1);
+  const double sum = many.exp().sum().item<double>();
+  const double sum_error = (many.exp() * error).norm().item<double>();
+  EXPECT_LT(sum, 1.0 + 4.0 * sum_error);
+  EXPECT_GT(sum, 0.9) << "the noise of a small model leaks over the outer cells";
+  EXPECT_LT(error.max().item<double>(), 0.1);
+  ASSERT_EQ(run({"sample", path("run"), "-n", "500", "-o", path("s.csv"), "--log-prob"}).code, 0);
+  const at::Tensor drawn = data::read_table(path("s.csv")).rows;
+  std::map<std::pair<double, double>, double> seen;
+  for (int64_t r = 0; r < drawn.size(0); ++r) {
+    const std::pair cell{drawn[r][0].item<double>(), drawn[r][1].item<double>()};
+    const double value = drawn[r][2].item<double>();
+    EXPECT_EQ(seen.emplace(cell, value).first->second, value);
+  }
 }
 
 }  // namespace
