@@ -40,7 +40,7 @@ void copy_part(const at::Tensor& to, int64_t from, const std::vector<double>& va
 void validate(const MarginalSplineOptions& options) {
   if (!options.event.is_row()) {
     fail<ConfigError>("MarginalSpline", "event", "columns of a row", options.event.text(),
-                      "Flatten images into rows.");
+                      "Images are integers: use marginal_dequantize, or flatten them.");
   }
   const int64_t columns = options.event.features();
   if (const auto count = std::ssize(options.knots); count != 1 && count != columns) {
