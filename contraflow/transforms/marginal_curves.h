@@ -23,7 +23,7 @@ struct CurvesOutput {
 };
 
 /// Forward (or inverse) of x [B, D]. Differentiable, once, by x, height, slope and tail; on the CPU
-/// one node of the graph, whose derivatives stand in curve_derivatives(), elsewhere composed_curves().
+/// one node of the graph, with the derivatives of curve_derivatives(), elsewhere composed_curves().
 ///
 /// Cost   a binary search and some fifty operations a number, all in float64.
 CurvesOutput map_curves(const MarginalCurves& curves, const at::Tensor& x, bool inverse);

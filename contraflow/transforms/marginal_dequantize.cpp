@@ -144,7 +144,8 @@ TransformOutput MarginalDequantize::do_forward(const at::Tensor& x, const Contex
   const at::Tensor level = at::where(whole, x_cn, 0.0).to(at::kLong);
   const at::Tensor mass = table.mass.gather(1, level);
   // Rounding moves z by |z| epsilon / 2, and Phi(z) by less than epsilon / 8, since |z| phi(z) is
-  // less than 1/4; twice, since the inverse rounds too. In float64 Phi^-1 errs by more than rounding.
+  // less than 1/4; twice, since the inverse rounds too. In float64 Phi^-1 errs by more than
+  // rounding.
   const double epsilon = x.scalar_type() == at::kFloat
                              ? std::numeric_limits<float>::epsilon()
                              : 64.0 * std::numeric_limits<double>::epsilon();

@@ -34,13 +34,13 @@ CF_EXPORT void validate(const MarginalSplineOptions& options);
 /// Shapes     x, z: [B, D].  log_det: [B].  context: none.
 /// Types      float32, float64, computed in float64; outputs keep the type and device of x.
 /// Direction  forward = data -> latent; log_det = sum_d log f_d'(x_d), in nats.
-/// Inverse    explicit, on the whole line. Where a curve is flat, an error in z of one rounding is one
-///            of 1 / slope roundings in x.
+/// Inverse    explicit, on the whole line. Where a curve is flat, an error in z of one rounding is
+///            one of 1 / slope roundings in x.
 /// Log-det    exact.
 /// Cost       a binary search and some fifty operations a number. The first prepare() sorts x.
 /// Random     none.
-/// State      the first prepare() sets knots, heights and slopes from x (transforms/marginal_fit.h), so
-///            it wants the training rows, not a batch; the buffer `initialized` (0 or 1) records it.
+/// State      the first prepare() sets knots, heights and slopes from x (marginal_fit.h), so it
+///            wants the training rows, not a batch; the buffer `initialized` (0 or 1) records it.
 ///            Before, the map is the identity. The parameters are what training adds to the
 ///            logarithms of rises, slopes and tail weights, and to the heights. All are 0 at
 ///            first, and any finite values give a monotone map: a logarithm moves by less than 8.
