@@ -8,6 +8,8 @@
 #include "contraflow/transforms/dequantize.h"
 #include "contraflow/transforms/inverse.h"
 #include "contraflow/transforms/logit.h"
+#include "contraflow/transforms/marginal_dequantize.h"
+#include "contraflow/transforms/marginal_spline.h"
 #include "contraflow/transforms/scale.h"
 #include "contraflow/transforms/squeeze.h"
 #include "contraflow/transforms/standardize.h"
@@ -117,6 +119,16 @@ const std::vector<TransformEntry>& transform_registry() {
                                     {InputKind::kInteger, 0, 16}),
                          law_sample("columns", DequantizeOptions{.event = 2, .levels = {4, 256}},
                                     {InputKind::kInteger, 0, 3})}),
+      entry<MarginalSpline>(
+          {law_sample("columns", MarginalSplineOptions{.event = 3, .knots = {0, 6, 12}}),
+           law_sample("affine", MarginalSplineOptions{.event = 2, .knots = {0}}),
+           law_sample("fixed", MarginalSplineOptions{.event = 2, .knots = {40}, .train = false})}),
+      entry<MarginalDequantize>(
+          {law_sample("columns", MarginalDequantizeOptions{.event = 3, .levels = {4, 17, 0}},
+                      {InputKind::kInteger, 0, 3}),
+           law_sample("shared",
+                      MarginalDequantizeOptions{.event = 3, .levels = {17}, .shared = true},
+                      {InputKind::kInteger, 0, 16})}),
       entry<Squeeze>({law_sample("image", SqueezeOptions{.event = {2, 4, 6}})}),
       entry<ContractiveBlock>({law_sample("residual", block_sample())}),
       chain_entry(),

@@ -84,7 +84,8 @@ std::vector<LawSample> image_samples(std::string_view entry) {
     return both(Json::object(), {});
   }
   if (entry == "logit") return both(Json::object(), {InputKind::kBounded, 0.0, 1.0});
-  if (entry == "dequantize") return both({{"levels", {17}}}, {InputKind::kInteger, 0, 16});
+  if (entry == "dequantize" || entry == "marginal_dequantize")
+    return both({{"levels", {17}}}, {InputKind::kInteger, 0, 16});
   return {};
 }
 
