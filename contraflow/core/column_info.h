@@ -37,17 +37,27 @@ struct ColumnInfo {
   std::optional<double> lower = std::nullopt;  ///< Of kPositive, kBounded, kCount.
   std::optional<double> upper = std::nullopt;  ///< Of kBounded.
   double step = 1.0;                           ///< Of kInteger and kCount.
+  /// Of kInteger: the values are lower, lower + step, ..., so many. Each has a mass of its own, and
+  /// no noise is added: z is the number of the level, which marginal_dequantize takes. 0 = no list.
+  int64_t levels = 0;
   /// A value on a bound counts as one this far inside of it: the bound itself has no image.
   double edge = 0.0;
   double center = 0.0;
   double scale = 1.0;
 
+  /// Values are steps, told apart by noise or by their masses.
   bool whole() const { return kind == ColumnKind::kInteger || kind == ColumnKind::kCount; }
   /// The bounds of v's logarithm or logit; unset where there is none on that side.
   std::optional<double> low() const {
     const bool from_zero = kind == ColumnKind::kPositive || kind == ColumnKind::kCount;
     if (from_zero) return lower.value_or(0.0);
     return kind == ColumnKind::kBounded ? lower : std::nullopt;
+  }
+  /// The least and the largest value that the column can have; unset where it has none.
+  std::optional<double> least() const { return levels > 0 ? lower.value_or(0.0) : low(); }
+  std::optional<double> most() const {
+    if (levels == 0) return high();
+    return lower.value_or(0.0) + step * static_cast<double>(levels - 1);
   }
   std::optional<double> high() const { return kind == ColumnKind::kBounded ? upper : std::nullopt; }
 };
@@ -59,6 +69,7 @@ void visit(ColumnInfo& o, Field&& field) {
         "Lower bound of positive, bounded and count; none = 0, bounded: no bound.");
   field("upper", o.upper, "Upper bound of bounded; none = no bound.");
   field("step", o.step, positive(), "Step of integer and count.");
+  field("levels", o.levels, non_negative(), "Values of integer from lower on; 0 = any.");
   field("edge", o.edge, non_negative(), "How far inside a value on a bound counts.");
   field("center", o.center, "Subtracted from the number on the whole line.");
   field("scale", o.scale, positive(), "Divides what is left.");

@@ -24,6 +24,9 @@ struct EventInfo {
   /// Of rows of a table: what each column is. It says more than levels and bounds, which are unset
   /// then. Empty = nothing is known.
   std::vector<ColumnInfo> columns = {};
+  /// Knots of a monotone curve in front of each of these columns, 0 = an affine map; empty = no
+  /// curves.
+  std::vector<int64_t> marginal_knots = {};
   /// Standardises the first numbers of the condition; empty = they stay as they are.
   std::vector<ConditionScale> condition_scale = {};
 };

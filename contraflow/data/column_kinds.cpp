@@ -89,6 +89,21 @@ std::optional<double> coarse_step(const at::Tensor& sorted) {
   return std::nullopt;
 }
 
+// A short list of values that are all well attested: the least and the largest are no mere extremes of
+// something that may go further.
+void find_levels(ColumnInfo& info, const at::Tensor& sorted) {
+  constexpr int64_t kMostLevels = 64, kAttested = 5;
+  const double least = sorted[0].item<double>(), most = sorted[-1].item<double>();
+  const double levels = std::round((most - least) / info.step) + 1.0;
+  if (levels > static_cast<double>(kMostLevels)) return;
+  const auto rows = static_cast<double>(sorted.size(0));
+  const auto attested = std::max<int64_t>(kAttested, std::llround(0.002 * rows));
+  if (sorted.eq(least).sum().item<int64_t>() < attested) return;
+  if (sorted.eq(most).sum().item<int64_t>() < attested) return;
+  info.lower = least;
+  info.levels = std::llround(levels);
+}
+
 }  // namespace
 
 ColumnInfo guess_kind(const at::Tensor& values) {
@@ -100,11 +115,13 @@ ColumnInfo guess_kind(const at::Tensor& values) {
     const bool count = least >= 0.0 && at(sorted, .95) > kWide && spreads_like_powers(sorted, .5);
     out.kind = count ? ColumnKind::kCount : ColumnKind::kInteger;
     if (count) out.lower = 0.0;
+    if (!count) find_levels(out, sorted);
     return out;
   }
   if (const auto step = coarse_step(sorted)) {
     out.kind = ColumnKind::kInteger;
     out.step = *step;
+    find_levels(out, sorted);
     return out;
   }
   if (const auto top = share_of(sorted)) {

@@ -77,7 +77,7 @@ ColumnInfo info_of(const std::string& name, const at::Tensor& values, const Json
 
 void check_values(const Table& table, size_t c, const at::Tensor& values, const ColumnInfo& info) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  const double low = info.low().value_or(-kInfinity), high = info.high().value_or(kInfinity);
+  const double low = info.least().value_or(-kInfinity), high = info.most().value_or(kInfinity);
   at::Tensor bad = values.lt(low).logical_or(values.gt(high));
   std::string expected = c10::str("a value within [", low, ", ", high, "]");
   if (info.whole() && !bad.any().item<bool>()) {
@@ -197,6 +197,10 @@ std::string description(const std::string& name, const ColumnInfo& info) {
   if (info.kind == ColumnKind::kBounded) {
     out += info.low() ? " from " + shortest(*info.low()) : "";
     out += info.high() ? " to " + shortest(*info.high()) : "";
+  }
+  if (info.levels > 0) {
+    return out + " of " + std::to_string(info.levels) + " levels from " + shortest(*info.least()) +
+           " to " + shortest(*info.most()) + ", each with its mass";
   }
   if (info.whole()) out += ", with uniform noise";
   return out;

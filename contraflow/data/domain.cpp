@@ -39,13 +39,14 @@ struct Rule {
 // One column's rule on the values of a column alone.
 Rule rule_of(const ColumnInfo& info, const at::Tensor& values) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  const double low = info.low().value_or(-kInfinity), high = info.high().value_or(kInfinity);
+  const double low = info.least().value_or(-kInfinity), high = info.most().value_or(kInfinity);
   const at::Tensor outside = values.lt(low).logical_or(values.gt(high));
   if (!info.whole()) return {outside, c10::str("a value in [", low, ", ", high, "]")};
   const at::Tensor steps = values / info.step;
   const at::Tensor off = (steps - steps.round()).abs().gt(1e-6 + steps.abs() * 0x1p-50);
   std::string expected = "a multiple of " + shortest(info.step);
-  if (info.low()) expected += " from " + shortest(*info.low()) + " on";
+  if (info.least()) expected += " from " + shortest(*info.least()) + " on";
+  if (info.most()) expected += " up to " + shortest(*info.most());
   return {off.logical_or(outside), std::move(expected)};
 }
 

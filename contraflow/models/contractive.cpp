@@ -9,6 +9,8 @@
 #include "contraflow/transforms/contractive_block.h"
 #include "contraflow/transforms/dequantize.h"
 #include "contraflow/transforms/logit.h"
+#include "contraflow/transforms/marginal_dequantize.h"
+#include "contraflow/transforms/marginal_spline.h"
 #include "contraflow/transforms/standardize.h"
 
 namespace contraflow {
@@ -109,12 +111,23 @@ class SpecBuilder {
   // The columns' own scale takes the place of one that is measured in float32.
   void add_columns() {
     ColumnMapOptions map{info_.columns};
+    std::vector<int64_t> levels;
     for (ColumnInfo& column : map.columns) {
+      levels.push_back(column.levels);
       if (o_.standardize) continue;
       column.center = 0.0;
       column.scale = 1.0;
     }
     add(typed("columns", map));
+    const auto positive = [](int64_t count) { return count > 0; };
+    if (std::any_of(levels.begin(), levels.end(), positive)) {
+      add(typed("marginal_dequantize",
+                MarginalDequantizeOptions{.event = info_.event, .levels = levels}));
+    }
+    const std::vector<int64_t>& knots = info_.marginal_knots;
+    if (o_.marginals == Marginals::kAuto && std::any_of(knots.begin(), knots.end(), positive)) {
+      add(typed("marginal_spline", MarginalSplineOptions{.event = info_.event, .knots = knots}));
+    }
   }
 
   std::vector<FormKind> forms_of_block(int64_t k) const {

@@ -31,6 +31,16 @@ constexpr auto enum_names(Family) {
                     std::pair{"monotone", Family::kMonotone}};
 }
 
+/// What stands in front of the blocks for single columns of a table.
+enum class Marginals {
+  kAuto,  ///< A monotone curve for each column, as fine as pays on held-out rows.
+  kNone,  ///< The map of the columns alone.
+};
+
+constexpr auto enum_names(Marginals) {
+  return std::array{std::pair{"auto", Marginals::kAuto}, std::pair{"none", Marginals::kNone}};
+}
+
 /// A contractive flow. Its presets have the papers' settings.
 struct ContractiveOptions {
   Family family = Family::kMonotone;
@@ -45,7 +55,9 @@ struct ContractiveOptions {
   bool actnorm = false;
   /// Standardise the columns before the first block (counted in the log-determinant).
   bool standardize = true;
-  /// Margin of the logit of bounded columns; with integer columns a logit is used only when
+  /// Tables only: curves to normal scores, one per column, trained on with the flow.
+  Marginals marginals = Marginals::kAuto;
+  /// Margin of the logit of bounded events; with integer columns a logit is used only when
   /// `logit`.
   double logit_alpha = 0.05;
   bool logit = false;
@@ -74,6 +86,8 @@ void visit(ContractiveOptions& o, Field&& field) {
   field("net", o.net, "The contractive network of a block.");
   field("actnorm", o.actnorm, "An ActNorm before each block and after the last.");
   field("standardize", o.standardize, "Standardise the columns first.");
+  field("marginals", o.marginals,
+        "Tables: auto = a trained monotone curve for each column where held-out rows gain by it.");
   field("logit", o.logit, "Integer columns: a logit after dequantization.");
   field("logit_alpha", o.logit_alpha, open_interval(0.0, 0.5), "Margin of the logit.");
   field("train_log_det", o.train_log_det,

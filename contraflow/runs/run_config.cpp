@@ -7,6 +7,7 @@
 #include "contraflow/core/log.h"
 #include "contraflow/core/toml.h"
 #include "contraflow/models/model_registry.h"
+#include "contraflow/runs/marginals.h"
 #include "contraflow/training/objective_registry.h"
 
 namespace contraflow {
@@ -39,6 +40,21 @@ void check_dataset(const data::Dataset& dataset, const TrainingOptions& training
     fail<ConfigError>("train", dataset.name, "at least two training rows", "one",
                       "Give more rows, or make the validation and test splits smaller.");
   }
+}
+
+// The flow of a config for its data. Curves of columns want all training rows to start from, not the
+// few that a mean needs.
+FlowSpec spec_for(const data::Dataset& dataset, RunConfig& config) {
+  EventInfo info = dataset.columns.event_info();
+  const FlowSpec plain = resolve_flow_spec(models::model_spec(config.model, info), "model");
+  if (info.columns.empty()) return plain;
+  const MarginalChoice marginals = choose_marginals(dataset, config.data.seed);
+  info.marginal_knots = marginals.knots;
+  const FlowSpec spec = resolve_flow_spec(models::model_spec(config.model, info), "model");
+  if (spec.transform == plain.transform) return spec;
+  for (const std::string& note : marginals.notes) log(LogLevel::kInfo, note);
+  config.training.init_rows = std::max(config.training.init_rows, marginals.rows);
+  return spec;
 }
 
 }  // namespace
@@ -97,7 +113,7 @@ PreparedRun prepare_run(RunConfig config) {
   check_dataset(run.dataset, config.training);
   run.columns = run.dataset.columns;
   config.model = models::read_model(config.model, "train");
-  run.spec = resolve_flow_spec(models::model_spec(config.model, run.columns.event_info()), "model");
+  run.spec = spec_for(run.dataset, config);
   run.flow = build_flow(run.spec, "model");
   run.config = std::move(config);
   return run;

@@ -53,22 +53,27 @@ Replaced replace(const at::Tensor& row, const at::Tensor& index, const at::Tenso
 
 ColumnMap::ColumnMap(ColumnMapOptions options)
     : options_(checked(std::move(options), "ColumnMap")) {
-  std::vector<double> center, scale, per_unit;
+  std::vector<double> center, scale, per_unit, noise;
   std::vector<int64_t> whole;
   for (const ColumnInfo& column : options_.columns) {
+    const bool levels = column.levels > 0;
     if (column.whole()) {
       whole.push_back(std::ssize(center));
       per_unit.push_back(steps_per_unit(column.step));
+      noise.push_back(levels ? 0.0 : 1.0);
     }
-    center.push_back(column.center);
-    scale.push_back(column.scale);
-    log_scale_ += std::log(column.scale);
+    // Levels are numbered: their masses have no volume.
+    center.push_back(levels ? column.lower.value_or(0.0) : column.center);
+    scale.push_back(levels ? column.step : column.scale);
+    log_scale_ += levels ? 0.0 : std::log(column.scale);
   }
   center_ = doubles(center);
   scale_ = doubles(scale);
   if (!whole.empty()) {
     whole_ = at::tensor(whole, at::kLong);
     per_unit_ = doubles(per_unit);
+    noise_ = doubles(noise);
+    has_noise_ = noise_.any().item<bool>();
   }
   above_ = group_of(is_above);
   below_ = group_of(is_below);
@@ -93,7 +98,7 @@ ColumnMap::Group ColumnMap::group_of(Belongs belongs) const {
 nlohmann::ordered_json ColumnMap::spec() const { return spec_of<ColumnMap>(options_); }
 
 Randomness ColumnMap::randomness(Phase /*phase*/) const {
-  return whole_.defined() ? Randomness::kUnbiased : Randomness::kNone;
+  return has_noise_ ? Randomness::kUnbiased : Randomness::kNone;
 }
 
 std::optional<double> ColumnMap::forward_lipschitz() const {
@@ -119,8 +124,8 @@ void ColumnMap::check_values(const at::Tensor& x) const {
   }
   std::vector<double> low, high;
   for (const ColumnInfo& column : options_.columns) {
-    low.push_back(column.low().value_or(-kInfinity));
-    high.push_back(column.high().value_or(kInfinity));
+    low.push_back(column.least().value_or(-kInfinity));
+    high.push_back(column.most().value_or(kInfinity));
   }
   const at::Tensor outside = x.lt(on(doubles(low), x)).logical_or(x.gt(on(doubles(high), x)));
   check_none_bad("ColumnMap.forward", x, outside, "a value within the bounds of its column",
@@ -130,18 +135,21 @@ void ColumnMap::check_values(const at::Tensor& x) const {
 at::Tensor ColumnMap::with_noise(const at::Tensor& x, const Rng& rng) const {
   const at::TensorOptions options = x.options().requires_grad(false);
   const at::Tensor u = rng.uniform({x.size(0), whole_.size(0)}, options).clamp(kGap, 1.0 - kGap);
-  return x.index_add(1, on(whole_, x), u / on(per_unit_, x));
+  return x.index_add(1, on(whole_, x), u * on(noise_ / per_unit_, x));
 }
 
 at::Tensor ColumnMap::without_noise(const at::Tensor& x) const {
   const at::Tensor index = on(whole_, x), per_unit = on(per_unit_, x);
-  return x.index_copy(1, index, (x.index_select(1, index) * per_unit).floor() / per_unit);
+  const at::Tensor steps = x.index_select(1, index) * per_unit;
+  // Levels come back as they are, up to rounding.
+  const at::Tensor whole = at::where(on(noise_, x).gt(0), steps.floor(), steps.round());
+  return x.index_copy(1, index, whole / per_unit);
 }
 
 TransformOutput ColumnMap::do_forward(const at::Tensor& x, const Context& context) const {
   at::Tensor row = x.to(at::kDouble);
   check_values(row.detach());
-  if (whole_.defined()) row = with_noise(row, context.rng);
+  if (has_noise_) row = with_noise(row, context.rng);
   at::Tensor log_det = at::full({x.size(0)}, -log_scale_, row.options().requires_grad(false));
   const auto use = [&](const Group& group, const auto& formula) {
     if (!group.index.defined()) return;

@@ -57,7 +57,7 @@ class CF_EXPORT ColumnMap final : public Transform {
   std::optional<double> forward_lipschitz() const override;
   std::optional<double> inverse_lipschitz() const override;
   Randomness randomness(Phase phase) const override;
-  bool bijective() const override { return !whole_.defined(); }
+  bool bijective() const override { return !has_noise_; }
   bool data_side() const override { return true; }
 
  private:
@@ -79,6 +79,8 @@ class CF_EXPORT ColumnMap final : public Transform {
   at::Tensor center_, scale_;  ///< [D], float64
   at::Tensor whole_;           ///< Places of columns in steps; undefined: none.
   at::Tensor per_unit_;        ///< Steps in one unit, one per place.
+  at::Tensor noise_;           ///< 1 where a place gets noise, 0 where it has levels.
+  bool has_noise_ = false;
   Group above_, below_, between_;
   double log_scale_ = 0.0;  ///< Sum over the columns.
 };

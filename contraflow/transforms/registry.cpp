@@ -113,6 +113,7 @@ const std::vector<TransformEntry>& transform_registry() {
                       {InputKind::kBounded, 0.0, 1.0}),
            law_sample("whole",
                       ColumnMapOptions{{{.kind = ColumnKind::kInteger, .step = 0.5, .center = 4.0},
+                                        {.kind = ColumnKind::kInteger, .levels = 17},
                                         {.kind = ColumnKind::kCount, .scale = 3.0}}},
                       {InputKind::kInteger, 0, 16})}),
       entry<Dequantize>({law_sample("levels17", DequantizeOptions{.event = 3, .levels = {17}},
