@@ -28,12 +28,12 @@ std::string condition_text(const std::vector<int64_t>& shape) {
 }
 
 void check_source(const Flow& flow, const data::SourcePtr& source, const char* name) {
-  const at::IntArrayRef event = flow.event_shape();
+  const std::vector<int64_t> event = flow.event_shape();
   if (source == nullptr) {
     fail<ConfigError>("fit", name, "a source of rows", "none", "Give the splits one.");
   }
   if (source->event_shape() != flow.event_shape()) {
-    fail<ShapeError>("fit", name, c10::str("events of shape ", event),
+    fail<ShapeError>("fit", name, c10::str("events of shape ", at::IntArrayRef(event)),
                      c10::str(at::IntArrayRef(source->event_shape())),
                      "Build the flow for this data.");
   }
