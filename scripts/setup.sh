@@ -75,7 +75,8 @@ missing_packages() {
   # Without a compiler there is no telling which headers are there: ask for all; apt-get skips the rest.
   local -A package=(
     [CLI/CLI.hpp]=libcli11-dev [hwy/highway.h]=libhwy-dev [nlohmann/json.hpp]=nlohmann-json3-dev [toml++/toml.h]=libtomlplusplus-dev
-    [cairo/cairo.h]=libcairo2-dev [gtest/gtest.h]=libgtest-dev [gmock/gmock.h]=libgmock-dev)
+    [cairo/cairo.h]=libcairo2-dev [gtest/gtest.h]=libgtest-dev [gmock/gmock.h]=libgmock-dev
+    [zlib.h]=zlib1g-dev [zip.h]=libzip-dev)
   if [ -n "$bench" ]; then
     package[benchmark/benchmark.h]=libbenchmark-dev
   fi

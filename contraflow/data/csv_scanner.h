@@ -1,37 +1,48 @@
 #pragma once
 
 #include <cstdint>
-#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "contraflow/core/export.h"
+#include "contraflow/data/byte_source.h"
 
 namespace contraflow::data {
 
-/// Cuts a CSV file into records (a line, or several where a quoted field holds line ends).
+/// Cuts a CSV file into records (a line, or several where a quoted field holds line ends). A byte order
+/// mark and the comment lines at the start ("#") are passed over.
 ///
 /// Threads    one thread at a time.
 /// Throws     IoError (cannot be read; a NUL byte; a record above `max_record_bytes`; an open quote
 ///            at the end of the file), with the line.
 /// Example    while (scanner.next()) parse(scanner.record());
-class CF_EXPORT CsvScanner {
+class CsvScanner {
  public:
-  CsvScanner(std::filesystem::path path, char delimiter, int64_t max_record_bytes);
+  /// With `lenient` a quote that does not close ends at its line: see broken().
+  CsvScanner(std::unique_ptr<ByteSource> source, std::string name, int64_t max_record_bytes,
+             bool lenient);
 
   /// Moves to the next record; false at the end of the file.
   bool next();
   /// The record without its line end; valid until next().
   std::string_view record() const { return {buffer_.data() + begin_, length_}; }
-  /// The record holds a quote, so that its fields must be read with fields().
+  /// The record holds a quote, so that its fields must be read with CsvFields.
   bool quoted() const { return quotes_ > 0; }
-  /// Fields of the record with quotes resolved; IoError on a misplaced quote.
-  std::vector<std::string> fields() const;
+  /// The record is a line with a quote that does not close.
+  bool broken() const { return broken_; }
+  /// The record, which CsvFields refuse, ends at its first line; the lines after it are records again.
+  void end_at_first_line();
 
-  char delimiter() const { return delimiter_; }
+  /// The first records, without moving: at most `most` of them, as many as come within 64 KiB.
+  std::vector<std::string_view> peek(size_t most);
+  /// All bytes in memory after the comments, at least those of peek().
+  std::string_view buffered() const { return {buffer_.data() + after_, end_ - after_}; }
+  /// The text of the last comment line before the first record, without "#"; its line, 0 = none.
+  const std::string& comment() const { return comment_; }
+  int64_t comment_line() const { return comment_line_; }
+
   /// First line of the record, from 1.
   int64_t line() const { return line_; }
   double fraction_read() const;
@@ -40,21 +51,19 @@ class CF_EXPORT CsvScanner {
  private:
   bool find_record_end(size_t& scanned);
   bool fill();
+  bool fill_after();
   void skip_byte_order_mark();
-  size_t read_field(std::string_view text, size_t at, std::string& field) const;
+  bool skip_comment();
   void check_length(size_t bytes) const;
+  void check_text(const char* fresh, size_t count) const;
   [[noreturn]] void fail_open_quote() const;
 
-  struct Close {
-    void operator()(std::FILE* file) const { std::fclose(file); }
-  };
-
+  std::unique_ptr<ByteSource> source_;
   std::string name_;
-  char delimiter_;
   size_t max_record_bytes_;
-  std::unique_ptr<std::FILE, Close> file_;
-  uintmax_t total_bytes_ = 0;
-  uintmax_t consumed_bytes_ = 0;
+  bool lenient_;
+  bool broken_ = false;
+  uint64_t consumed_bytes_ = 0;
   std::vector<char> buffer_;
   size_t begin_ = 0;   // of the current record
   size_t length_ = 0;  // of the record
@@ -64,6 +73,8 @@ class CF_EXPORT CsvScanner {
   int64_t quotes_ = 0;
   int64_t line_ = 0;
   int64_t next_line_ = 1;
+  std::string comment_;
+  int64_t comment_line_ = 0;
 };
 
 }  // namespace contraflow::data

@@ -6,12 +6,54 @@
 #include "contraflow/core/error.h"
 #include "contraflow/core/text.h"
 #include "contraflow/data/message.h"
+#include "contraflow/data/text_encoding.h"
 
 namespace contraflow::data {
 namespace {
 
 constexpr const char* kReadNpyHeader = "read_npy";
 constexpr size_t kMaxDimensions = 32;
+constexpr int64_t kMostBytes = int64_t{1} << 24;  // of one record
+
+bool is_number_type(char kind, int64_t bytes) {
+  switch (kind) {
+    case 'f':
+      return bytes == 2 || bytes == 4 || bytes == 8;
+    case 'i':
+    case 'u':
+      return bytes == 1 || bytes == 2 || bytes == 4 || bytes == 8;
+    case 'b':
+      return bytes == 1;
+    default:
+      return false;
+  }
+}
+
+// The type of numbers that a descr such as "<f8" stands for.
+std::optional<NpyType> npy_type(std::string_view descr) {
+  if (descr.size() != 3) return std::nullopt;
+  const NpyType type{descr[1], descr[2] - '0', descr[0] == '>'};
+  const bool ordered = descr[0] == '<' || descr[0] == '>' || descr[0] == '=';
+  const bool one_byte = type.item_bytes == 1 && descr[0] == '|';
+  if (!(ordered || one_byte) || !is_number_type(type.kind, type.item_bytes)) return std::nullopt;
+  return type;
+}
+
+// Bytes of a type, numbers or not ("|S5", "<U5", "<c16", "<M8[ns]"); -1 for what is no type.
+int64_t bytes_of_type(std::string_view descr) {
+  constexpr std::string_view kKinds = "?bifucmMSUV";
+  if (descr.size() < 3 || std::string_view("<>=|").find(descr[0]) == std::string_view::npos ||
+      kKinds.find(descr[1]) == std::string_view::npos) {
+    return -1;
+  }
+  int64_t count = 0;
+  const char* end = descr.data() + descr.size();
+  const auto [stop, error] = std::from_chars(descr.data() + 2, end, count);
+  const bool unit = (descr[1] == 'm' || descr[1] == 'M') && stop != end && *stop == '[';
+  if (error != std::errc() || (stop != end && !unit) || count < 0 || count > kMostBytes) return -1;
+  constexpr int64_t kBytesOfCharacter = 4;
+  return descr[1] == 'U' ? kBytesOfCharacter * count : count;
+}
 
 // A cursor over the dictionary's text.
 class Parser {
@@ -38,6 +80,7 @@ class Parser {
       malformed("the keys descr, fortran_order and shape");
     }
     if (peek() != '\0') malformed("nothing after the dictionary");
+    check_sizes();
     return header_;
   }
 
@@ -70,35 +113,82 @@ class Parser {
 
   void descr() {
     have_descr_ = true;
-    if (peek() == '[') unsupported("records with named fields", "Save one plain array of numbers.");
-    const std::string type = quoted();
-    if (type.find('O') != std::string::npos) {
-      unsupported(
-          "Python objects, " + in_quotes(type),
-          "Save numbers: numpy.save(file, array.astype(float)); objects are never unpickled.");
+    if (accept('[')) {
+      header_.item_bytes = record(&header_.fields, 0);
+      return;
     }
-    if (type.size() != 3) unsupported(in_quotes(type), kConvert);
-    header_.big_endian = type[0] == '>';
-    header_.kind = type[1];
-    header_.item_bytes = type[2] - '0';
-    const bool ordered = type[0] == '<' || type[0] == '>' || type[0] == '=';
-    const bool one_byte = header_.item_bytes == 1 && type[0] == '|';
-    if (!(ordered || one_byte) || !is_known()) unsupported(in_quotes(type), kConvert);
+    const std::string text = quoted();
+    refuse_objects(text);
+    const auto type = npy_type(text);
+    if (!type) unsupported(in_quotes(text), kConvert);
+    header_.type = *type;
+    header_.item_bytes = type->item_bytes;
   }
 
-  bool is_known() const {
-    const int64_t bytes = header_.item_bytes;
-    switch (header_.kind) {
-      case 'f':
-        return bytes == 2 || bytes == 4 || bytes == 8;
-      case 'i':
-      case 'u':
-        return bytes == 1 || bytes == 2 || bytes == 4 || bytes == 8;
-      case 'b':
-        return bytes == 1;
-      default:
-        return false;
+  void refuse_objects(const std::string& type) const {
+    if (type.find('O') == std::string::npos) return;
+    unsupported(
+        "Python objects, " + in_quotes(type),
+        "Save numbers: numpy.save(file, array.astype(float)); objects are never unpickled.");
+  }
+
+  // The fields of a record, after its bracket, into `fields` if there are any wanted; returns its bytes.
+  int64_t record(std::vector<NpyField>* fields, int depth) {
+    constexpr int kDeepest = 16;
+    if (depth > kDeepest) absurd();
+    int64_t bytes = 0;
+    while (!accept(']')) {
+      expect('(');
+      NpyField field = named_field();
+      const int64_t size = field_type(field, depth);
+      field.offset = bytes;
+      if (__builtin_add_overflow(bytes, size, &bytes) || bytes > kMostBytes) absurd();
+      if (!accept(')')) malformed("')' after a field");
+      const bool padding = field.name.empty() && field.descr.starts_with("|V");
+      if (fields != nullptr && !padding) fields->push_back(std::move(field));
+      if (!accept(',') && peek() != ']') malformed("',' or ']'");
     }
+    if (bytes == 0) malformed("fields that hold something");
+    return bytes;
+  }
+
+  // The name, or a pair of a title and the name.
+  NpyField named_field() {
+    NpyField field;
+    if (accept('(')) {
+      quoted();
+      expect(',');
+      field.name = quoted();
+      expect(')');
+    } else {
+      field.name = quoted();
+    }
+    expect(',');
+    if (!is_utf8(field.name)) field.name = latin1_to_utf8(field.name);  // format version 1.0
+    return field;
+  }
+
+  // The type of a field, perhaps with a shape of its own; returns its bytes.
+  int64_t field_type(NpyField& field, int depth) {
+    int64_t bytes = 0;
+    if (accept('[')) {
+      bytes = record(nullptr, depth + 1);
+      field.descr = "a record";
+    } else {
+      field.descr = quoted();
+      refuse_objects(field.descr);
+      field.type = npy_type(field.descr);
+      bytes = bytes_of_type(field.descr);
+      if (bytes < 0) unsupported(in_quotes(field.descr), kConvert);
+    }
+    if (!accept(',')) return bytes;
+    if (peek() == ')') return bytes;
+    field.type.reset();
+    field.descr += " of several values";
+    for (const int64_t size : sizes()) {
+      if (__builtin_mul_overflow(bytes, size, &bytes) || bytes > kMostBytes) absurd();
+    }
+    return bytes;
   }
 
   void order() {
@@ -115,6 +205,11 @@ class Parser {
 
   void shape() {
     have_shape_ = true;
+    header_.shape = sizes();
+  }
+
+  std::vector<int64_t> sizes() {
+    std::vector<int64_t> out;
     expect('(');
     while (!accept(')')) {
       skip_spaces();
@@ -124,17 +219,17 @@ class Parser {
       if (error == std::errc::result_out_of_range) absurd();
       if (error != std::errc() || size < 0) malformed("sizes >= 0 in shape");
       at_ = static_cast<size_t>(stop - text_.data());
-      header_.shape.push_back(size);
+      out.push_back(size);
       if (!accept(',') && peek() != ')') malformed("',' or ')'");
     }
-    check_sizes();
+    return out;
   }
 
   // Zeros are left out of the product: strides of an empty array must not overflow either.
   void check_sizes() {
     if (header_.shape.size() > kMaxDimensions) absurd();
     constexpr int64_t kMostValues = int64_t{1} << 48;
-    int64_t product = 1;
+    int64_t product = (header_.item_bytes + 7) / 8;
     for (const int64_t size : header_.shape) {
       if (size > kMostValues || __builtin_mul_overflow(product, size > 0 ? size : 1, &product) ||
           product > kMostValues) {

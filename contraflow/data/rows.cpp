@@ -4,15 +4,31 @@
 
 #include <algorithm>
 #include <charconv>
+#include <numeric>
+#include <unordered_map>
 
 #include "contraflow/core/error.h"
 #include "contraflow/core/text.h"
 #include "contraflow/data/csv.h"
 #include "contraflow/data/message.h"
 #include "contraflow/data/npy.h"
+#include "contraflow/data/row_file.h"
 
 namespace contraflow::data {
 namespace {
+
+// Every name once.
+void check_unique(const std::vector<std::string>& names, const std::string& source) {
+  std::unordered_map<std::string_view, size_t> first;
+  for (size_t c = 0; c < names.size(); ++c) {
+    const auto [found, is_new] = first.emplace(names[c], c);
+    if (is_new) continue;
+    fail<ConfigError>("columns", source, "names that one column has",
+                      in_quotes(names[c]) + ", which columns " + std::to_string(found->second) +
+                          " and " + std::to_string(c) + " have",
+                      "Rename one of them, or choose columns by their numbers.");
+  }
+}
 
 // The column that `wanted` stands for: a name first, since files may have numbers for names.
 int64_t find_column(const std::vector<std::string>& names, const std::string& wanted,
@@ -21,9 +37,13 @@ int64_t find_column(const std::vector<std::string>& names, const std::string& wa
                                std::to_string(static_cast<int64_t>(names.size()) - 1);
   const auto found = std::find(names.begin(), names.end(), wanted);
   if (found != names.end()) {
-    if (std::find(found + 1, names.end(), wanted) == names.end()) return found - names.begin();
+    const auto second = std::find(found + 1, names.end(), wanted);
+    if (second == names.end()) return found - names.begin();
     fail<ConfigError>("columns", source, "a name that one column has",
-                      in_quotes(wanted) + ", which several have", "Give its number instead.");
+                      in_quotes(wanted) + ", which several have: columns " +
+                          std::to_string(found - names.begin()) + " and " +
+                          std::to_string(second - names.begin()),
+                      "Give its number instead.");
   }
   int64_t number = 0;
   const char* end = wanted.data() + wanted.size();
@@ -39,11 +59,10 @@ int64_t find_column(const std::vector<std::string>& names, const std::string& wa
 
 [[noreturn]] void fail_extension(const std::filesystem::path& path) {
   const std::string extension = path.extension().string();
-  std::string remedy = "Convert the file, or rename it if its name is misleading.";
-  if (extension == ".gz") remedy = "Decompress it first, for example with gunzip.";
-  if (extension == ".npz") remedy = "Save the one array you mean with numpy.save().";
-  fail<ConfigError>("rows", path.string(), "a name that ends in .csv, .tsv, .txt or .npy",
-                    extension.empty() ? "none of these" : in_quotes(extension), remedy);
+  fail<ConfigError>("rows", path.string(),
+                    "a name that ends in .csv, .tsv, .txt or .npy, each also with .gz, or in .npz",
+                    extension.empty() ? "none of these" : in_quotes(extension),
+                    "Convert the file, or rename it if its name is misleading.");
 }
 
 }  // namespace
@@ -53,7 +72,9 @@ std::vector<int64_t> find_columns(const std::vector<std::string>& names,
                                   const std::string& source) {
   std::vector<int64_t> out;
   if (wanted.empty()) {
-    for (size_t c = 0; c < names.size(); ++c) out.push_back(static_cast<int64_t>(c));
+    check_unique(names, source);
+    out.resize(names.size());
+    std::iota(out.begin(), out.end(), 0);
     return out;
   }
   for (const std::string& name : wanted) {
@@ -68,12 +89,12 @@ std::vector<int64_t> find_columns(const std::vector<std::string>& names,
 }
 
 bool is_text_file(const std::filesystem::path& path) {
-  const auto extension = path.extension();
-  return extension == ".csv" || extension == ".tsv" || extension == ".txt";
+  const RowFileKind kind = parse_row_file(path).kind;
+  return kind == RowFileKind::kCsv || kind == RowFileKind::kTsv;
 }
 
 bool is_row_file(const std::filesystem::path& path) {
-  return path.extension() == ".npy" || is_text_file(path);
+  return parse_row_file(path).kind != RowFileKind::kOther;
 }
 
 void check_row_file(const std::filesystem::path& path) {
@@ -82,19 +103,28 @@ void check_row_file(const std::filesystem::path& path) {
 
 std::unique_ptr<RowReader> open_rows(const std::filesystem::path& path,
                                      const FileOptions& options) {
-  if (path.extension() == ".npy") return std::make_unique<NpyReader>(path, options);
+  check_row_file(path);
   if (is_text_file(path)) return std::make_unique<CsvReader>(path, options);
-  fail_extension(path);
+  return std::make_unique<NpyReader>(path, options);
 }
 
 std::unique_ptr<RowWriter> create_rows(const std::filesystem::path& path,
                                        const std::vector<std::string>& columns,
-                                       at::ScalarType dtype) {
-  if (path.extension() == ".npy") {
-    return std::make_unique<NpyWriter>(path, static_cast<int64_t>(columns.size()), dtype);
+                                       at::ScalarType dtype,
+                                       const std::vector<std::string>& texts) {
+  check_row_file(path);
+  if (is_text_file(path)) return std::make_unique<CsvWriter>(path, columns, texts);
+  if (parse_row_file(path).compression != Compression::kNone) {
+    fail<ConfigError>("rows", path.string(),
+                      "to write .csv, .tsv or .txt, each also with .gz, or .npy",
+                      "a compressed array", "Write an .npy file and compress it afterwards.");
   }
-  if (is_text_file(path)) return std::make_unique<CsvWriter>(path, columns);
-  fail_extension(path);
+  if (!texts.empty()) {
+    fail<ConfigError>("rows", path.string(), "numbers, which are all that an .npy file holds",
+                      "the columns of text " + shorten(join(texts, ", "), 200),
+                      "Write a .csv file, or leave these columns out.");
+  }
+  return std::make_unique<NpyWriter>(path, static_cast<int64_t>(columns.size()), dtype);
 }
 
 at::Tensor read_all(RowReader& reader) {

@@ -95,10 +95,11 @@ TEST_F(Csv, ColumnsAreChosenByNameOrNumber) {
 }
 
 TEST_F(Csv, NumbersAreReadExactly) {
-  const at::Tensor got = read("a\n+1.5\n-.5\n1e300\n0.1\n-0\n1e-400\n4.9e-324\n9007199254740993\n");
+  const at::Tensor got =
+      read("a\n+1.5\n-.5\n1e300\n0.1\n-0\n1e-400\n-1e-99999\n4.9e-324\n9007199254740993\n");
   const double smallest = std::numeric_limits<double>::denorm_min();
   const at::Tensor expected =
-      matrix({1.5, -0.5, 1e300, 0.1, -0.0, 0.0, smallest, 9007199254740992.0}, 1);
+      matrix({1.5, -0.5, 1e300, 0.1, -0.0, 0.0, -0.0, smallest, 9007199254740992.0}, 1);
   EXPECT_TRUE(got.equal(expected)) << got;
 }
 

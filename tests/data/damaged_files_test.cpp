@@ -9,6 +9,7 @@
 
 #include "contraflow/core/error.h"
 #include "contraflow/data/rows.h"
+#include "tests/data/golden_npy.h"
 #include "tests/support/byte_damage.h"
 #include "tests/support/npy.h"
 #include "tests/support/temp_folder.h"
@@ -68,6 +69,32 @@ TEST_P(DamagedNpy, EveryByte) {
   const at::Tensor rows = at::arange(6, at::kDouble).reshape({3, 2}) * 1.5;
   write_npy(folder / "good.npy", rows.to(GetParam()));
   const Outcomes found = read_damaged("bad.npy", read_bytes(folder / "good.npy"));
+  EXPECT_GT(found.read, 50);
+  EXPECT_GT(found.refused, 500);
+}
+
+TEST(DamagedFiles, CompressedText) {
+  const TempFolder folder;
+  const auto writer = create_rows(folder / "good.csv.gz", {"a", "b"}, at::kDouble);
+  writer->append(at::arange(6, at::kDouble).reshape({3, 2}) * 1.5);
+  writer->finish();
+  const Outcomes found = read_damaged("bad.csv.gz", read_bytes(folder / "good.csv.gz"));
+  EXPECT_GT(found.read, 30);  // time, system and flags of gzip's header mean nothing to us
+  EXPECT_GT(found.refused, 400);
+}
+
+class DamagedNpz : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(DamagedNpz, EveryByte) {
+  const Outcomes found = read_damaged("bad.npz", read_bytes(golden_npy(GetParam())));
+  EXPECT_GT(found.read, 100);  // names, times and attributes are in the archive too
+  EXPECT_GT(found.refused, 1000);
+}
+
+INSTANTIATE_TEST_SUITE_P(, DamagedNpz, ::testing::Values("one.npz", "fortran.npz", "columns.npz"));
+
+TEST(DamagedFiles, Records) {
+  const Outcomes found = read_damaged("bad.npy", read_bytes(golden_npy("records.npy")));
   EXPECT_GT(found.read, 50);
   EXPECT_GT(found.refused, 500);
 }

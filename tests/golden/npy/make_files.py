@@ -1,7 +1,7 @@
 """Writes the .npy files of the reader's tests with NumPy. Run once, by hand: python3 make_files.py
 
 good_*.npy hold float64 value 10 r + c at row r and column c of [3, 4] (as far as the type can), and
-events_*.npy the numbers 0 .. 23 of [2, 3, 4] in C order.
+events_*.npy the numbers 0 .. 23 of [2, 3, 4] in C order. The arrays of *.npz say it in their names.
 """
 import pathlib
 
@@ -36,3 +36,18 @@ np.save(FOLDER / "date.npy", np.zeros(2, "datetime64[s]"))
 for version in [(1, 0), (2, 0), (3, 0)]:
     with open(FOLDER / f"version_{version[0]}.npy", "wb") as file:
         npy.write_array(file, TABLE, version=version)
+
+# Row r of records.npy is (r + 0.5, -r, "ab", r odd, 10 r and 10 r + 1, 7 + r) in fields of mixed byte order.
+RECORD = [("x", "<f8"), ("k", ">i4"), ("tag", "S2"), ("odd", "?"), ("pair", "<f4", (2,)), ("n", "<i8")]
+RECORDS = np.array([(r + 0.5, -r, b"ab", r % 2 == 1, (10 * r, 10 * r + 1), 7 + r) for r in range(3)], RECORD)
+np.save(FOLDER / "records.npy", RECORDS)
+np.save(FOLDER / "records_padded.npy", np.array([(1, 2.5), (3, 4.5)], np.dtype("u1, f8", align=True)))
+np.save(FOLDER / "records_nested.npy", np.array([((1.0, 2.0), 3.0)], [("p", [("a", "f8"), ("b", "f8")]), ("z", "f8")]))
+np.save(FOLDER / "records_text.npy", np.array([("one",)], [("s", "U3")]))
+BIG = np.array([[1, 2**60], [2, 3]])
+np.save(FOLDER / "large_beside.npy", BIG)
+np.save(FOLDER / "large_beside_fortran.npy", np.asfortranarray(BIG))
+np.savez(FOLDER / "one.npz", table=TABLE)
+np.savez_compressed(FOLDER / "columns.npz", x=TABLE[:, 0], y=TABLE[:, 1:2].astype("f4"), z=TABLE[:, 2:])
+np.savez_compressed(FOLDER / "fortran.npz", table=np.asfortranarray(TABLE))
+np.savez_compressed(FOLDER / "mixed.npz", table=TABLE, events=EVENTS, short=np.zeros(2))

@@ -1,0 +1,178 @@
+#include "contraflow/data/csv_sniff.h"
+
+#include <algorithm>
+#include <array>
+
+#include "contraflow/data/cells.h"
+#include "contraflow/data/csv_fields.h"
+
+namespace contraflow::data {
+namespace {
+
+using Records = std::vector<std::string_view>;
+
+// Fields of the records, trimmed and copied, since the fields of a quoted record live until the next one.
+std::vector<std::vector<std::string>> cut(const Records& records, char delimiter) {
+  std::vector<std::vector<std::string>> out;
+  CsvFields fields;
+  for (const std::string_view record : records) {
+    out.emplace_back();
+    if (!fields.split(record, delimiter)) continue;
+    for (const std::string_view field : fields.all()) out.back().emplace_back(trim(field));
+  }
+  return out;
+}
+
+// How often numbers of the records have a comma or a point before their decimals.
+DecimalMark decimal_of(const std::vector<std::vector<std::string>>& cells) {
+  int64_t commas = 0;
+  int64_t points = 0;
+  for (const auto& record : cells) {
+    for (const std::string& cell : record) {
+      if (has_decimal_comma(cell)) ++commas;
+      if (cell.find('.') != std::string::npos && as_number(cell)) ++points;
+    }
+  }
+  return commas > 0 && points == 0 ? DecimalMark::kComma : DecimalMark::kPoint;
+}
+
+DecimalMark decimal_for(const std::vector<std::vector<std::string>>& cells, CsvDelimiter delimiter,
+                        DecimalMark wanted) {
+  if (wanted != DecimalMark::kAuto) return wanted;
+  return delimiter == CsvDelimiter::kComma ? DecimalMark::kPoint : decimal_of(cells);
+}
+
+bool is_plain_value(const std::string& cell, DecimalMark decimal) {
+  return stands_for_missing(cell) || as_number(cell, decimal) || as_boolean(cell) || as_date(cell);
+}
+
+// How well a delimiter explains the records: the part of them that have as many fields as the first, times
+// one that grows with the part of their cells that are values and not text.
+struct Candidate {
+  CsvDelimiter delimiter = CsvDelimiter::kComma;
+  size_t fields = 0;
+  double score = -1.0;
+};
+
+Candidate judge(const Records& records, CsvDelimiter delimiter, DecimalMark wanted) {
+  const auto cells = cut(records, delimiter_char(delimiter));
+  const DecimalMark decimal = decimal_for(cells, delimiter, wanted);
+  Candidate out{delimiter, cells[0].size(), -1.0};
+  if (out.fields == 0) return out;
+  // One column explains any file without this delimiter, unless the first line has another one.
+  if (out.fields == 1 && records[0].find_first_of(",;\t") != std::string_view::npos &&
+      cells[0][0].size() == trim(records[0]).size()) {
+    return out;
+  }
+  int64_t alike = 0;
+  int64_t values = 0;
+  int64_t all = 0;
+  for (size_t i = records.size() > 1 ? 1 : 0; i < cells.size(); ++i) {
+    if (cells[i].size() == out.fields) ++alike;
+    all += static_cast<int64_t>(cells[i].size());
+    values += std::count_if(cells[i].begin(), cells[i].end(),
+                            [&](const std::string& cell) { return is_plain_value(cell, decimal); });
+  }
+  // Words have spaces between them, so spaces separate fields only where some of these are values.
+  if (delimiter == CsvDelimiter::kWhitespace && (values == 0 || out.fields == 1)) return out;
+  const auto rows = static_cast<double>(std::max<size_t>(records.size() - 1, 1));
+  constexpr double kTextCounts = 0.25;
+  out.score =
+      static_cast<double>(alike) / rows *
+      (kTextCounts + static_cast<double>(values) / static_cast<double>(std::max<int64_t>(all, 1)));
+  return out;
+}
+
+CsvDelimiter delimiter_of_records(const Records& records, DecimalMark decimal, bool tab_first) {
+  using enum CsvDelimiter;
+  std::array<CsvDelimiter, 4> order{kComma, kSemicolon, kTab, kWhitespace};
+  if (tab_first) std::swap(order[0], order[2]);
+  Candidate best{order[0], 0, -1.0};
+  if (records.empty()) return best.delimiter;
+  for (const CsvDelimiter delimiter : order) {
+    const Candidate next = judge(records, delimiter, decimal);
+    const bool more = next.score == best.score && best.fields == 1 && next.fields > 1;
+    if (next.score > best.score || more) best = next;
+  }
+  return best.delimiter;
+}
+
+// Every record ends with a delimiter: all have as many fields, of which the last is empty.
+bool all_end_with_delimiter(const std::vector<std::vector<std::string>>& cells) {
+  const size_t fields = cells.empty() ? 0 : cells[0].size();
+  return fields > 1 && std::all_of(cells.begin(), cells.end(), [&](const auto& record) {
+           return record.size() == fields && record.back().empty();
+         });
+}
+
+std::vector<bool> columns_of_text(const std::vector<std::vector<std::string>>& cells,
+                                  DecimalMark decimal) {
+  const size_t fields = cells.empty() ? 0 : cells[0].size();
+  std::vector<bool> number(fields, false);
+  std::vector<bool> text(fields, false);
+  for (size_t i = 1; i < cells.size(); ++i) {
+    for (size_t c = 0; c < std::min(fields, cells[i].size()); ++c) {
+      if (as_number(cells[i][c], decimal)) {
+        number[c] = true;
+      } else if (!stands_for_missing(cells[i][c])) {
+        text[c] = true;
+      }
+    }
+  }
+  for (size_t c = 0; c < fields; ++c) text[c] = text[c] && !number[c];
+  return text;
+}
+
+bool is_blank_line(std::string_view record) {
+  return record.find_first_not_of(" ") == std::string_view::npos;
+}
+
+}  // namespace
+
+char delimiter_char(CsvDelimiter delimiter) {
+  switch (delimiter) {
+    case CsvDelimiter::kTab:
+      return '\t';
+    case CsvDelimiter::kSemicolon:
+      return ';';
+    case CsvDelimiter::kWhitespace:
+      return kAnySpaces;
+    case CsvDelimiter::kComma:
+    case CsvDelimiter::kAuto:
+      break;
+  }
+  return ',';
+}
+
+std::string plural(CsvDelimiter delimiter) {
+  switch (delimiter) {
+    case CsvDelimiter::kTab:
+      return "tabs";
+    case CsvDelimiter::kSemicolon:
+      return "semicolons";
+    case CsvDelimiter::kWhitespace:
+      return "spaces";
+    case CsvDelimiter::kComma:
+    case CsvDelimiter::kAuto:
+      break;
+  }
+  return "commas";
+}
+
+CsvLayout sniff_csv(const std::vector<std::string_view>& all_records, const FileOptions& options,
+                    bool tab_first) {
+  Records records = all_records;
+  std::erase_if(records, is_blank_line);
+  CsvLayout out;
+  out.delimiter = options.delimiter == CsvDelimiter::kAuto
+                      ? delimiter_of_records(records, options.decimal, tab_first)
+                      : options.delimiter;
+  const auto cells = cut(records, delimiter_char(out.delimiter));
+  out.fields = cells.empty() ? 0 : cells[0].size();
+  out.decimal = decimal_for(cells, out.delimiter, options.decimal);
+  out.trailing = all_end_with_delimiter(cells);
+  out.text_columns = columns_of_text(cells, out.decimal);
+  return out;
+}
+
+}  // namespace contraflow::data

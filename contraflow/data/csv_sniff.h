@@ -1,0 +1,32 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "contraflow/data/rows.h"
+
+namespace contraflow::data {
+
+/// What the first records of a CSV file look like.
+struct CsvLayout {
+  size_t fields = 0;  ///< Of the first record.
+  CsvDelimiter delimiter = CsvDelimiter::kComma;
+  DecimalMark decimal = DecimalMark::kPoint;
+  /// Every record ends with a delimiter, so that its last field is no column.
+  bool trailing = false;
+  /// No number stands in the column, and some text: for each field after the first record.
+  std::vector<bool> text_columns;
+};
+
+/// Fills in what `options` leave open. `tab_first`: a tab wins where nothing else decides.
+CsvLayout sniff_csv(const std::vector<std::string_view>& records, const FileOptions& options,
+                    bool tab_first);
+
+/// The character of a delimiter; kAnySpaces for kWhitespace.
+char delimiter_char(CsvDelimiter delimiter);
+
+/// "semicolons", as in "fields are separated by semicolons".
+std::string plural(CsvDelimiter delimiter);
+
+}  // namespace contraflow::data
