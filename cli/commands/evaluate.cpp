@@ -150,8 +150,8 @@ std::string result_text(const Evaluation& e, const Console& console) {
   }
   if (r.probability) {
     facts.add("-log P(x)", with_error(*r.probability) + " nats by the mean over " +
-                               std::to_string(r.replicates) + " draws of the noise, high by about " +
-                               fixed(r.probability_bias));
+                               std::to_string(r.replicates) +
+                               " draws of the noise, high by about " + fixed(r.probability_bias));
   }
   if (columns.entropy) {
     facts.add("true entropy", fixed(*columns.entropy) + " nats, so KL " +

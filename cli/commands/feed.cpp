@@ -18,6 +18,18 @@ void check_words(const FeedArguments& a) {
   }
 }
 
+// What the user had to say about the training's file holds for others, unless said anew. What was found
+// out about it is found out anew.
+data::FileOptions with_settings_of_the_run(data::FileOptions file, const Model& model) {
+  if (!model.run) return file;
+  const data::DataOptions& own = model.run->data;
+  if (file.header == data::CsvHeader::kAuto) file.header = own.header;
+  if (file.delimiter == data::CsvDelimiter::kAuto) file.delimiter = own.delimiter;
+  if (file.decimal == data::DecimalMark::kAuto) file.decimal = own.decimal;
+  if (file.encoding == data::TextEncoding::kAuto) file.encoding = own.encoding;
+  return file;
+}
+
 }  // namespace
 
 RowFeed open_feed(const FeedArguments& a, const Model& model) {
@@ -28,7 +40,8 @@ RowFeed open_feed(const FeedArguments& a, const Model& model) {
                                               .columns = a.columns,
                                               .weight = a.weight,
                                               .without_condition = a.given.defined(),
-                                              .format = a.file},
+                                              .lenient = a.lenient,
+                                              .format = with_settings_of_the_run(a.file, model)},
                                              model.columns);
   return a.given.defined() ? given_to_all(std::move(feed), a.given) : feed;
 }

@@ -19,6 +19,8 @@ struct FeedArguments {
   at::Tensor given = {};
   data::FileOptions file = {};
   bool allow_changed = false;  ///< Of the training's data.
+  /// Of a file: a row that cannot be read becomes one of NaN instead of an error.
+  bool lenient = false;
 };
 
 /// ConfigError: neither or both of input and split, columns that do not fit, an endless split. A

@@ -1,5 +1,6 @@
 #include "cli/commands/given.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <map>
@@ -13,7 +14,19 @@ namespace {
 
 constexpr const char* kWhere = "--given";
 
-double number_of(const std::string& word, const std::string& text) {
+// The number of a value; of a class that has a name also by it.
+double number_of(const std::string& word, const std::string& text, const data::Columns& columns) {
+  if (word.substr(0, word.find('=')) == columns.label) {
+    const std::vector<std::string> classes = columns.class_names();
+    const auto found = std::find(classes.begin(), classes.end(), text);
+    if (found != classes.end()) return static_cast<double>(found - classes.begin());
+    if (!classes.empty()) {
+      const auto near = nearest_match(text, classes);
+      fail<ConfigError>(kWhere, shorten(word), "one of " + shorten(join(classes, ", "), 200),
+                        "'" + shorten(text) + "'",
+                        near ? "Did you mean '" + *near + "'?" : "Name a class of the training.");
+    }
+  }
   double value = 0.0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error == std::errc() && end == text.data() + text.size() && std::isfinite(value))
@@ -34,7 +47,7 @@ at::Tensor given_condition(const std::vector<std::string>& given, const data::Co
   for (const std::string& word : given) {
     const size_t equals = word.find('=');
     const std::string number = equals == std::string::npos ? "" : word.substr(equals + 1);
-    values[word.substr(0, equals)] = number_of(word, number);
+    values[word.substr(0, equals)] = number_of(word, number, columns);
   }
   return data::condition_of(columns, values, kWhere);
 }

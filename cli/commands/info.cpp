@@ -70,7 +70,7 @@ Json result_json(const Model& model) {
 void add_columns(const data::Columns& columns, Facts& facts) {
   constexpr size_t kMost = 40;
   for (size_t c = 0; c < columns.infos.size() && c < kMost; ++c) {
-    facts.add("", data::description(columns.names[c], columns.infos[c]));
+    facts.add("", data::description(columns, c));
   }
   for (const data::LeftOut& column : columns.left_out) {
     facts.add("", column.name + ": left out, " + column.reason);

@@ -1,11 +1,14 @@
+#include <filesystem>
 #include <map>
 
+#include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
 
 #include "cli/commands/common.h"
 #include "cli/commands/feed.h"
 #include "cli/commands/given.h"
+#include "contraflow/core/error.h"
 #include "contraflow/core/estimate.h"
 #include "contraflow/core/text.h"
 #include "contraflow/data/rows.h"
@@ -32,12 +35,16 @@ constexpr const char* kScoreExamples =
     "adds\n"
     "bias_bound. Rows stream through in bounded memory, and OUT appears only when it is complete.\n"
     "Columns are found by the names of the training; files without names are read by position.\n"
+    "A row that cannot have a score stops no other: no number where a value is missing, -inf where "
+    "one\n"
+    "is outside of its column's values; the report counts them, --flags names them.\n"
     "With --given the rows need no columns of the condition: all are scored given those values.\n";
 
 struct ScoreArguments {
   std::string run, output;
   FeedArguments feed{.command = "score"};
   std::vector<std::string> given;
+  bool flags = false;
   int64_t replicates = 8;
   int64_t seed = 0;
   FloatType dtype = FloatType::kFloat64;
@@ -49,6 +56,7 @@ struct ScoreTotals {
   std::map<RowFlag, int64_t> flagged;  ///< Rows without a density of their own.
   Estimate log_prob;                   ///< Of the others.
   double worst_error = 0.0;
+  std::vector<std::string> examples;  ///< Of flagged rows.
   double bias = 0.0;  ///< Mean of what a logarithm of a mean is low by; 0 for other scores.
 };
 
@@ -99,6 +107,34 @@ LogProbWithError scores_of(const LogProbWithError& scores, const Model& model) {
   return out;
 }
 
+// The columns of text of a chunk: what is kept of the input, and the flags.
+data::TextColumns texts_of(const ScoreArguments& a, const RowFeed& feed,
+                           const std::vector<RowFlag>& flags) {
+  data::TextColumns out;
+  if (!a.feed.file.keep.empty()) out = feed.reader->kept();
+  if (!a.flags) return out;
+  out.emplace_back();
+  for (const RowFlag flag : flags) out.back().emplace_back(enum_name(flag));
+  return out;
+}
+
+// The first rows without a score, each with its reason.
+void remember_examples(const RowFeed& feed, const std::vector<RowFlag>& flags,
+                       ScoreTotals& totals) {
+  constexpr size_t kMost = 3;
+  if (feed.reader != nullptr) {
+    for (const data::BadRow& bad : feed.reader->bad_rows()) {
+      if (totals.examples.size() >= kMost) return;
+      totals.examples.push_back("row " + std::to_string(bad.row) + ": " + bad.reason);
+    }
+  }
+  for (size_t r = 0; r < flags.size() && totals.examples.size() < kMost; ++r) {
+    if (flags[r] != RowFlag::kOutside && flags[r] != RowFlag::kAbsurd) continue;
+    totals.examples.push_back("row " + std::to_string(totals.rows + static_cast<int64_t>(r)) +
+                              ": " + meaning_of(flags[r]));
+  }
+}
+
 ScoreTotals score_all(const ScoreArguments& a, const Model& model, const RowFeed& feed,
                       data::RowWriter& writer, RowProgress& progress) {
   const ScoreOptions options{.replicates = a.replicates, .rng = score_rng(a.seed)};
@@ -108,7 +144,8 @@ ScoreTotals score_all(const ScoreArguments& a, const Model& model, const RowFeed
     const LogProbWithError scores = scores_of(part.scores, model);
     std::vector<at::Tensor> columns{scores.log_prob, scores.standard_error};
     if (is_biased(model)) columns.push_back(scores.bias_bound);
-    writer.append(at::stack(columns, 1));
+    writer.append(at::stack(columns, 1), texts_of(a, feed, part.flags));
+    remember_examples(feed, part.flags, totals);
     totals.rows = rows;
     const at::Tensor scored = count_flags(part.flags, totals);
     if (scored.size(0) > 0) {
@@ -146,6 +183,7 @@ void report(const ScoreArguments& a, const Model& model, const std::string& inpu
                   {"output", a.output},
                   {"rows", totals.rows},
                   {"flagged", flagged},
+                  {"flagged_examples", totals.examples},
                   {"mean_log_prob", estimate_json(totals.log_prob)},
                   {"lower_bound", model.columns.has_steps() && !has_probabilities(model)},
                   {"log_mean_bias", json_number(totals.bias)},
@@ -157,6 +195,7 @@ void report(const ScoreArguments& a, const Model& model, const std::string& inpu
   for (const auto& [flag, count] : totals.flagged) {
     facts.add("", format_count(count) + " flagged " + enum_name(flag) + ", " + meaning_of(flag));
   }
+  for (const std::string& example : totals.examples) facts.add("", example);
   facts.add("mean log p(x)",
             with_error(totals.log_prob) + " nats" + steps_text(model, a, totals.bias));
   facts.add("worst error", totals.worst_error == 0.0
@@ -164,17 +203,39 @@ void report(const ScoreArguments& a, const Model& model, const std::string& inpu
                                : fixed(totals.worst_error) + " nats (standard error of a row)");
   facts.add("time", format_duration(seconds) + ", " + format_count(std::llround(rate)) + " rows/s");
   facts.add("written", a.output);
+  if (a.output == "-") return console.note(facts.str());  // the scores have the standard output
   console.result(json, facts.str());
 }
 
+// A file that is written under the name of the one that is read would take its rows with it.
+void check_output(const ScoreArguments& a) {
+  std::error_code error;
+  if (a.feed.input.empty() || !std::filesystem::equivalent(a.feed.input, a.output, error)) return;
+  fail<ConfigError>("score", "--out", "another file than INPUT", "'" + shorten(a.output) + "'",
+                    "Give the scores a file of their own; --keep takes columns along.");
+}
+
+std::vector<std::string> text_columns(const ScoreArguments& a) {
+  std::vector<std::string> out = a.feed.file.keep;
+  if (!out.empty() && a.feed.input != "-") {  // a number stands for the name that the file has there
+    const std::vector<std::string> names = data::open_rows(a.feed.input, a.feed.file)->columns();
+    const std::vector<int64_t> places = data::find_columns(names, out, a.feed.input);
+    for (size_t k = 0; k < out.size(); ++k) out[k] = names[static_cast<size_t>(places[k])];
+  }
+  if (a.flags) out.emplace_back("flag");
+  return out;
+}
+
 int run_score(const ScoreArguments& a, const Console& console) {
+  check_output(a);
   const Model model = load(a.run, {.dtype = a.dtype, .device = a.device});
   FeedArguments rows = a.feed;
+  rows.lenient = true;
   if (!a.given.empty()) rows.given = given_condition(a.given, model.columns);
   const RowFeed feed = open_feed(rows, model);
   std::vector<std::string> names{"log_prob", "standard_error"};
   if (is_biased(model)) names.emplace_back("bias_bound");
-  const auto writer = data::create_rows(a.output, names, at::kDouble);
+  const auto writer = data::create_rows(a.output, names, at::kDouble, text_columns(a));
   RowProgress progress(console, "scoring", 0);
   const ScoreTotals totals = score_all(a, model, feed, *writer, progress);
   writer->finish();
@@ -190,16 +251,27 @@ Command add_score(CLI::App& parent) {
   const auto a = std::make_shared<ScoreArguments>();
   CLI::App& app = *command.app;
   add_model_argument(app, a->run);
-  app.add_option("INPUT", a->feed.input, "Rows to score: .csv, .tsv, .txt or .npy.");
+  app.add_option(
+      "INPUT", a->feed.input,
+      "Rows to score: .csv, .tsv, .txt, .npy (each also .gz), .npz, or - for CSV from the "
+      "standard input.");
   app.add_option("--split", a->feed.split, "Instead of INPUT: a part of the training's data.")
       ->check(CLI::IsMember({"test", "validation", "train"}));
-  app.add_option("-o,--out", a->output, "File to write: .csv, .tsv, .txt or .npy.")->required();
+  app.add_option("-o,--out", a->output,
+                 "File to write: .csv, .tsv, .txt or .npy, or - for the standard output.")
+      ->required();
   app.add_option("--columns", a->feed.columns,
                  "Columns of INPUT in the order of the model's, by name or number from 0.")
       ->delimiter(',')
       ->allow_extra_args(false);
   add_changed_data_option(app, a->feed.allow_changed);
   add_given_option(app, a->given);
+  app.add_option("--keep", a->feed.file.keep,
+                 "Columns of INPUT to take along, such as an id, before the scores.")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  app.add_flag("--flags", a->flags,
+               "Add a column that says of each row: scored, missing, outside, absurd or unsolved.");
   add_choice(app, "--header", a->feed.file.header,
              "Whether the first line of a CSV names the columns.");
   add_choice(app, "--delimiter", a->feed.file.delimiter, "What separates the fields of a CSV.");

@@ -22,12 +22,12 @@ namespace {
 Table select(const Table& table, const std::vector<std::string>& names) {
   const std::vector<int64_t> order = find_columns(table.columns, names, table.source);
   return {names, table.rows.index_select(1, at::tensor(order, at::kLong)).to(at::kDouble),
-          table.source};
+          table.source, table.unnamed};
 }
 
 Table without(const Table& table, const at::Tensor& mask) {
   return {table.columns, table.rows.index_select(0, mask.logical_not().nonzero().squeeze(1)),
-          table.source};
+          table.source, table.unnamed};
 }
 
 at::Tensor values_of(const Table& table, const std::string& name) {
@@ -191,7 +191,7 @@ class Builder {
                                    table.source};
     constexpr size_t kMostLines = 40;
     for (size_t c = 0; c < columns_.names.size() && c < kMostLines; ++c) {
-      lines.push_back("  " + description(columns_.names[c], columns_.infos[c]));
+      lines.push_back("  " + description(columns_, c));
     }
     if (columns_.names.size() > kMostLines) {
       lines.push_back("  and " + std::to_string(columns_.names.size() - kMostLines) + " more");

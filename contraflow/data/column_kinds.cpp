@@ -143,12 +143,13 @@ double edge_of(const at::Tensor& values, double bound) {
   return inside.numel() == 0 ? 0.5 : 0.5 * inside.min().item<double>();
 }
 
-std::optional<std::string> row_number_reason(const std::string& name, const at::Tensor& values) {
+std::optional<std::string> row_number_reason(const std::string& name, const at::Tensor& values,
+                                             bool unnamed) {
   if (values.size(0) < 3 || !is_whole(values)) return std::nullopt;
   const at::Tensor steps = values.slice(0, 1) - values.slice(0, 0, -1);
   const double first = values[0].item<double>();
   const bool counts_rows = steps.eq(1.0).all().item<bool>() && (first == 0.0 || first == 1.0);
-  const bool named = is_index_name(name) || name.empty();
+  const bool named = is_index_name(name) || unnamed;
   if (counts_rows) return "it numbers the rows";
   if (!named) return std::nullopt;
   const at::Tensor sorted = std::get<0>(values.sort());

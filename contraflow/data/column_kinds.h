@@ -23,7 +23,8 @@ double edge_of(const at::Tensor& values, double bound);
 
 /// Why the column is a number of its row and no measurement ("the row number", "a number that no
 /// two rows share"); unset where it is not. `unnamed`: the header has no name for it.
-std::optional<std::string> row_number_reason(const std::string& name, const at::Tensor& values);
+std::optional<std::string> row_number_reason(const std::string& name, const at::Tensor& values,
+                                             bool unnamed);
 
 /// The values are rounded: multiples of a decimal step that is not far below their spread. Equal rows
 /// of rounded columns are no copies of each other.

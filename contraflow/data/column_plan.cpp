@@ -26,6 +26,11 @@ at::Tensor column(const Table& table, size_t c) {
   return table.rows.select(1, static_cast<int64_t>(c)).to(at::kDouble);
 }
 
+bool is_unnamed(const Table& table, size_t c) {
+  return std::find(table.unnamed.begin(), table.unnamed.end(), table.columns[c]) !=
+         table.unnamed.end();
+}
+
 bool is_constant(const at::Tensor& values) { return values.eq(values[0]).all().item<bool>(); }
 
 // A column that an earlier one repeats; its name, or nothing.
@@ -42,7 +47,8 @@ std::string reason_to_leave_out(const Table& table, size_t c, const std::vector<
   if (is_constant(values)) {
     return "one value only, " + shortest(values[0].item<double>()) + ": a constant has no density";
   }
-  if (const auto reason = row_number_reason(table.columns[c], values)) return *reason;
+  if (const auto reason = row_number_reason(table.columns[c], values, is_unnamed(table, c)))
+    return *reason;
   const std::string twin = copied(table, c, kept);
   return twin.empty() ? "" : "a copy of " + in_quotes(twin);
 }
@@ -130,7 +136,8 @@ ColumnPlan plan_columns(const Table& table, const Json& kinds, const std::vector
     const std::string& name = table.columns[c];
     const std::string reason = reason_to_leave_out(table, c, kept);
     const bool kind_given = kinds.is_object() && kinds.contains(name);
-    const bool no_density = !reason.empty() && !row_number_reason(name, column(table, c));
+    const bool no_density =
+        !reason.empty() && !row_number_reason(name, column(table, c), is_unnamed(table, c));
     if (!reason.empty() && chosen && no_density) fail_chosen(table, c, reason);
     if (!reason.empty() && !chosen && !kind_given) {
       out.left_out.push_back({name, reason});
@@ -187,8 +194,9 @@ ColumnInfo scaled(ColumnInfo info, const at::Tensor& values) {
   return info;
 }
 
-std::string description(const std::string& name, const ColumnInfo& info) {
-  std::string out = name + ": " + enum_name(info.kind);
+std::string description(const Columns& columns, size_t c) {
+  const ColumnInfo& info = columns.infos.at(c);
+  std::string out = columns.names.at(c) + ": " + enum_name(info.kind);
   if (info.whole() && info.step != 1.0) out += " steps of " + shortest(info.step);
   if (info.kind == ColumnKind::kPositive || info.kind == ColumnKind::kCount) {
     out += info.low() && *info.low() != 0.0 ? " above " + shortest(*info.low()) : "";
@@ -199,10 +207,16 @@ std::string description(const std::string& name, const ColumnInfo& info) {
     out += info.high() ? " to " + shortest(*info.high()) : "";
   }
   if (info.levels > 0) {
-    return out + " of " + std::to_string(info.levels) + " levels from " + shortest(*info.least()) +
+    out += " of " + std::to_string(info.levels) + " levels from " + shortest(*info.least()) +
            " to " + shortest(*info.most()) + ", each with its mass";
+  } else if (info.whole()) {
+    out += ", with uniform noise";
   }
-  if (info.whole()) out += ", with uniform noise";
+  for (const NamedCells& cells : columns.cells) {
+    if (cells.name != columns.names.at(c)) continue;
+    out += cells.kind == CellKind::kDate ? ", dates as seconds since 1970 (UTC)"
+                                         : ", true as 1 and false as 0";
+  }
   return out;
 }
 

@@ -47,7 +47,7 @@ CF_EXPORT ColumnInfo scaled(ColumnInfo info, const at::Tensor& values);
 /// The column's numbers [N] on the whole line, before center and scale; whole numbers get 1/2.
 CF_EXPORT at::Tensor on_the_line(const ColumnInfo& info, const at::Tensor& values);
 
-/// "price: positive (log); 0.5 to 1.2e+04".
-CF_EXPORT std::string description(const std::string& name, const ColumnInfo& info);
+/// What column c of the model is, in a line: "price: positive, logarithm".
+CF_EXPORT std::string description(const Columns& columns, size_t c);
 
 }  // namespace contraflow::data

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "contraflow/core/bad_value.h"
 #include "contraflow/core/error.h"
@@ -61,6 +62,26 @@ Batch Columns::to_batch(const at::Tensor& rows, at::ScalarType dtype, const std:
   Batch out = given(rows, dtype, source, first_row, with_weight);
   out.x = rows.narrow(1, 0, static_cast<int64_t>(names.size())).to(dtype).contiguous();
   return out;
+}
+
+Batch Columns::to_lenient_batch(const at::Tensor& rows, at::ScalarType dtype,
+                                const std::string& source, int64_t first_row) const {
+  if (label.empty()) return to_batch(rows, dtype, source, first_row, /*with_weight=*/false);
+  const auto place = static_cast<int64_t>(names.size() + condition.size());
+  const at::Tensor labels = rows.select(1, place).to(at::kDouble);
+  const at::Tensor bad = not_in_classes(labels, classes).logical_or(labels.isnan());
+  at::Tensor good = rows.clone();
+  good.select(1, place).copy_(at::where(bad, at::zeros_like(labels), labels));
+  Batch out = to_batch(good, dtype, source, first_row, /*with_weight=*/false);
+  out.condition.masked_fill_(bad.unsqueeze(1), std::numeric_limits<double>::quiet_NaN());
+  return out;
+}
+
+std::vector<std::string> Columns::class_names() const {
+  for (const NamedCells& column : cells) {
+    if (column.name == label) return column.categories;
+  }
+  return {};
 }
 
 Batch Columns::given(const at::Tensor& rows, at::ScalarType dtype, const std::string& source,

@@ -11,6 +11,7 @@
 #include "contraflow/core/event_info.h"
 #include "contraflow/core/export.h"
 #include "contraflow/core/options.h"
+#include "contraflow/data/rows.h"
 #include "contraflow/data/source.h"
 
 namespace contraflow::data {
@@ -25,6 +26,20 @@ template <class Field>
 void visit(LeftOut& o, Field&& field) {
   field("name", o.name, "Column.");
   field("reason", o.reason, "Why the model does not have it.");
+}
+
+/// How the cells of a column are read that holds no plain numbers.
+struct NamedCells {
+  std::string name;
+  CellKind kind = CellKind::kNumber;
+  std::vector<std::string> categories = {};  ///< Of kCategory: word k is class k.
+};
+
+template <class Field>
+void visit(NamedCells& o, Field&& field) {
+  field("name", o.name, "Column.");
+  field("kind", o.kind, "number, boolean, date or category.");
+  field("categories", o.categories, "Words of a category, in the order of the classes.");
 }
 
 /// What the columns of data mean, and what is known about the events made of them. A trained model
@@ -44,6 +59,9 @@ struct CF_EXPORT Columns {
   std::vector<ColumnInfo> infos = {};
   /// Of `condition`, from the training rows; empty = taken as they are.
   std::vector<ConditionScale> condition_scale = {};
+  /// Columns that hold booleans, dates or words; the others hold numbers.
+  std::vector<NamedCells> cells = {};
+  std::vector<std::string> missing = {};  ///< Further marks of missing cells.
   /// Columns of the training's file that are not in the model.
   std::vector<LeftOut> left_out = {};
   /// Numbers in that file of to_read(without weight), for files that have no names; empty = none.
@@ -74,6 +92,11 @@ struct CF_EXPORT Columns {
   /// of the first row, for messages and Batch::first_row.
   Batch to_batch(const at::Tensor& rows, at::ScalarType dtype, const std::string& source,
                  int64_t first_row = 0, bool with_weight = true) const;
+  /// The same for rows that may hold anything: a label that is no class makes the condition NaN.
+  Batch to_lenient_batch(const at::Tensor& rows, at::ScalarType dtype, const std::string& source,
+                         int64_t first_row = 0) const;
+  /// Words of the label's classes; empty where they are numbers.
+  std::vector<std::string> class_names() const;
   /// The same without x.
   Batch given(const at::Tensor& rows, at::ScalarType dtype, const std::string& source,
               int64_t first_row = 0, bool with_weight = true) const;
@@ -91,6 +114,8 @@ void visit(Columns& o, Field&& field) {
   field("bounds", o.bounds, "[low, high]; empty = unbounded.");
   field("infos", o.infos, "What each column is.");
   field("condition_scale", o.condition_scale, "Standardisation of the condition.");
+  field("cells", o.cells, "Columns of booleans, dates and words.");
+  field("missing", o.missing, "Further marks of missing cells.");
   field("left_out", o.left_out, "Columns of the file that are not in the model.");
   field("file_numbers", o.file_numbers, non_negative(), "Numbers of the columns in the file.");
   field("image", o.image, positive(), "[channels, height, width] of an image; empty = none.");

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -12,6 +13,13 @@
 #include "contraflow/data/splits.h"
 
 namespace contraflow::data {
+
+/// What becomes of a row with a missing cell.
+enum class MissingRows { kDrop, kError };
+
+constexpr auto enum_names(MissingRows) {
+  return std::array{std::pair{"drop", MissingRows::kDrop}, std::pair{"error", MissingRows::kError}};
+}
 
 /// What to fit a density to.
 struct DataOptions {
@@ -32,8 +40,14 @@ struct DataOptions {
   /// one weight for each row. Finite, >= 0, not all zero (weights.h); empty = every row counts
   /// alike.
   std::string weight = "";
+  /// Rows with a missing cell in a column that is used: left out, with a count, or an error.
+  MissingRows missing = MissingRows::kDrop;
+  /// What a missing cell may hold besides nothing, NA, NaN, null and their like.
+  std::vector<std::string> missing_marks = {};
   CsvHeader header = CsvHeader::kAuto;
   CsvDelimiter delimiter = CsvDelimiter::kAuto;
+  DecimalMark decimal = DecimalMark::kAuto;
+  TextEncoding encoding = TextEncoding::kAuto;
   /// Values are integers 0 .. levels - 1, to be dequantized; 0 = continuous. Digits have 17.
   int64_t levels = 0;
   /// [low, high] that values cannot leave; empty = unbounded.
@@ -57,7 +71,7 @@ struct DataOptions {
 template <class Field>
 void visit(DataOptions& o, Field&& field) {
   field("name", o.name, non_empty(),
-        "A toy density, 'digits', or a .csv, .tsv, .txt or .npy file.");
+        "A toy density, 'digits', or a file: .csv, .tsv, .txt, .npy, each also .gz, or .npz.");
   field("columns", o.columns, "Columns to model, by name or number from 0; empty = all others.");
   field("exclude", o.exclude, "Columns of a file to leave out.");
   field("kinds", o.kinds,
@@ -69,7 +83,11 @@ void visit(DataOptions& o, Field&& field) {
   field("weight", o.weight,
         "Column of row weights, or a file (.csv, .tsv, .txt, .npy) of one column of them.");
   field("header", o.header, "Whether a CSV file's first line names the columns.");
-  field("delimiter", o.delimiter, "What separates CSV fields; auto = tab in .tsv, else comma.");
+  field("delimiter", o.delimiter, "What separates CSV fields; auto = found from the first lines.");
+  field("decimal", o.decimal, "What stands before decimals in a CSV file.");
+  field("encoding", o.encoding, "What the bytes of a CSV file mean.");
+  field("missing", o.missing, "Rows with a missing cell: drop, which counts them, or error.");
+  field("missing_marks", o.missing_marks, "Further marks of a missing cell, such as -999.");
   field("levels", o.levels, closed_interval(0, 65536),
         "Values are integers 0 .. levels - 1, dequantized; 0 = continuous.");
   field("bounds", o.bounds, "[low, high] of bounded values, mapped by a logit; empty = none.");

@@ -3,10 +3,13 @@
 #include <algorithm>
 
 #include "contraflow/core/error.h"
+#include "contraflow/core/text.h"
 #include "contraflow/data/choose_columns.h"
 #include "contraflow/data/column_dataset.h"
 #include "contraflow/data/data_entries.h"
 #include "contraflow/data/rows.h"
+#include "contraflow/data/survey.h"
+#include "contraflow/data/table_cells.h"
 #include "contraflow/data/table_dataset.h"
 
 namespace contraflow::data {
@@ -49,23 +52,106 @@ Dataset open_levels(const Columns& chosen, FileOptions file, const DataOptions& 
                        options, dtype);
 }
 
+// The values [N] of a column of words that groups rows: equal words, equal numbers.
+at::Tensor numbers_of(const std::vector<std::string>& words) {
+  at::Tensor out = at::empty({std::ssize(words)}, at::kDouble);
+  double* value = out.data_ptr<double>();
+  for (const std::string& word : words) {
+    uint64_t hash = 0xCBF29CE484222325U;  // FNV-1a
+    for (const char c : word) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3U;
+    *value++ = static_cast<double>(hash >> 11U);
+  }
+  return out;
+}
+
+// All rows of a file, and the words of a column that groups them as a last column of numbers.
+Table read_rows(const FileOptions& file, const DataOptions& options, const std::string& words) {
+  const auto reader = open_rows(options.name, file);
+  std::vector<at::Tensor> parts;
+  std::vector<std::string> all;
+  constexpr int64_t kChunkRows = 16384;
+  do {
+    parts.push_back(reader->next(kChunkRows).clone());
+    if (!words.empty() && parts.back().size(0) > 0) {
+      all.insert(all.end(), reader->kept().front().begin(), reader->kept().front().end());
+    }
+  } while (parts.back().size(0) > 0);
+  Table out{reader->columns(), at::cat(parts), options.name};
+  if (words.empty()) return out;
+  out.columns.push_back(words);
+  out.rows = at::cat({out.rows, numbers_of(all).unsqueeze(1)}, 1);
+  return out;
+}
+
+// Without the rows that miss a value; what was left out in a line.
+std::string drop_missing(Table& table) {
+  const at::Tensor missing = table.rows.isnan();
+  const at::Tensor bad = missing.any(1);
+  const auto count = bad.sum().item<int64_t>();
+  if (count == 0) return "";
+  const int64_t rows = table.rows.size(0);
+  std::vector<std::string> places;
+  for (size_t c = 0; c < table.columns.size(); ++c) {
+    const auto own = missing.select(1, static_cast<int64_t>(c)).sum().item<int64_t>();
+    if (own > 0) places.push_back(table.columns[c] + " " + format_count(own));
+  }
+  table.rows = table.rows.index_select(0, bad.logical_not().nonzero().squeeze(1));
+  return "dropped " + format_count(count) + " of " + format_count(rows) +
+         " rows with a missing value (" + shorten(join(places, ", "), 200) + ")";
+}
+
+FileOptions file_options(const DataOptions& options) {
+  FileOptions out;
+  out.header = options.header;
+  out.delimiter = options.delimiter;
+  out.decimal = options.decimal;
+  out.encoding = options.encoding;
+  out.missing = options.missing_marks;
+  return out;
+}
+
+// Whether the column that groups rows holds words.
+bool groups_by_words(const TableSurvey& survey, const SplitColumn& split) {
+  return split.by == SplitBy::kGroup &&
+         std::any_of(survey.columns.begin(), survey.columns.end(), [&](const ColumnSurvey& c) {
+           return c.name == split.name && c.suggestion() == CellKind::kCategory;
+         });
+}
+
 // Columns chosen by name or number.
 Dataset open_table(const RowReader& opened, FileOptions file, const DataOptions& options,
                    at::ScalarType dtype, const KnownData* known) {
   Columns columns = choose_columns(opened.columns(), options);
   if (options.levels > 0) return open_levels(columns, file, options, dtype);
+  file = file_options(options);
   const SplitColumn split = split_column(opened.columns(), options);
-  if (known != nullptr) columns.names = known->columns.names;
+  const TableSurvey survey = survey_rows(options.name, file);
+  if (known != nullptr) {
+    columns.names = known->columns.names;
+  } else {
+    decide_cells(survey, options, columns);
+  }
+  use_cells(known != nullptr ? known->columns : columns, file);
   file.columns = to_read(columns, split);
-  file.keep_type = false;
-  Table table = read_table(options.name, file);
+  const bool words = groups_by_words(survey, split);
+  if (words) {
+    std::erase(file.columns, split.name);
+    file.keep = {split.name};
+  }
+  const bool drop = options.missing == MissingRows::kDrop;
+  file.bad_cells = drop ? BadCells::kMissingAsNan : BadCells::kRefuse;
+  Table table = read_rows(file, options, words ? split.name : "");
+  table.unnamed = unnamed_columns(survey);
   const bool own_file = is_row_file(options.weight);
   if (own_file) add_weights(table, columns, options.weight);
+  const std::string dropped = drop_missing(table);
   columns.image = image_of(options, {std::ssize(columns.names)});
   Dataset out = column_dataset(table, columns, split, options, known);
   if (own_file) out.columns.weight.clear();
   out.columns.file_numbers =
       find_columns(opened.columns(), out.columns.to_read(/*with_weight=*/false), options.name);
+  if (!dropped.empty()) out.notes.push_back(dropped);
+  out.notes.insert(out.notes.end(), survey.notes.begin(), survey.notes.end());
   return out;
 }
 
@@ -88,9 +174,11 @@ Dataset open_events(const RowReader& opened, const FileOptions& file, const Data
 }
 
 Dataset open_rows_file(const DataOptions& options, at::ScalarType dtype, const KnownData* known) {
-  FileOptions file;
-  file.header = options.header;
-  file.delimiter = options.delimiter;
+  if (options.name == "-") {
+    fail<ConfigError>("data", "name", "a file, which is read more than once", "the standard input",
+                      "Save it to a file first.");
+  }
+  FileOptions file = file_options(options);
   file.keep_type = true;
   const auto opened = open_rows(options.name, file);
   const bool events = opened->columns().empty();
@@ -98,20 +186,20 @@ Dataset open_rows_file(const DataOptions& options, at::ScalarType dtype, const K
                 : open_table(*opened, file, options, dtype, known);
 }
 
-const std::vector<std::string> kColumnKeys{"columns", "exclude", "kinds",  "condition",
-                                           "label",   "weight",  "levels", "bounds",
-                                           "image",   "group",   "time"};
+const std::vector<std::string> kColumnKeys{
+    "columns", "exclude", "kinds", "condition", "label",   "weight",       "levels",
+    "bounds",  "image",   "group", "time",      "missing", "missing_marks"};
 
 }  // namespace
 
 DataEntry detail::csv_entry() {
   std::vector<std::string> keys = kColumnKeys;
-  keys.insert(keys.end(), {"header", "delimiter"});
+  keys.insert(keys.end(), {"header", "delimiter", "decimal", "encoding"});
   return {.name = "csv",
           .kind = "table",
-          .summary = "a table of numbers, read whole",
+          .summary = "a table, read whole",
           .source = "",
-          .path = "FILE.csv, .tsv or .txt",
+          .path = "FILE.csv, .tsv or .txt, each also .gz",
           .options = keys,
           .takes = [](const std::string& name) { return is_text_file(name); },
           .open = open_rows_file};
@@ -123,7 +211,7 @@ DataEntry detail::npy_entry() {
       .kind = "array",
       .summary = "an array of NumPy: [rows], [rows, columns], or [rows] and the shape of an event",
       .source = "",
-      .path = "FILE.npy",
+      .path = "FILE.npy, .npy.gz or .npz",
       .options = kColumnKeys,
       .takes = [](const std::string& name) { return is_row_file(name) && !is_text_file(name); },
       .open = open_rows_file};

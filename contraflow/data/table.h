@@ -18,6 +18,8 @@ struct Table {
   std::vector<std::string> columns;
   at::Tensor rows;     ///< [N, D], of the type that the file has where float64 is not needed.
   std::string source;  ///< The file's name, for messages.
+  /// Columns whose header was empty, as that of a row number is.
+  std::vector<std::string> unnamed = {};
 };
 
 /// Reads a whole file; see open_rows for formats and errors. Events of several dimensions are

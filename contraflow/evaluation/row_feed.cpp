@@ -11,6 +11,8 @@
 namespace contraflow {
 namespace {
 
+constexpr const char* kStandardInput = "-";
+
 // column_0, column_3, ...: what a file without names is read with.
 bool is_generated(const std::string& name) {
   constexpr std::string_view kPrefix = "column_";
@@ -89,6 +91,8 @@ std::vector<std::string> model_columns(const FileFeedOptions& a, const data::Col
     if (a.columns.size() != wanted.size()) fail_width(a, wanted.size(), a.columns.size());
     return a.columns;
   }
+  if (a.file == kStandardInput)
+    return wanted;  // can be opened once: names, or an error of the reader
   const auto reader = data::open_rows(a.file, a.format);
   const std::vector<std::string>& names = reader->columns();
   if (names.empty()) fail_shape(a, *reader);
@@ -99,6 +103,7 @@ std::vector<std::string> model_columns(const FileFeedOptions& a, const data::Col
 
 // One line on what is read: which columns, and which are not.
 void log_columns(const FileFeedOptions& a, const std::vector<std::string>& used) {
+  if (a.file == kStandardInput) return;
   data::FileOptions all = a.format;
   all.columns.clear();
   const auto reader = data::open_rows(a.file, all);
@@ -120,14 +125,22 @@ void log_columns(const FileFeedOptions& a, const std::vector<std::string>& used)
 RowFeed file_feed(const FileFeedOptions& a, const data::Columns& columns) {
   const data::Columns own = input_columns(a, columns);
   data::FileOptions options = a.format;
+  for (const data::NamedCells& cells : own.cells) {
+    options.cells[cells.name] = {cells.kind, cells.categories};
+  }
+  options.missing.insert(options.missing.end(), own.missing.begin(), own.missing.end());
+  if (a.lenient) options.bad_cells = data::BadCells::kAllAsNan;
   options.columns = model_columns(a, own);
   if (!a.weight.empty()) options.columns.push_back(a.weight);
   const std::shared_ptr<data::RowReader> reader = data::open_rows(a.file, options);
   log_columns(a, options.columns);
-  const auto next = [reader, own, name = a.file](int64_t first_row, int64_t most) {
-    return own.to_batch(reader->next(most), at::kDouble, name, first_row);
+  const auto next = [reader, own, name = a.file, lenient = a.lenient](int64_t first_row,
+                                                                      int64_t most) {
+    const at::Tensor rows = reader->next(most);
+    return lenient ? own.to_lenient_batch(rows, at::kDouble, name, first_row)
+                   : own.to_batch(rows, at::kDouble, name, first_row);
   };
-  return {a.file, next, [reader](int64_t) { return reader->fraction_read(); }};
+  return {a.file, next, [reader](int64_t) { return reader->fraction_read(); }, reader};
 }
 
 RowFeed split_feed(const std::string& where, data::Dataset dataset, const std::string& split) {
@@ -144,7 +157,7 @@ RowFeed split_feed(const std::string& where, data::Dataset dataset, const std::s
   const auto fraction = [all](int64_t rows) {
     return static_cast<double>(rows) / static_cast<double>(all);
   };
-  return {held->name + " (" + split + ")", next, fraction};
+  return {held->name + " (" + split + ")", next, fraction, nullptr};
 }
 
 RowFeed given_to_all(RowFeed feed, const at::Tensor& given) {

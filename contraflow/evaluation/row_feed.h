@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,9 @@ struct FileFeedOptions {
   std::string weight = {};                ///< Column of row weights; empty = none.
   /// The rows have no columns of the condition: see given_to_all().
   bool without_condition = false;
-  data::FileOptions format = {};
+  /// A row that cannot be read becomes one of NaN, with a reason, instead of an error.
+  bool lenient = false;
+  data::FileOptions format = {};  ///< Columns and cells are those of the model.
 };
 
 /// Where batches come from: a file, or a part of the training's data. Float64, on the CPU.
@@ -29,6 +32,8 @@ struct RowFeed {
   std::string name;
   std::function<data::Batch(int64_t first_row, int64_t most)> next;  ///< No rows at the end.
   std::function<double(int64_t rows)> fraction;  ///< Of the work, after so many rows.
+  /// Of a file: the reader, for what it says of the rows of the last next(); else null.
+  std::shared_ptr<const data::RowReader> reader = nullptr;
 };
 
 /// Streams a file in bounded memory. ConfigError: columns that do not fit.
