@@ -4,12 +4,15 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <system_error>
 
+#include "contraflow/core/error.h"
 #include "contraflow/core/json.h"
 #include "contraflow/core/text.h"
 
@@ -30,6 +33,13 @@ int64_t terminal_columns() {
   return 80;
 }
 
+[[noreturn]] void fail_to_write(int error) {
+  fail<IoError>("contraflow", "standard output", "to write the result",
+                error == 0 ? "an error" : std::generic_category().message(error),
+                error == EPIPE ? "What reads it has ended; the command itself has done its work."
+                               : "Free space there, or send it elsewhere.");
+}
+
 }  // namespace
 
 Console::Console(std::ostream& out, std::ostream& err, const Terminal& terminal)
@@ -42,6 +52,8 @@ Console Console::standard() {
 }
 
 void Console::result(const nlohmann::ordered_json& json, std::string_view text) const {
+  erase_passing();
+  errno = 0;
   if (json_) {
     out_ << json_text(json, 2) << '\n';
   } else {
@@ -49,11 +61,26 @@ void Console::result(const nlohmann::ordered_json& json, std::string_view text) 
     if (!text.empty() && text.back() != '\n') out_ << '\n';
   }
   out_.flush();
+  if (!out_) fail_to_write(errno);
 }
 
-void Console::note(std::string_view text) const { err_ << text << '\n' << std::flush; }
+void Console::note(std::string_view text) const {
+  erase_passing();
+  err_ << text << '\n' << std::flush;
+}
+
+void Console::passing(std::string_view text) const {
+  err_ << '\r' << text << "\x1b[K" << std::flush;
+  passing_ = true;
+}
+
+void Console::erase_passing() const {
+  if (passing_) err_ << "\r\x1b[K" << std::flush;
+  passing_ = false;
+}
 
 void Console::error(std::string_view text) const {
+  erase_passing();
   err_ << styled("1;31", "error:", terminal_.err) << ' ' << text << '\n' << std::flush;
 }
 
@@ -83,13 +110,13 @@ std::string Facts::str() const {
   return out;
 }
 
-RowProgress::RowProgress(const Console& console, std::string what, int64_t total)
-    : console_(console), what_(std::move(what)), total_(total), start_(now()), printed_(start_) {}
-
-// A finished line would only repeat the result.
-RowProgress::~RowProgress() {
-  if (on_screen_ && console_.terminal().err) console_.err() << "\r\x1b[K" << std::flush;
-}
+RowProgress::RowProgress(const Console& console, std::string what, int64_t total, std::string unit)
+    : console_(console),
+      what_(std::move(what)),
+      total_(total),
+      unit_(std::move(unit)),
+      start_(now()),
+      printed_(start_) {}
 
 double RowProgress::seconds() const { return now() - start_; }
 
@@ -104,12 +131,11 @@ void RowProgress::done(int64_t rows, double fraction) {
   const double time = now();
   if (time - printed_ < (terminal ? kTerminalInterval : kPlainInterval)) return;
   printed_ = time;
-  on_screen_ = true;
   if (fraction < 0.0 && total_ > 0)
     fraction = static_cast<double>(rows) / static_cast<double>(total_);
   const std::string text = shorten(line(fraction), console_.terminal().columns - 1);
   if (terminal) {
-    console_.err() << '\r' << text << "\x1b[K" << std::flush;
+    console_.passing(text);
   } else {
     console_.note(text);
   }
@@ -118,10 +144,10 @@ void RowProgress::done(int64_t rows, double fraction) {
 std::string RowProgress::line(double fraction) const {
   std::string out = what_ + "  " + format_count(rows_);
   if (total_ > 0) out += "/" + format_count(total_);
-  out += " rows";
+  out += " " + unit_;
   if (fraction > 0.0) out += "  " + std::to_string(static_cast<int>(100.0 * fraction)) + "%";
   const double time = seconds();
-  out += "  " + format_count(std::llround(rows_per_second())) + " rows/s";
+  if (unit_ == "rows") out += "  " + format_count(std::llround(rows_per_second())) + " rows/s";
   if (fraction > 0.0) out += "  " + format_duration(time * (1.0 - fraction) / fraction) + " left";
   return out;
 }

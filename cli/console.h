@@ -30,11 +30,16 @@ class Console {
   const Terminal& terminal() const { return terminal_; }
   std::ostream& err() const { return err_; }
 
-  /// The result of the command: the JSON with --json, else the text. Call once.
+  /// The result of the command: the JSON with --json, else the text. Call once. IoError where it
+  /// cannot be written: a full disk, a pipe that nobody reads, a closed stream.
   void result(const nlohmann::ordered_json& json, std::string_view text) const;
   /// A line for the user that is no result.
   void note(std::string_view text) const;
   void error(std::string_view text) const;
+  /// A line on the terminal that the next one, or anything else that is said, takes the place of.
+  void passing(std::string_view text) const;
+  /// Erases that line, if there is one.
+  void erase_passing() const;
 
   /// Text for the result, emphasised on a terminal.
   std::string bold(std::string_view text) const;
@@ -48,6 +53,7 @@ class Console {
   std::ostream& err_;
   Terminal terminal_;
   bool json_ = false;
+  mutable bool passing_ = false;  ///< The terminal shows a line of passing().
 };
 
 /// "1,000 rows", with the size that weights leave of them if it is another.
@@ -68,9 +74,10 @@ class Facts {
 /// Progress of a pass over rows: rewritten in place on a terminal, else a line every ten seconds.
 class RowProgress {
  public:
-  /// `total` 0: unknown, then done() is told a fraction.
-  RowProgress(const Console& console, std::string what, int64_t total);
-  ~RowProgress();
+  /// `total` 0: unknown, then done() is told a fraction. `unit` is what is counted, if not rows;
+  /// what is few and large (pictures) has no rate.
+  RowProgress(const Console& console, std::string what, int64_t total, std::string unit = "rows");
+  ~RowProgress() { console_.erase_passing(); }  // the result says what a finished line would
   RowProgress(const RowProgress&) = delete;
   RowProgress& operator=(const RowProgress&) = delete;
 
@@ -85,10 +92,10 @@ class RowProgress {
   const Console& console_;
   std::string what_;
   int64_t total_;
+  std::string unit_;
   int64_t rows_ = 0;
   double start_;
   double printed_;
-  bool on_screen_ = false;
 };
 
 }  // namespace contraflow::cli

@@ -1,6 +1,8 @@
 #include "cli/program.h"
+#include "cli/signals.h"
 
 int main(int argc, char** argv) {
+  contraflow::cli::prepare_process();
   auto console = contraflow::cli::Console::standard();
   return contraflow::cli::run_program({argv + 1, argv + argc}, console);
 }

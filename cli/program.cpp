@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "cli/commands/common.h"
+#include "cli/mistakes.h"
 #include "contraflow/core/error.h"
 #include "contraflow/core/log.h"
 #include "contraflow/core/parallel.h"
@@ -18,11 +19,12 @@ namespace {
 
 constexpr const char* kFooter =
     "Two commands from nothing to a density:\n"
-    "  contraflow train --data checkerboard --out runs/checkerboard\n"
+    "  contraflow train checkerboard --out runs/checkerboard\n"
     "  contraflow evaluate runs/checkerboard\n\n"
     "Likelihoods are in nats per row unless marked otherwise, and come with a standard error.\n"
-    "'contraflow COMMAND --help' explains a command with examples. Exit codes: 0 done, 1 failure,\n"
-    "2 misuse, 130 training stopped by Ctrl-C (saved).\n";
+    "'contraflow help COMMAND' explains a command with examples. Exit codes: 0 done, 1 failure,\n"
+    "2 misuse, 128 + N stopped by signal N: 130 by Ctrl-C. A training that a signal stops is saved "
+    "first.\n";
 
 struct Program {
   CLI::App app{"Trains, evaluates and samples exact-likelihood flows with certified inverses.",
@@ -50,44 +52,22 @@ struct Program {
   }
 };
 
-std::vector<std::string> names_of(const CLI::App& app) {
-  std::vector<std::string> names;
-  for (const CLI::Option* option : app.get_options()) {
-    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
-    if (option->get_positional()) names.push_back(option->get_name());
-  }
-  return names;
-}
-
-[[noreturn]] void fail_unknown_option(const Command& command, const std::string& word) {
-  const std::string name = command.app->get_name();
-  const std::string key = word.substr(0, word.find('='));
-  const std::vector<std::string> known = names_of(*command.app);
-  const auto near = key.starts_with("-") ? nearest_match(key, known) : std::nullopt;
-  fail<ConfigError>(
-      "contraflow " + name, shorten(word),
-      key.starts_with("-") ? "a known option" : "no further argument", "an unknown one",
-      near ? "Did you mean '" + *near + "'?" : "Run 'contraflow " + name + " --help'.");
-}
-
-[[noreturn]] void fail_no_command(const Program& program, const std::vector<std::string>& extras) {
+std::vector<std::string> command_names(const Program& program) {
   std::vector<std::string> names;
   for (const Command& command : program.commands) names.push_back(command.app->get_name());
-  const std::string word = extras.empty() ? "" : extras.front();
-  const auto near = nearest_match(word, names);
-  fail<ConfigError>("contraflow", "command", "one of " + join(names, ", "),
-                    word.empty() ? "none" : "'" + shorten(word) + "'",
-                    near ? "Did you mean '" + *near + "'?" : "Run 'contraflow --help'.");
+  return names;
 }
 
 // A typing error explains better than what it led to, such as a required option that is missing.
 void check_extras(const Program& program) {
   const Command* command = program.chosen();
   const std::vector<std::string> before = program.app.remaining();
-  if (command == nullptr) fail_no_command(program, before);
-  if (!before.empty()) fail_unknown_option(*command, before.front());
+  if (command == nullptr) {
+    fail_unknown_command(command_names(program), before.empty() ? "" : before.front());
+  }
+  if (!before.empty()) fail_unknown_argument(*command->app, before.front());
   const std::vector<std::string> extras = command->app->remaining();
-  if (!extras.empty()) fail_unknown_option(*command, extras.front());
+  if (!extras.empty()) fail_unknown_argument(*command->app, extras.front());
 }
 
 const Command* parse(Program& program, const std::vector<std::string>& arguments,
@@ -95,6 +75,7 @@ const Command* parse(Program& program, const std::vector<std::string>& arguments
   try {
     program.app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
     check_extras(program);
+    check_paths(*program.chosen()->app);
   } catch (const CLI::Success& request) {  // --help or --version
     std::ostringstream text;
     program.app.exit(request, text, text);
@@ -102,11 +83,21 @@ const Command* parse(Program& program, const std::vector<std::string>& arguments
     return nullptr;
   } catch (const CLI::ParseError& error) {
     check_extras(program);
-    const std::string name = "contraflow " + program.chosen()->app->get_name();
-    fail<ConfigError>(name, "command line", "arguments as in its --help",
-                      "'" + shorten(error.what(), 200) + "'", "Run '" + name + " --help'.");
+    fail_arguments(*program.chosen()->app, error.what());
   }
   return program.chosen();
+}
+
+// 'help' and 'help COMMAND' are --help in words.
+std::vector<std::string> without_help_command(const Program& program,
+                                              std::vector<std::string> arguments) {
+  if (arguments.front() != "help") return arguments;
+  arguments.erase(arguments.begin());
+  const std::vector<std::string> names = command_names(program);
+  if (!arguments.empty() && std::find(names.begin(), names.end(), arguments.front()) == names.end())
+    fail_unknown_command(names, arguments.front());
+  arguments.emplace_back("--help");
+  return arguments;
 }
 
 LogSink sink_of(const Console& console) {
@@ -118,7 +109,12 @@ LogSink sink_of(const Console& console) {
 
 int report(const Console& console, const std::string& text, int code) {
   console.error(text);
-  if (console.json()) console.result({{"error", text}, {"exit_code", code}}, "");
+  if (!console.json()) return code;
+  try {
+    console.result({{"error", text}, {"exit_code", code}}, "");
+  } catch (const IoError& error) {  // of standard output; the first error has been said
+    console.error(error.what());
+  }
   return code;
 }
 
@@ -139,7 +135,7 @@ int run_program(const std::vector<std::string>& arguments, Console& console) {
       console.result({{"text", program.app.help()}}, program.app.help());
       return 2;
     }
-    const Command* command = parse(program, arguments, console);
+    const Command* command = parse(program, without_help_command(program, arguments), console);
     if (command == nullptr) return 0;
     set_threads("--threads", command->common->threads);
     return command->run(console);
@@ -158,7 +154,7 @@ std::vector<std::string> option_names() {
   const Program program;
   std::vector<std::string> out;
   for (const Command& command : program.commands) {
-    for (const std::string& name : names_of(*command.app)) {
+    for (const std::string& name : option_names_of(*command.app)) {
       out.push_back(command.app->get_name() + " " + name);
     }
   }

@@ -7,21 +7,9 @@
 
 namespace contraflow::cli {
 
-inline constexpr int kInterruptedCode = 130;  ///< What a shell expects after SIGINT.
-
-/// While it lives, the first Ctrl-C asks the run to stop and the second one ends the process.
-class InterruptScope {
- public:
-  InterruptScope();
-  ~InterruptScope();
-  InterruptScope(const InterruptScope&) = delete;
-  InterruptScope& operator=(const InterruptScope&) = delete;
-
-  static bool interrupted();
-};
-
-/// Trains in the folder, from its checkpoint if there is one, with progress on the console and
-/// Ctrl-C as a request to stop. on_step and should_stop of `hooks` are set here.
+/// Trains in the folder, from its checkpoint if there is one, with progress on the console. A signal
+/// that ends processes asks the run to stop; see StopScope. on_step and should_stop of `hooks` are
+/// set here.
 TrainReport train_in_folder(const Objective& objective, const TrainingOptions& options,
                             const RunFolder& folder, TrainerHooks hooks, const Console& console);
 /// The same for a run of a config.

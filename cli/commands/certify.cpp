@@ -4,6 +4,7 @@
 
 #include "cli/commands/common.h"
 #include "contraflow/core/text.h"
+#include "contraflow/data/source.h"
 #include "contraflow/evaluation/certificate.h"
 #include "contraflow/evaluation/row_feed.h"
 #include "contraflow/runs/model.h"
@@ -17,13 +18,19 @@ constexpr const char* kCertifyExamples =
     "Examples:\n"
     "  contraflow certify runs/checkerboard                1,000 test rows\n"
     "  contraflow certify runs/digits --rows 360 --verbose    with every layer\n\n"
-    "For every block: the bound in force on the Lipschitz constant of its network (in the "
-    "Euclidean "
-    "norm,\n"
-    "or in that of order p where one is named; solves and round trips are Euclidean), the largest "
-    "slope\n"
-    "found at the rows (a bound from below), and the worst round trip data -> latent -> data with\n"
-    "the worst certified bound on it, in float64 on the CPU. Verdicts:\n"
+    "A flow is worth its likelihoods only if it can be undone: no two points may go to one. Each "
+    "of "
+    "its\n"
+    "blocks can be undone if its network moves any two points by less than their distance: if its "
+    "Lipschitz\n"
+    "constant is below 1. This command proves that from the weights, and sends rows through the "
+    "flow and\n"
+    "back to see it. For every block it prints\n"
+    "  Lip <=      the proven bound on that constant, Euclidean unless another order p is named\n"
+    "  Lip >=      the largest slope found at the rows: the constant is not smaller\n"
+    "  round trip  how far a row was from itself after data -> latent -> data, at worst\n"
+    "  certified   the bound that is proven on that distance\n"
+    "in float64 on the CPU, and one of three verdicts:\n"
     "  CERTIFIED   every bound is proven and below 1, every row came back within its bound\n"
     "  NOT PROVEN  the same, but a norm is an estimate (model.net.norm = \"estimated\", or learned "
     "orders\n"
@@ -147,12 +154,37 @@ std::string result_text(const CertifyArguments& a, const Certificate& c, const C
   return out + facts.str();
 }
 
+/// Rows as they are asked for: those before are done.
+class WatchedSource final : public data::Source {
+ public:
+  WatchedSource(const data::Source& source, RowProgress& progress)
+      : source_(source), progress_(progress) {}
+  std::optional<int64_t> size() const override { return source_.size(); }
+  std::vector<int64_t> event_shape() const override { return source_.event_shape(); }
+  std::string name() const override { return source_.name(); }
+
+ private:
+  data::Batch do_batch(int64_t step, int64_t batch_size, int64_t begin,
+                       int64_t end) const override {
+    return source_.batch(step, batch_size, begin, end);
+  }
+  data::Batch do_rows(int64_t begin, int64_t end) const override {
+    progress_.done(begin);
+    return source_.rows(begin, end);
+  }
+
+  const data::Source& source_;
+  RowProgress& progress_;
+};
+
 int run_certify(const CertifyArguments& a, const Console& console) {
   const Model model = load(a.run);
   const data::Dataset dataset = open_data(model);
   const data::Source& source = split_of(dataset, a.split);
   const int64_t rows = std::min(a.rows, source.size().value_or(a.rows));
-  const Certificate certificate = certify(*model.flow, source, rows, Rng(0).fork("certify"));
+  RowProgress progress(console, "certifying", rows);
+  const Certificate certificate =
+      certify(*model.flow, WatchedSource(source, progress), rows, Rng(0).fork("certify"));
   console.result(result_json(a, model, certificate), result_text(a, certificate, console));
   return certificate.verdict() == Verdict::kFailed ? 1 : 0;
 }

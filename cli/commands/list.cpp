@@ -16,8 +16,13 @@ using Json = nlohmann::ordered_json;
 constexpr const char* kListExamples =
     "Examples:\n"
     "  contraflow list             everything\n"
-    "  contraflow list data        what --data takes besides files\n\n"
-    "The keys of a config file are in 'contraflow train --help'.\n";
+    "  contraflow list models      what --model takes\n"
+    "  contraflow list data        what can be trained on besides files\n\n"
+    "A flow is a chain of transforms between the data and a base density that is easy to sample. A "
+    "model\n"
+    "names such a chain with all its settings; --set changes single ones, and a config file may "
+    "hold them.\n"
+    "The keys of a config are in 'contraflow train --help-all'.\n";
 
 struct Item {
   std::string name, summary;
@@ -79,13 +84,29 @@ std::vector<Item> activations() {
 }
 
 std::vector<Section> all_sections() {
-  return {{"presets", "Presets, for --model and model.preset", presets()},
-          {"models", "Families that the presets are of", families()},
-          {"data", "Built-in data, for --data and data.name", data_sets(true)},
-          {"files", "Files, for --data and data.name", data_sets(false)},
-          {"transforms", "Transforms", entries(transform_registry())},
-          {"bases", "Base densities, for model.base = {type = \"...\"}", entries(base_registry())},
-          {"activations", "Activations, for model.net.activation", activations()}};
+  return {
+      {"models", "Models, for --model (presets: the key model.preset)", presets()},
+      {"families", "Families of models, which share their keys", families()},
+      {"data", "Built-in data, for 'contraflow train NAME' (the key data.name)", data_sets(true)},
+      {"files", "Files of rows, for 'contraflow train FILE' (the key data.name)", data_sets(false)},
+      {"transforms", "Transforms, the steps from data to latent that a model is made of",
+       entries(transform_registry())},
+      {"bases", "Base densities, what the latent follows: model.base = {type = \"...\"}",
+       entries(base_registry())},
+      {"activations", "Activations of the networks in a block: model.net.activation",
+       activations()}};
+}
+
+// What a section is called elsewhere, and one of its items.
+std::string section_meant(const std::string& word) {
+  const std::string plural =
+      word.ends_with("y") ? word.substr(0, word.size() - 1) + "ies" : word + "s";
+  if (word == "presets" || word == "preset") return "models";
+  if (word == "datasets" || word == "dataset") return "data";
+  for (const Section& section : all_sections()) {
+    if (section.name == plural) return plural;
+  }
+  return word;
 }
 
 int run_list(const std::string& what, const Console& console) {
@@ -116,6 +137,7 @@ Command add_list(CLI::App& parent) {
   std::vector<std::string> names;
   for (const Section& section : all_sections()) names.push_back(section.name);
   command.app->add_option("WHAT", *what, "One section: " + join(names, ", ") + ".")
+      ->transform([](const std::string& word) { return section_meant(word); })
       ->check(CLI::IsMember(names));
   command.run = [what](const Console& console) { return run_list(*what, console); };
   return command;

@@ -45,12 +45,13 @@ struct PlotArguments {
 /// Draws what was asked for; "all" leaves out what the model cannot show.
 class Plotter {
  public:
-  Plotter(const PlotArguments& a, const Model& model)
+  Plotter(const PlotArguments& a, const Model& model, const Console& console)
       : arguments_(a),
         model_(model),
         folder_(a.out.empty() ? model.folder() : fs::path(a.out)),
         dataset_(open_data(model)),
-        input_{*model.flow, model.columns, dataset_, title_of(dataset_), {}, a.samples} {}
+        input_{*model.flow, model.columns, dataset_, title_of(dataset_), {}, a.samples},
+        progress_(console, "drawing", pictures(), "pictures") {}
 
   std::vector<fs::path> draw() {
     if (wants(PlotKind::kCurves)) draw_curves();
@@ -68,6 +69,16 @@ class Plotter {
  private:
   bool wants(PlotKind kind) const {
     return arguments_.kind == kind || arguments_.kind == PlotKind::kAll;
+  }
+
+  // At most; what a model cannot show is left out on the way.
+  int64_t pictures() const {
+    const bool map = has_density_map(model_.columns);
+    int64_t count = wants(PlotKind::kCurves) ? 1 : 0;
+    if (map && wants(PlotKind::kDensity)) ++count;
+    if (map && wants(PlotKind::kWarp)) ++count;
+    if (wants(PlotKind::kSamples)) count += is_image(model_.columns) ? 2 : 1;
+    return count;
   }
 
   void draw_curves() {
@@ -88,6 +99,7 @@ class Plotter {
   }
 
   void add(const char* name, void (*picture)(const FigureInput&, const fs::path&)) {
+    progress_.done(std::ssize(drawn_));
     picture(input_, folder_ / name);
     drawn_.push_back(folder_ / name);
   }
@@ -97,6 +109,7 @@ class Plotter {
   fs::path folder_;
   data::Dataset dataset_;
   FigureInput input_;
+  RowProgress progress_;
   std::vector<fs::path> drawn_;
 };
 
@@ -108,7 +121,7 @@ int run_plot(const PlotArguments& a, const Console& console) {
     fail<IoError>("plot", a.out, "a folder that can be made", error ? error.message() : "a file",
                   "Choose another folder with --out.");
   }
-  const std::vector<fs::path> drawn = Plotter(a, model).draw();
+  const std::vector<fs::path> drawn = Plotter(a, model, console).draw();
   Json json{{"command", "plot"},
             {"checkpoint", model.checkpoint_path.string()},
             {"pictures", Json::array()}};

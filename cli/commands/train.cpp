@@ -1,14 +1,16 @@
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "cli/commands/common.h"
+#include "cli/commands/train_options.h"
 #include "cli/figures.h"
+#include "cli/signals.h"
 #include "cli/training_run.h"
 #include "contraflow/core/error.h"
 #include "contraflow/core/estimate.h"
-#include "contraflow/core/file.h"
+#include "contraflow/core/leftovers.h"
 #include "contraflow/core/log.h"
 #include "contraflow/core/text.h"
-#include "contraflow/core/toml.h"
 #include "contraflow/models/model_registry.h"
 #include "contraflow/runs/new_run_guard.h"
 #include "contraflow/training/reverse_kl.h"
@@ -20,27 +22,32 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
+// ---------------------------------------------------------------------------------------- help
+
 constexpr const char* kTrainExamples =
     "Examples:\n"
-    "  contraflow train --data checkerboard                     a toy density, default model\n"
-    "  contraflow train --data events.csv --model residual --out runs/events\n"
-    "  contraflow train configs/digits.toml --set training.steps=500 --overwrite\n"
-    "  contraflow train --data events.csv --set data.weight=w   rows count by their column w\n"
-    "  contraflow train configs/energy-u1.toml                  reverse KL to exp(-U)/Z, no data\n"
-    "  contraflow train --out runs/events --resume              go on where it stopped\n\n"
+    "  contraflow train checkerboard                        a toy density, default model\n"
+    "  contraflow train events.csv --model residual --out runs/events\n"
+    "  contraflow train events.csv --columns pt,eta --condition energy --minutes 10\n"
+    "  contraflow train events.csv --weight w --epochs 20   rows count by their column w\n"
+    "  contraflow train configs/digits.toml --steps 500 --overwrite\n"
+    "  contraflow train configs/energy-u1.toml              no data: towards a known energy\n"
+    "  contraflow train --out runs/events --resume          go on where it stopped\n\n"
     "Without --out the folder is runs/ and the name of the config, or of data and model. A folder\n"
-    "that holds a run is refused unless --resume or --overwrite is given. Ctrl-C finishes the "
-    "step,\n"
-    "saves, and exits with code 130.\n";
+    "that holds a run is refused unless --resume or --overwrite is given. Ctrl-C, SIGTERM and "
+    "SIGHUP\n"
+    "finish the step, save, and exit with code 128 + the signal's number (130 for Ctrl-C); a "
+    "second\n"
+    "one ends at once.\n";
 
-struct TrainArguments {
-  std::string config, data, model, out, device;
-  std::vector<std::string> set;
-  bool resume = false;
-  bool overwrite = false;
-};
-
-// ------------------------------------------------------------------------------- configuration
+constexpr const char* kMinutesNote =
+    "\nA run with --minutes cannot be repeated bit for bit: how many steps fit depends on the "
+    "machine,\n"
+    "and a cosine schedule follows the time that is used. A resumed run has what is left of its "
+    "minutes;\n"
+    "give more to go on after they are over. --seed sets training.seed and model.seed, not "
+    "data.seed:\n"
+    "runs of several seeds hold out the same rows and can be compared.\n";
 
 /// Every key a config may hold, with default, type, range and meaning.
 std::string run_config_help() {
@@ -55,50 +62,41 @@ std::string run_config_help() {
   return out;
 }
 
-fs::path folder_of(const TrainArguments& a) {
-  if (!a.out.empty()) return a.out;
-  if (!a.config.empty()) return fs::path("runs") / fs::path(a.config).stem();
-  if (!a.data.empty()) {
-    const std::string data = fs::path(a.data).stem().string();
-    return fs::path("runs") / (data + "-" + (a.model.empty() ? models::kDefaultPreset : a.model));
-  }
-  fail<ConfigError>("train", "CONFIG", "a config file, --data, or --out with --resume", "none",
-                    "For example: contraflow train --data checkerboard.");
+std::string first_page() {
+  return std::string(kTrainExamples) +
+         "\nEvery option and every key of a config: contraflow train --help-all\n";
 }
 
-Json read_config(const TrainArguments& a, const fs::path& folder) {
-  constexpr int64_t kMostBytes = 1 << 20;
-  if (!a.config.empty()) return parse_toml(read_file(a.config, kMostBytes), a.config);
-  if (a.resume && a.data.empty() && a.model.empty()) {
-    if (!RunFolder::holds_run(folder)) {
-      fail<ConfigError>("train", folder.string(), "a folder with a run to resume", "none",
-                        "Start the run without --resume.");
+std::string all_pages() {
+  return std::string(kTrainExamples) + kMinutesNote +
+         "\nConfig keys, for the TOML file and --set (defaults of preset monotone):\n\n" +
+         run_config_help();
+}
+
+// The first page has what is used most; the rest has no group until it is asked for.
+void add_help_pages(CLI::App& app) {
+  for (const char* rare : {"--json", "--threads"}) app.get_option(rare)->group("");
+  app.footer(first_page);
+  const auto show_all = [&app] {
+    for (CLI::Option* option : app.get_options()) {
+      if (option->get_group().empty()) option->group("More options");
     }
-    return parse_toml(RunFolder::read_config(folder), (folder / "config.toml").string());
-  }
-  if (a.data.empty()) {
-    fail<ConfigError>("train", "--data", "a config file or the name of the data", "none",
-                      "For example: contraflow train --data checkerboard.");
-  }
-  return Json::object();
-}
-
-Json& table(Json& json, const char* name) {
-  if (!json.contains(name)) json[name] = Json::object();
-  return json[name];
-}
-
-RunConfig resolve(const TrainArguments& a, const fs::path& folder, int64_t threads) {
-  Json json = read_config(a, folder);
-  if (!a.data.empty()) table(json, "data")["name"] = a.data;
-  if (!a.model.empty()) table(json, "model")["preset"] = a.model;
-  for (const std::string& assignment : a.set) apply_assignment(json, assignment);
-  if (!a.device.empty()) table(json, "training")["device"] = a.device;
-  if (threads > 0) table(json, "training")["threads"] = threads;
-  return run_config_from_json(json, a.config.empty() ? "train" : a.config);
+    app.footer(all_pages);
+    throw CLI::CallForHelp();
+  };
+  app.add_flag_callback("--help-all", show_all, "Every option and every key of a config.")
+      ->trigger_on_parse();
 }
 
 // ----------------------------------------------------------------------------------- the run
+
+// What a new run has before its first checkpoint is worth nothing.
+Leftovers unfinished_run(const RunFolder& folder, bool existed, RunMode mode) {
+  if (mode != RunMode::kNew) return Leftovers(std::vector<fs::path>{});
+  std::vector<fs::path> paths{folder.config_path(), folder.metrics_path(), folder.path() / "lock"};
+  if (!existed) paths.push_back(folder.path());
+  return Leftovers(paths, folder.checkpoint_path());
+}
 
 std::vector<fs::path> draw_pictures(const PreparedRun& run, const RunFolder& folder) {
   std::vector<fs::path> drawn;
@@ -141,10 +139,13 @@ std::optional<Estimate> reverse_kl_of(const TrainReport& report, const PreparedR
 
 Json report_json(const TrainReport& report, const PreparedRun& run, const RunFolder& folder,
                  const std::vector<fs::path>& pictures) {
+  const bool stopped = report.status == TrainStatus::kInterrupted;
   Json out{{"command", "train"},
            {"status", enum_name(report.status)},
+           {"signal", stopped ? Json(signal_name(stop_signal())) : Json()},
            {"step", report.step},
            {"steps", run.config.training.steps},
+           {"minutes", run.config.training.minutes},
            {"objective", run.config.training.objective},
            {"seconds", json_number(report.seconds)},
            {"steps_per_second", json_number(report.steps_per_second)},
@@ -165,12 +166,32 @@ std::string bits(const Estimate& loss, const data::Columns& columns) {
   return "  (" + fixed(bits_per_dim(loss.mean, columns.dim()), 3) + " bits/dim)";
 }
 
+// "interrupted by SIGTERM after 120 of 5,000 steps", "out of time after 120 steps: 10 min 00 s ...".
+std::string status_text(const TrainReport& report, const TrainingOptions& training) {
+  std::string out = enum_name(report.status);
+  std::replace(out.begin(), out.end(), '_', ' ');
+  if (report.status == TrainStatus::kInterrupted) out += " by " + signal_name(stop_signal());
+  out += " after " + format_count(report.step);
+  if (training.steps > 0) out += " of " + format_count(training.steps);
+  out += " steps";
+  if (report.status != TrainStatus::kOutOfTime) return out;
+  return out + ": the budget of " + format_duration(60.0 * training.minutes) + " is used up";
+}
+
+std::string how_to_go_on(const TrainReport& report, const TrainingOptions& training,
+                         const RunFolder& folder) {
+  const std::string resume =
+      "Go on with: contraflow train --out " + folder.path().string() + " --resume";
+  if (report.status == TrainStatus::kInterrupted) return resume + "\n";
+  const bool can_be_longer = training.schedule.kind == Schedule::kConstant;
+  if (report.status != TrainStatus::kOutOfTime || !can_be_longer) return "";
+  return resume + " --minutes M, with M above " + fixed(training.minutes, 2) + "\n";
+}
+
 std::string report_text(const TrainReport& report, const PreparedRun& run, const RunFolder& folder,
                         const std::vector<fs::path>& pictures) {
   Facts facts;
-  facts.add("status", std::string(enum_name(report.status)) + " after " +
-                          format_count(report.step) + " of " +
-                          format_count(run.config.training.steps) + " steps");
+  facts.add("status", status_text(report, run.config.training));
   facts.add("time", format_duration(report.seconds) + "  (" + fixed(report.steps_per_second, 1) +
                         " steps/s)");
   if (report.loss) {
@@ -189,30 +210,31 @@ std::string report_text(const TrainReport& report, const PreparedRun& run, const
   facts.add("model holds", std::string(enum_name(report.weights)) + " weights");
   facts.add("run folder", folder.path().string());
   for (const fs::path& picture : pictures) facts.add("picture", picture.string());
-  std::string out = facts.str();
-  if (report.status == TrainStatus::kInterrupted) {
-    out += "Go on with: contraflow train --out " + folder.path().string() + " --resume\n";
-  }
-  return out;
+  return facts.str() + how_to_go_on(report, run.config.training, folder);
 }
 
-int run_train(const TrainArguments& a, int64_t threads, const Console& console) {
+int run_train(TrainArguments a, const Console& console) {
+  sort_input(a);
   const fs::path path = folder_of(a);
   const RunMode mode = a.resume      ? RunMode::kResume
                        : a.overwrite ? RunMode::kOverwrite
                                      : RunMode::kNew;
-  PreparedRun run = prepare_run(resolve(a, path, threads));
+  PreparedRun run = prepare_run(resolve_config(a, path));
+  apply_epochs(a, run, console);
   const bool existed = fs::exists(path);
   const RunFolder folder(path, mode, run.config_toml());
   NewRunGuard guard(path, existed, mode == RunMode::kNew);  // goes first: the folder is locked then
+  // The same after a signal that does not wait for the step.
+  Leftovers unfinished = unfinished_run(folder, existed, mode);
   console.note("training " + models::preset_of(run.config.model) + " on " + run.dataset.name +
                " in " + path.string());
   const TrainReport report = train_in_folder(run, folder, console);
   guard.keep();
+  unfinished.forget();
   const std::vector<fs::path> pictures = draw_pictures(run, folder);
   console.result(report_json(report, run, folder, pictures),
                  report_text(report, run, folder, pictures));
-  return report.status == TrainStatus::kInterrupted ? kInterruptedCode : 0;
+  return report.status == TrainStatus::kInterrupted ? stopped_exit_code() : 0;
 }
 
 }  // namespace
@@ -220,27 +242,12 @@ int run_train(const TrainArguments& a, int64_t threads, const Console& console) 
 Command add_train(CLI::App& parent) {
   Command command = new_command(parent, "train", "Fit a flow to data.", "");
   const auto arguments = std::make_shared<TrainArguments>();
-  CLI::App& app = *command.app;
-  app.footer([] {
-    return std::string(kTrainExamples) +
-           "\nConfig keys, for the TOML file and --set (defaults of preset monotone):\n\n" +
-           run_config_help();
-  });
-  app.add_option("CONFIG", arguments->config, "TOML file with [data], [model] and [training].");
-  app.add_option("--data", arguments->data,
-                 "Data instead of a config's: a toy density, 'digits', or a CSV or NPY file.");
-  app.add_option("--model", arguments->model, "Preset of the model; see 'contraflow list'.");
-  app.add_option("--set", arguments->set, "key=value over the config, such as training.steps=500.")
-      ->allow_extra_args(false);
-  app.add_option("--out", arguments->out, "Run folder to make.");
-  app.add_option("--device", arguments->device,
-                 "Where to train: cpu, cuda or auto; the key training.device.")
-      ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
-  CLI::Option* resume = app.add_flag("--resume", arguments->resume, "Go on with the run in --out.");
-  app.add_flag("--overwrite", arguments->overwrite, "Replace the run in --out.")->excludes(resume);
+  add_train_options(*command.app, *arguments);
+  add_help_pages(*command.app);
   const auto common = command.common;
   command.run = [arguments, common](const Console& console) {
-    return run_train(*arguments, common->threads, console);
+    arguments->threads = common->threads;
+    return run_train(*arguments, console);
   };
   return command;
 }

@@ -75,7 +75,7 @@ struct FitResult {
   int64_t parameters = 0;
 };
 
-/// Nothing if Ctrl-C stopped it.
+/// Nothing if a signal stopped it.
 std::optional<FitResult> run_fit(const RowJob& job, const RegressionConfig& config) {
   const FlowPtr flow = build_map(config.map);
   const auto folder = open_run_folder(job, options_to_json(config));

@@ -6,6 +6,7 @@
 #include "cli/reproduce/pictures.h"
 #include "cli/reproduce/report.h"
 #include "cli/reproduce/row.h"
+#include "cli/signals.h"
 #include "cli/training_run.h"
 #include "contraflow/core/error.h"
 #include "contraflow/core/file.h"
@@ -196,8 +197,9 @@ int Reproduction::run() {
     console_.note(place + "training in " + next.run_folder.string() +
                   (quick_ ? "" : time_left_.text(row, rows_.cend())));
     if (!run_one(next)) {
-      console_.note("stopped; the same command goes on from here");
-      return kInterruptedCode;
+      console_.note("stopped by " + signal_name(stop_signal()) +
+                    "; the same command goes on from here");
+      return stopped_exit_code();
     }
     write_report(/*draw=*/false);
   }

@@ -9,6 +9,7 @@
 #include <optional>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "contraflow/core/error.h"
 #include "contraflow/core/text.h"
@@ -76,6 +77,7 @@ AtomicFile::AtomicFile(const fs::path& path) : path_(path), target_(resolve_targ
     if (descriptor_ < 0 && errno != EEXIST) break;
   }
   if (descriptor_ < 0) fail_errno("a folder that can be written to");
+  leftover_.emplace(std::vector{temporary_});
   if (const auto mode = mode_of(target_)) static_cast<void>(::fchmod(descriptor_, *mode));
 }
 
@@ -128,6 +130,7 @@ void AtomicFile::commit() {
   // Network file systems report a full disk only here.
   if (::close(std::exchange(descriptor_, -1)) != 0) fail_errno("to close the file");
   if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail_errno("to rename the finished file");
+  leftover_.reset();
   temporary_.clear();
   sync_folder();
 }

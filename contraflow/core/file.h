@@ -3,17 +3,20 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "contraflow/core/export.h"
+#include "contraflow/core/leftovers.h"
 
 namespace contraflow {
 
 /// A file that appears under its name only when it is complete: bytes go to a temporary file in the
 /// same folder; commit() writes them to the disk and renames. Without commit() the destructor
-/// removes the temporary file, and a file that stood under the name before is untouched.
+/// removes the temporary file, and a file that stood under the name before is untouched. A signal
+/// handler removes the temporary file by remove_leftovers().
 ///
 /// Links      a symbolic link stays a link; the file it points to is replaced.
 /// Mode       that of the file replaced, else what the umask leaves.
@@ -46,6 +49,7 @@ class CF_EXPORT AtomicFile {
   std::filesystem::path path_;    ///< As the caller named it.
   std::filesystem::path target_;  ///< With symbolic links resolved.
   std::filesystem::path temporary_;
+  std::optional<Leftovers> leftover_;  ///< The temporary file.
   int descriptor_ = -1;
   std::string buffer_;
   int64_t flushed_ = 0;  ///< Bytes of the file that are no longer in buffer_.

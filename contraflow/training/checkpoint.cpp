@@ -39,6 +39,7 @@ ordered_json counters_to_json(const TrainingCounters& c) {
                    {"standard_error", json_number(c.best->loss.standard_error)},
                    {"rows", c.best->loss.count}};
   }
+  if (c.seconds > 0.0) out["seconds"] = c.seconds;
   return out;
 }
 
@@ -46,6 +47,7 @@ TrainingCounters counters_from_json(const ordered_json& json) {
   TrainingCounters c;
   c.step = json.at("step").get<int64_t>();
   c.stale_validations = json.at("stale_validations").get<int64_t>();
+  c.seconds = json.value("seconds", 0.0);
   if (json.contains("best")) {
     const ordered_json& best = json["best"];
     c.best = BestValidation{best.at("step").get<int64_t>(),

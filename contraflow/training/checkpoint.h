@@ -23,11 +23,13 @@ struct BestValidation {
   Estimate loss;
 };
 
-/// Where a run stands. No clock time: two runs that did the same have the same file.
+/// Where a run stands. No clock time where no budget is counted: two runs that did the same then have
+/// the same file.
 struct TrainingCounters {
   int64_t step = 0;  ///< Steps done; also the number of optimizer and EMA updates.
   std::optional<BestValidation> best;
   int64_t stale_validations = 0;  ///< Validations since the best one.
+  double seconds = 0.0;           ///< Of the budget TrainingOptions::minutes; 0 without one.
 };
 
 /// Everything a run needs to go on bit for bit, and a model needs to be used; see

@@ -21,6 +21,7 @@ struct MetricsRecord {
   double seconds = 0.0;                ///< Training time, earlier sessions of the run included.
   std::optional<Estimate> validation;  ///< Under the EMA weights when EMA is on.
   bool is_best = false;                ///< The validation loss is the lowest so far.
+  double budget_used = 0.0;            ///< Fraction of the budget of time; 0 without one.
 };
 
 /// One flat JSON object; numbers that are not finite become null.

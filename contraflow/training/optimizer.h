@@ -13,7 +13,8 @@
 
 namespace contraflow {
 
-/// How the learning rate goes on after the warm-up.
+/// How the learning rate goes on after the warm-up: over the steps of the run or, where it has a
+/// budget of time, over that.
 enum class Schedule { kConstant, kCosine };
 constexpr auto enum_names(Schedule) {
   return std::array{std::pair{"constant", Schedule::kConstant},
@@ -38,8 +39,10 @@ void visit(ScheduleOptions& o, Field&& field) {
 }
 
 /// Fraction of the learning rate that step `step` (from 0) of `steps` uses. The last step of a
-/// cosine has exactly final_fraction.
-CF_EXPORT double schedule_factor(const ScheduleOptions& options, int64_t step, int64_t steps);
+/// cosine has exactly final_fraction. `used` is the fraction that is used of a budget of time: the
+/// cosine is as far as steps or time are, whichever is further; steps 0 = no limit of steps.
+CF_EXPORT double schedule_factor(const ScheduleOptions& options, int64_t step, int64_t steps,
+                                 double used = 0.0);
 
 struct AdamOptions {
   /// Step size.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <limits>
 #include <ostream>
 
 #include "contraflow/core/text.h"
@@ -28,21 +29,43 @@ std::string with_error(const Estimate& value) {
   return text;
 }
 
-std::string percent(int64_t step, int64_t steps) {
-  return steps > 0 ? c10::str(" ", 100 * step / steps, "%") : "";
+double fraction_done(const ProgressState& state) {
+  const double by_steps =
+      state.steps > 0 ? static_cast<double>(state.record.step) / static_cast<double>(state.steps)
+                      : 0.0;
+  return std::min(1.0, std::max(by_steps, state.record.budget_used));
+}
+
+double seconds_left(const ProgressState& state) {
+  double left = std::numeric_limits<double>::infinity();
+  if (state.steps > 0) {
+    left = static_cast<double>(state.steps - state.record.step) / state.steps_per_second;
+  }
+  if (state.budget > 0.0) {
+    left = std::min(left, std::max(0.0, state.budget * (1.0 - state.record.budget_used)));
+  }
+  return left;
+}
+
+std::string steps_text(const ProgressState& state) {
+  const std::string step = format_count(state.record.step);
+  return state.steps > 0 ? step + "/" + format_count(state.steps) : step + " steps";
 }
 
 }  // namespace
 
 std::string progress_line(const ProgressState& state) {
   const MetricsRecord& r = state.record;
-  std::string line = format_count(r.step) + "/" + format_count(state.steps);
-  line += percent(r.step, state.steps);
+  std::string line = steps_text(state);
+  if (state.steps > 0 || state.budget > 0.0) {
+    // A fraction such as 0.58 of 100 is a little less than 58.
+    line += c10::str(" ", static_cast<int64_t>(100.0 * fraction_done(state) + 1e-9), "%");
+  }
   if (state.steps_per_second > 0.0) {
-    const auto left = static_cast<double>(state.steps - r.step);
     line += formatted(state.steps_per_second < 10.0 ? "  %.2f step/s" : "  %.0f step/s",
                       state.steps_per_second);
-    line += "  " + format_duration(left / state.steps_per_second) + " left";
+    const double left = seconds_left(state);
+    if (std::isfinite(left)) line += "  " + format_duration(left) + " left";
   }
   line += "  loss " + with_error(r.loss);
   if (r.validation)
@@ -53,6 +76,7 @@ std::string progress_line(const ProgressState& state) {
 ProgressPrinter::ProgressPrinter(std::ostream& out, int64_t steps, const ProgressOptions& options)
     : out_(out), options_(options) {
   state_.steps = steps;
+  state_.budget = options.budget;
 }
 
 void ProgressPrinter::on_step(const MetricsRecord& record) {
@@ -74,7 +98,7 @@ void ProgressPrinter::on_step(const MetricsRecord& record) {
   const double interval =
       options_.is_terminal ? options_.terminal_interval : options_.plain_interval;
   const bool due = record.seconds - printed_seconds_ >= interval;
-  if (due || record.step == state_.steps) print();
+  if (due || record.step == state_.steps || record.budget_used >= 1.0) print();
 }
 
 void ProgressPrinter::print() {

@@ -2,7 +2,6 @@
 
 #include <ATen/Parallel.h>
 
-#include <chrono>
 #include <utility>
 
 #include "contraflow/core/parallel.h"
@@ -11,8 +10,6 @@
 
 namespace contraflow {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 class ThreadScope {
  public:
@@ -36,7 +33,8 @@ class Course {
               {.checkpoint_path = hooks.checkpoint_path,
                .config = hooks.config,
                .resolve_config = hooks.resolve_config,
-               .collective = hooks.collective}) {
+               .collective = hooks.collective,
+               .clock = hooks.clock}) {
     if (hooks.resume != nullptr) loop_.restore(*hooks.resume);
     first_step_ = loop_.counters().step;
   }
@@ -59,21 +57,30 @@ class Course {
   TrainStatus steps(TrainReport& report) {
     const TrainingOptions& options = loop_.options();
     while (true) {
-      if (loop_.out_of_patience()) return TrainStatus::kEarlyStopped;
-      if (loop_.done()) return TrainStatus::kCompleted;
+      if (const auto end = ended()) return *end;
       MetricsRecord record = loop_.step();
       report.loss = record.loss;
-      if (due(options.validate_every) || (loop_.done() && options.validate_every > 0)) {
+      if (due(options.validate_every) || (last() && options.validate_every > 0)) {
         const Validation validation = loop_.validate();
         record.validation = validation.loss;
         record.is_best = validation.is_best;
       }
       record.seconds = seconds();
+      record.budget_used = loop_.budget_used();
       tell(record);  // before the checkpoint: a resumed run has every line up to its step
       if (due(options.checkpoint_every)) loop_.save();
-      if (!loop_.done() && asked_to_stop()) return TrainStatus::kInterrupted;
+      if (!last() && asked_to_stop()) return TrainStatus::kInterrupted;
     }
   }
+
+  std::optional<TrainStatus> ended() const {
+    if (loop_.out_of_patience()) return TrainStatus::kEarlyStopped;
+    if (loop_.done()) return TrainStatus::kCompleted;
+    if (loop_.out_of_time()) return TrainStatus::kOutOfTime;
+    return std::nullopt;
+  }
+
+  bool last() const { return loop_.done() || loop_.out_of_time(); }
 
   bool due(int64_t every) const { return every > 0 && loop_.counters().step % every == 0; }
 
@@ -81,7 +88,7 @@ class Course {
     if (!loop_.is_writer()) return;
     if (hooks_.on_step) hooks_.on_step(record);
     const bool logged =
-        record.step == 1 || due(loop_.options().log_every) || record.validation || loop_.done();
+        record.step == 1 || due(loop_.options().log_every) || record.validation || last();
     if (logged && hooks_.on_record) hooks_.on_record(record);
   }
 
@@ -89,12 +96,9 @@ class Course {
     return any_rank(hooks_.should_stop && hooks_.should_stop(), loop_.collective());
   }
 
-  double seconds() const {
-    return hooks_.seconds_before + std::chrono::duration<double>(Clock::now() - start_).count();
-  }
+  double seconds() const { return hooks_.seconds_before + loop_.seconds(); }
 
   const TrainerHooks& hooks_;
-  Clock::time_point start_ = Clock::now();
   TrainingLoop loop_;
   int64_t first_step_ = 0;
 };

@@ -22,11 +22,13 @@ enum class TrainStatus {
   kCompleted,     ///< All steps done.
   kEarlyStopped,  ///< `patience` validations without a lower loss.
   kInterrupted,   ///< should_stop() said so; the step was finished and saved.
+  kOutOfTime,     ///< The budget options.minutes is used up; the step was finished and saved.
 };
 constexpr auto enum_names(TrainStatus) {
   return std::array{std::pair{"completed", TrainStatus::kCompleted},
                     std::pair{"early_stopped", TrainStatus::kEarlyStopped},
-                    std::pair{"interrupted", TrainStatus::kInterrupted}};
+                    std::pair{"interrupted", TrainStatus::kInterrupted},
+                    std::pair{"out_of_time", TrainStatus::kOutOfTime}};
 }
 
 /// What a caller may attach to a run; all of it is optional.
@@ -44,6 +46,8 @@ struct TrainerHooks {
   nlohmann::ordered_json config;
   std::function<nlohmann::ordered_json(const nlohmann::ordered_json& stored)> resolve_config;
   std::shared_ptr<Collective> collective;
+  /// Seconds since any fixed moment; null = the steady clock. See LoopSettings.
+  std::function<double()> clock;
   /// State to go on from, on every rank; null = a new run. Must outlive the call.
   const Checkpoint* resume = nullptr;
   /// Training time of earlier sessions, added to the seconds of the records.
@@ -64,11 +68,11 @@ struct TrainReport {
 ///
 /// State      before step 0, the module is initialised from up to init_rows training rows. Weights
 ///            are validated every validate_every steps and at the end; training stops early by
-///            `patience`. The test split is never read.
+///            `patience` or when its `minutes` are over. The test split is never read.
 /// Result     the module holds the best validated weights; without validation the averaged ones;
 ///            without EMA the last. Its gradients are undefined.
 /// Resume     bit for bit on one machine and build with the same number of threads, whenever every
-///            state of the module is a parameter or a buffer.
+///            state of the module is a parameter or a buffer, and there is no budget of time.
 /// Threads    exclusive access to the module; the process-wide LibTorch thread count is set while
 ///            it runs when options.threads > 0.
 /// Throws     as TrainingLoop.

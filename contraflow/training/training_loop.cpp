@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <chrono>
 #include <cmath>
 #include <utility>
 
@@ -66,6 +67,7 @@ TrainingLoop::TrainingLoop(std::shared_ptr<const Objective> objective,
                       "Add a transform that learns.");
   }
   if (options_.ema_decay > 0.0) ema_.emplace(flat_, options_.ema_decay);
+  start_ = now();
 }
 
 TrainingLoop::~TrainingLoop() = default;
@@ -97,12 +99,29 @@ MetricsRecord TrainingLoop::step() {
   }
   record.gradient_norm = finite_gradient_norm();
   if (options_.clip_norm > 0.0) clip_gradients(flat_, record.gradient_norm, options_.clip_norm);
-  record.learning_rate = options_.adam.learning_rate *
-                         schedule_factor(options_.schedule, counters_.step, options_.steps);
+  record.learning_rate =
+      options_.adam.learning_rate *
+      schedule_factor(options_.schedule, counters_.step, options_.steps, budget_used());
   adam_.step(record.learning_rate);
   if (ema_) ema_->update();
   record.step = ++counters_.step;
+  count_time();
   return record;
+}
+
+double TrainingLoop::now() const {
+  if (settings_.clock) return settings_.clock();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+// Rates and the end of training follow from the time: all ranks take that of rank 0.
+void TrainingLoop::count_time() {
+  if (options_.minutes == 0.0) return;
+  counters_.seconds = seconds_before_ + seconds();
+  if (collective() == nullptr) return;
+  const at::Tensor shared = at::scalar_tensor(counters_.seconds, kind_.dtype(at::kDouble));
+  collective()->broadcast(shared);
+  counters_.seconds = shared.item<double>();
 }
 
 Estimate TrainingLoop::finite_loss(const StepLoss& step) {
@@ -159,6 +178,7 @@ Validation TrainingLoop::validate() {
                                              .rng = rng().fork("validate"),
                                              .collective = collective()}),
                        collective());
+  count_time();
   // A loss that is not finite (a row the flow gives no density) is never the best.
   out.is_best = std::isfinite(out.loss.mean) &&
                 (!counters_.best || out.loss.mean < counters_.best->loss.mean);
@@ -241,6 +261,8 @@ void TrainingLoop::copy_from(const Checkpoint& saved) {
   adam_.set_steps(counters_.step);
   if (ema_) ema_->set_updates(counters_.step);
   saved_step_ = counters_.step;
+  start_ = now();
+  seconds_before_ = counters_.seconds;
 }
 
 WeightChoice TrainingLoop::finish() {

@@ -30,6 +30,9 @@ struct LoopSettings {
   std::function<nlohmann::ordered_json(const nlohmann::ordered_json& stored)> resolve_config;
   /// The other ranks; null = alone. Each has a module of its own, built alike.
   std::shared_ptr<Collective> collective;
+  /// Seconds since any fixed moment, for the budget options.minutes; null = the steady clock. With a
+  /// collective it is that of rank 0 which counts.
+  std::function<double()> clock;
 };
 
 struct Validation {
@@ -80,7 +83,15 @@ class CF_EXPORT TrainingLoop {
   /// ones; without EMA the last. Its gradients are undefined. Call step() no more.
   WeightChoice finish();
 
-  bool done() const { return counters_.step >= options_.steps; }
+  bool done() const { return options_.steps > 0 && counters_.step >= options_.steps; }
+  /// The budget options.minutes was used up after the last step() or validate().
+  bool out_of_time() const { return budget_used() >= 1.0; }
+  /// The fraction of the budget that was used then; 0 without a budget.
+  double budget_used() const {
+    return options_.minutes > 0.0 ? counters_.seconds / (60.0 * options_.minutes) : 0.0;
+  }
+  /// Seconds since the loop was made, or restored, by the clock of the settings.
+  double seconds() const { return now() - start_; }
   /// `patience` validations have passed without a lower loss.
   bool out_of_patience() const {
     return options_.patience > 0 && counters_.stale_validations >= options_.patience;
@@ -107,6 +118,8 @@ class CF_EXPORT TrainingLoop {
   double finite_gradient_norm();
   [[noreturn]] void stop_non_finite(const char* what, const std::string& origin);
   bool state_is_good() const;
+  double now() const;
+  void count_time();
   Rng rng() const { return Rng(static_cast<uint64_t>(options_.seed)); }
 
   std::shared_ptr<const Objective> objective_;
@@ -121,6 +134,8 @@ class CF_EXPORT TrainingLoop {
   bool initialised_ = false;
   bool started_ = false;
   int64_t saved_step_ = -1;
+  double start_ = 0.0;
+  double seconds_before_ = 0.0;  ///< Of the budget, when this session began.
 };
 
 }  // namespace contraflow

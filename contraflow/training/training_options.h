@@ -11,13 +11,19 @@
 
 namespace contraflow {
 
-/// How a flow is trained. Everything random follows from `seed` and the seeds of the data.
+/// How a flow is trained. Everything random follows from `seed` and the seeds of the data. A run with
+/// a budget of time is not reproducible bit for bit: how many steps it does depends on the machine,
+/// and so does the rate of a cosine.
 struct TrainingOptions {
   /// Name of the objective: that of an entry of objective_registry() in a config; fit() says so
   /// when it is not the name of the objective that it was given.
   std::string objective = "max_likelihood";
-  /// Optimizer steps of the whole run.
+  /// Optimizer steps of the whole run; 0 = as many as `minutes` leave time for.
   int64_t steps = 5000;
+  /// Budget of time for the whole run, its earlier sessions included: initialisation, steps,
+  /// validations and checkpoints, but not reading the data. Training ends after the step, or its
+  /// validation, that uses the budget up, or after `steps`, whichever comes first. 0 = no budget.
+  double minutes = 0.0;
   /// Rows per step.
   int64_t batch_size = 500;
   /// Type of parameters and data; the flow is converted before the first step.
@@ -54,7 +60,10 @@ template <class Field>
 void visit(TrainingOptions& o, Field&& field) {
   field("objective", o.objective, non_empty(),
         "max_likelihood of the data, or reverse_kl to the energy that data.name has (u1 to u4).");
-  field("steps", o.steps, at_least(1), "Optimizer steps of the whole run.");
+  field("steps", o.steps, at_least(0),
+        "Optimizer steps of the whole run; 0 = as many as minutes leave time for.");
+  field("minutes", o.minutes, non_negative(),
+        "Budget of time for the whole run, which ends after the step that uses it up; 0 = none.");
   field("batch_size", o.batch_size, at_least(1), "Rows per step.");
   field("dtype", o.dtype, "Type of parameters and data.");
   field("device", o.device,
@@ -79,11 +88,12 @@ void visit(TrainingOptions& o, Field&& field) {
   field("threads", o.threads, at_least(0), "Threads; 0 = as set outside.");
 }
 
-/// Throws ConfigError: patience without validation, a warm-up longer than the run.
+/// Throws ConfigError: patience without validation, a warm-up longer than the run, no limit of steps
+/// or time.
 CF_EXPORT void validate(const TrainingOptions& options);
 
 /// The options as JSON without those that a resumed run may change: log_every, checkpoint_every,
-/// device, threads, and steps unless the schedule depends on it.
+/// device, threads, and steps and minutes unless the schedule depends on them.
 CF_EXPORT nlohmann::ordered_json resume_relevant(const TrainingOptions& options);
 
 }  // namespace contraflow

@@ -21,10 +21,10 @@ TEST(CliOptions, MatchTheGoldenList) {
 }
 
 TEST(CliOptions, HelpTeachesEveryKeyOfAConfig) {
-  const Ran ran = run({"train", "--help"});
+  const Ran ran = run({"train", "--help-all"});
   EXPECT_EQ(ran.code, 0);
-  for (const char* text : {"Examples:", "--resume", "training.adam.learning_rate", "model.net.kind",
-                           "data.validation_fraction", "--set"}) {
+  for (const char* text : {"Examples:", "--device", "--resume", "training.adam.learning_rate",
+                           "model.net.kind", "data.validation_fraction", "--set"}) {
     EXPECT_THAT(ran.out, HasSubstr(text));
   }
 }
@@ -33,7 +33,7 @@ TEST(CliOptions, VersionAndBareCall) {
   EXPECT_THAT(run({"--version"}).out, HasSubstr("contraflow 0."));
   const Ran bare = run({});
   EXPECT_EQ(bare.code, 2);
-  EXPECT_THAT(bare.out, HasSubstr("contraflow train --data checkerboard"));
+  EXPECT_THAT(bare.out, HasSubstr("contraflow train checkerboard"));
 }
 
 TEST(CliOptions, UnknownWordsNameTheNearestOne) {

@@ -7,8 +7,11 @@
 
 #include <fcntl.h>
 
+#include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -18,7 +21,8 @@ namespace contraflow::testing {
 
 /// What a run of the program left.
 struct Ran {
-  int code = -1;
+  int code = -1;   ///< -1: a signal ended it.
+  int signal = 0;  ///< That signal.
   std::string out, err;
 
   nlohmann::ordered_json json() const {
@@ -28,19 +32,35 @@ struct Ran {
   }
 };
 
+/// Where the words of a program go.
+enum class Streams {
+  kFiles,
+  kFull,      ///< Results to a full disk.
+  kClosed,    ///< Results to a closed stream.
+  kUnread,    ///< Everything to a pipe that nobody reads.
+  kTerminal,  ///< Everything but results to a terminal.
+};
+
 /// A running contraflow with its words in files.
 class Program {
  public:
-  explicit Program(const std::vector<std::string>& arguments) {
+  explicit Program(const std::vector<std::string>& arguments, Streams streams = Streams::kFiles) {
     std::vector<std::string> words{CONTRAFLOW_PROGRAM};
     words.insert(words.end(), arguments.begin(), arguments.end());
     std::vector<char*> argv;
     for (std::string& word : words) argv.push_back(word.data());
     argv.push_back(nullptr);
+    if (streams == Streams::kTerminal) open_terminal();
     process_ = ::fork();
     if (process_ == 0) {
+      // Who started the tests may ignore it, as a shell does for jobs in the background.
+      ::signal(SIGINT, SIG_DFL);
       redirect(folder_ / "out", STDOUT_FILENO);
       redirect(folder_ / "err", STDERR_FILENO);
+      if (streams == Streams::kFull) redirect("/dev/full", STDOUT_FILENO);
+      if (streams == Streams::kClosed) ::close(STDOUT_FILENO);
+      if (streams == Streams::kUnread) break_pipe();
+      if (streams == Streams::kTerminal) redirect(::ptsname(terminal_), STDERR_FILENO);
       ::execv(CONTRAFLOW_PROGRAM, argv.data());
       ::_exit(127);
     }
@@ -51,21 +71,54 @@ class Program {
   Ran wait() {
     int status = 0;
     ::waitpid(process_, &status, 0);
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read_bytes(folder_ / "out"),
-            read_bytes(folder_ / "err")};
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1,
+            WIFSIGNALED(status) ? WTERMSIG(status) : 0, read_bytes(folder_ / "out"),
+            terminal_ >= 0 ? read_terminal() : read_bytes(folder_ / "err")};
   }
+
+  ~Program() {
+    if (terminal_ >= 0) ::close(terminal_);
+  }
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
 
  private:
   static void redirect(const std::filesystem::path& file, int descriptor) {
-    const int opened = ::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    const int opened = ::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY, 0600);
     ::dup2(opened, descriptor);
+  }
+
+  static void break_pipe() {
+    int ends[2];
+    if (::pipe(ends) != 0) ::_exit(126);
+    ::dup2(ends[1], STDOUT_FILENO);
+    ::dup2(ends[1], STDERR_FILENO);
+    ::close(ends[0]);
+  }
+
+  void open_terminal() {
+    terminal_ = ::posix_openpt(O_RDWR | O_NOCTTY);
+    if (terminal_ < 0 || ::grantpt(terminal_) != 0 || ::unlockpt(terminal_) != 0)
+      throw std::runtime_error("no terminal");
+  }
+
+  // What fits in its buffer, which is more than the progress of a short command.
+  std::string read_terminal() const {
+    std::string text;
+    char part[4096];
+    for (ssize_t count = 0; (count = ::read(terminal_, part, sizeof part)) > 0;)
+      text.append(part, static_cast<size_t>(count));
+    return text;
   }
 
   TempFolder folder_;
   pid_t process_ = -1;
+  int terminal_ = -1;
 };
 
-inline Ran run(const std::vector<std::string>& arguments) { return Program(arguments).wait(); }
+inline Ran run(const std::vector<std::string>& arguments, Streams streams = Streams::kFiles) {
+  return Program(arguments, streams).wait();
+}
 
 inline std::vector<std::string> operator+(std::vector<std::string> a,
                                           const std::vector<std::string>& b) {

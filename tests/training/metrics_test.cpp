@@ -104,6 +104,16 @@ TEST(Progress, LineTellsStepsRateTimeLossAndValidation) {
             "1,200/5,000 24%  76 step/s  50 s left  loss 3.712 ± 0.021  validation 3.698 best");
 }
 
+TEST(Progress, ABudgetIsToldByWhatIsUsedAndLeftOfIt) {
+  ProgressState state{
+      .record = record_of(1200), .steps = 0, .steps_per_second = 76.0, .budget = 600.0};
+  state.record.budget_used = 0.25;
+  EXPECT_EQ(progress_line(state),
+            "1,200 steps 25%  76 step/s  7 min 30 s left  loss 3.712 ± 0.021");
+  state.steps = 1276;  // these end first
+  EXPECT_EQ(progress_line(state), "1,200/1,276 94%  76 step/s  1.0 s left  loss 3.712 ± 0.021");
+}
+
 TEST(Progress, SmallLossesKeepTheirDigits) {
   ProgressState state{.record = record_of(10), .steps = 20, .steps_per_second = 0.0};
   state.record.loss = Estimate{1.234e-5, 2.1e-7, 100};

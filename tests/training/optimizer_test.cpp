@@ -148,6 +148,15 @@ TEST(Schedule, WarmsUpThenFallsToTheFinalFraction) {
   EXPECT_DOUBLE_EQ(schedule_factor({.kind = Schedule::kCosine}, 0, 1), 1.0);  // one step, no span
 }
 
+TEST(Schedule, IsAsFarAsStepsOrTimeAre) {
+  const ScheduleOptions cosine{.kind = Schedule::kCosine, .final_fraction = 0.1};
+  EXPECT_DOUBLE_EQ(schedule_factor(cosine, 50, 0, 0.5), 0.55);    // no limit of steps
+  EXPECT_DOUBLE_EQ(schedule_factor(cosine, 10, 101, 0.5), 0.55);  // time is further
+  EXPECT_DOUBLE_EQ(schedule_factor(cosine, 50, 101, 0.1), 0.55);  // steps are further
+  EXPECT_DOUBLE_EQ(schedule_factor(cosine, 50, 0, 1.5), 0.1);
+  EXPECT_DOUBLE_EQ(schedule_factor({}, 50, 0, 0.5), 1.0);
+}
+
 TEST(Gradient, NormSurvivesSquaresThatOverflowFloat32) {
   Vector module(at::zeros({2}, at::kFloat));
   FlatParameters flat(module);
