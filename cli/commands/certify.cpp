@@ -43,6 +43,7 @@ struct CertifyArguments {
   std::string split = "test";
   int64_t rows = 1000;
   bool verbose = false;
+  bool allow_changed = false;
 };
 
 std::string verdict_remark(Verdict verdict) {
@@ -179,7 +180,7 @@ class WatchedSource final : public data::Source {
 
 int run_certify(const CertifyArguments& a, const Console& console) {
   const Model model = load(a.run);
-  const data::Dataset dataset = open_data(model);
+  const data::Dataset dataset = open_data(model, a.allow_changed);
   const data::Source& source = split_of(dataset, a.split);
   const int64_t rows = std::min(a.rows, source.size().value_or(a.rows));
   RowProgress progress(console, "certifying", rows);
@@ -198,6 +199,7 @@ Command add_certify(CLI::App& parent) {
   CLI::App& app = *command.app;
   add_model_argument(app, a->run);
   add_split_option(app, a->split);
+  add_changed_data_option(app, a->allow_changed);
   app.add_option("--rows", a->rows, "Rows to send through the flow and back, at most.")
       ->check(integer_range(1, kMostInteger))
       ->capture_default_str();

@@ -29,6 +29,7 @@ constexpr const char* kCompareExamples =
 struct CompareArguments {
   std::string a, b;
   std::string split = "test";
+  bool allow_changed = false;
   std::string data;
   std::vector<std::string> columns;
   std::string weight;
@@ -69,6 +70,7 @@ RowFeed feed_of(const CompareArguments& arguments, const Model& a, const Model& 
   } else {
     check_data(a, b);
     feed.split = arguments.split;
+    feed.allow_changed = arguments.allow_changed;
   }
   return open_feed(feed, a);
 }
@@ -167,6 +169,7 @@ Command add_compare(CLI::App& parent) {
   app.add_option("A", a->a, "Run folder, or a checkpoint file.")->required();
   app.add_option("B", a->b, "Another one, of the same columns.")->required();
   add_split_option(app, a->split);
+  add_changed_data_option(app, a->allow_changed);
   app.add_option("--data", a->data, "Instead of --split: a file of rows (.csv, .tsv, .txt, .npy).");
   app.add_option("--columns", a->columns,
                  "Columns of --data in the order of the models', by name or number from 0.")

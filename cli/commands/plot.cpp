@@ -38,6 +38,7 @@ struct PlotArguments {
   PlotKind kind = PlotKind::kAll;
   std::vector<std::string> given;
   int64_t samples = 4000;
+  bool allow_changed = false;
   FloatType dtype = FloatType::kFloat32;
   DeviceKind device = DeviceKind::kCpu;
 };
@@ -49,7 +50,7 @@ class Plotter {
       : arguments_(a),
         model_(model),
         folder_(a.out.empty() ? model.folder() : fs::path(a.out)),
-        dataset_(open_data(model)),
+        dataset_(open_data(model, a.allow_changed)),
         input_{*model.flow, model.columns, dataset_, title_of(dataset_), {}, a.samples},
         progress_(console, "drawing", pictures(), "pictures") {}
 
@@ -142,6 +143,7 @@ Command add_plot(CLI::App& parent) {
   const auto a = std::make_shared<PlotArguments>();
   CLI::App& app = *command.app;
   add_model_argument(app, a->run);
+  add_changed_data_option(app, a->allow_changed);
   add_choice(app, "--kind", a->kind, "What to draw; all = what fits the data.");
   app.add_option("--out", a->out, "Folder of the pictures; default: that of the run.");
   app.add_option("--samples", a->samples, "Samples to draw.")

@@ -217,7 +217,8 @@ void check_output(const ScoreArguments& a) {
 
 std::vector<std::string> text_columns(const ScoreArguments& a) {
   std::vector<std::string> out = a.feed.file.keep;
-  if (!out.empty() && a.feed.input != "-") {  // a number stands for the name that the file has there
+  if (!out.empty() &&
+      a.feed.input != "-") {  // a number stands for the name that the file has there
     const std::vector<std::string> names = data::open_rows(a.feed.input, a.feed.file)->columns();
     const std::vector<int64_t> places = data::find_columns(names, out, a.feed.input);
     for (size_t k = 0; k < out.size(); ++k) out[k] = names[static_cast<size_t>(places[k])];

@@ -23,7 +23,7 @@ using Json = nlohmann::ordered_json;
 
 // ------------------------------------------------------------------------- options for one key
 
-enum class KeyValue { kCount, kSeed, kPositive, kText, kTexts };
+enum class KeyValue { kCount, kSeed, kPositive, kText, kTexts, kPairs };
 
 /// An option that sets keys of the config: the usual way to say what is said most.
 struct KeyOption {
@@ -44,6 +44,16 @@ const std::vector<KeyOption>& key_options() {
        KeyValue::kTexts,
        true,
        "Columns to model, with commas between them; default: all others. data.columns."},
+      {"--exclude",
+       {"data.exclude"},
+       KeyValue::kTexts,
+       true,
+       "Columns to leave out, with commas between them. data.exclude."},
+      {"--kinds",
+       {"data.kinds"},
+       KeyValue::kPairs,
+       true,
+       "Kinds of columns, as price=positive,n=integer; others are guessed. data.kinds."},
       {"--condition",
        {"data.condition"},
        KeyValue::kTexts,
@@ -97,6 +107,7 @@ CLI::Validator check_of(KeyValue value) {
       return positive_number();
     case KeyValue::kText:
     case KeyValue::kTexts:
+    case KeyValue::kPairs:
       break;
   }
   return {[](const std::string&) { return std::string(); }, ""};
@@ -120,6 +131,21 @@ Json texts_from(const std::string& text) {
   return out;
 }
 
+// {"price": "positive"} of price=positive.
+Json pairs_from(const std::string& text) {
+  Json out = Json::object();
+  for (const Json& item : texts_from(text)) {
+    const std::string pair = item;
+    const size_t equals = pair.find('=');
+    if (equals == std::string::npos) {
+      fail<ConfigError>("train", "--kinds", "NAME=KIND, with commas between several",
+                        "'" + shorten(pair) + "'", "For example --kinds price=positive.");
+    }
+    out[pair.substr(0, equals)] = pair.substr(equals + 1);
+  }
+  return out;
+}
+
 Json json_from(KeyValue value, const std::string& text) {
   switch (value) {
     case KeyValue::kCount:
@@ -129,6 +155,8 @@ Json json_from(KeyValue value, const std::string& text) {
       return number_from<double>(text);
     case KeyValue::kTexts:
       return texts_from(text);
+    case KeyValue::kPairs:
+      return pairs_from(text);
     case KeyValue::kText:
       break;
   }
