@@ -4,14 +4,9 @@
 #include <nlohmann/json.hpp>
 
 #include "contraflow/core/error.h"
+#include "contraflow/models/front.h"
 #include "contraflow/transforms/actnorm.h"
-#include "contraflow/transforms/column_map.h"
 #include "contraflow/transforms/contractive_block.h"
-#include "contraflow/transforms/dequantize.h"
-#include "contraflow/transforms/logit.h"
-#include "contraflow/transforms/marginal_dequantize.h"
-#include "contraflow/transforms/marginal_spline.h"
-#include "contraflow/transforms/standardize.h"
 
 namespace contraflow {
 namespace {
@@ -72,20 +67,11 @@ class SpecBuilder {
   SpecBuilder(const ContractiveOptions& options, const EventInfo& info)
       : o_(options), info_(info) {}
 
-  void add_preprocessing() {
-    if (!info_.columns.empty()) return add_columns();
-    const bool integers = info_.levels > 0;
-    if (integers)
-      add(typed("dequantize", DequantizeOptions{.event = info_.event, .levels = {info_.levels}}));
-    if (integers ? o_.logit : !info_.bounds.empty()) {
-      LogitOptions logit{.event = info_.event, .alpha = o_.logit_alpha};
-      if (!integers) {
-        logit.lower = {info_.bounds.at(0)};
-        logit.upper = {info_.bounds.at(1)};
-      }
-      add(typed("logit", logit));
-    }
-    if (o_.standardize) add(typed("standardize", StandardizeOptions{.event = info_.event}));
+  void add_front() {
+    transforms_ = front_transforms(info_, {.standardize = o_.standardize,
+                                           .marginals = o_.marginals,
+                                           .logit_alpha = o_.logit_alpha,
+                                           .logit = o_.logit});
   }
 
   void add_blocks() {
@@ -108,28 +94,6 @@ class SpecBuilder {
   }
 
  private:
-  // The columns' own scale takes the place of one that is measured in float32.
-  void add_columns() {
-    ColumnMapOptions map{info_.columns};
-    std::vector<int64_t> levels;
-    for (ColumnInfo& column : map.columns) {
-      levels.push_back(column.levels);
-      if (o_.standardize) continue;
-      column.center = 0.0;
-      column.scale = 1.0;
-    }
-    add(typed("columns", map));
-    const auto positive = [](int64_t count) { return count > 0; };
-    if (std::any_of(levels.begin(), levels.end(), positive)) {
-      add(typed("marginal_dequantize",
-                MarginalDequantizeOptions{.event = info_.event, .levels = levels}));
-    }
-    const std::vector<int64_t>& knots = info_.marginal_knots;
-    if (o_.marginals == Marginals::kAuto && std::any_of(knots.begin(), knots.end(), positive)) {
-      add(typed("marginal_spline", MarginalSplineOptions{.event = info_.event, .knots = knots}));
-    }
-  }
-
   std::vector<FormKind> forms_of_block(int64_t k) const {
     if (o_.forms.empty()) return forms_of(o_.family);
     return {o_.forms[static_cast<size_t>(k % std::ssize(o_.forms))]};
@@ -164,7 +128,7 @@ class SpecBuilder {
 FlowSpec contractive_spec(const ContractiveOptions& options, const EventInfo& info) {
   check_forms(options);
   SpecBuilder builder(options, info);
-  builder.add_preprocessing();
+  builder.add_front();
   builder.add_blocks();
   return builder.finish();
 }

@@ -9,6 +9,7 @@
 #include "contraflow/core/export.h"
 #include "contraflow/distributions/flow_spec.h"
 #include "contraflow/log_det/options.h"
+#include "contraflow/models/front.h"
 #include "contraflow/models/model_registry.h"
 #include "contraflow/networks/net_options.h"
 #include "contraflow/solvers/fixed_point.h"
@@ -29,16 +30,6 @@ constexpr auto enum_names(Family) {
                     std::pair{"inverse_residual", Family::kInverseResidual},
                     std::pair{"implicit", Family::kImplicit},
                     std::pair{"monotone", Family::kMonotone}};
-}
-
-/// What stands in front of the blocks for single columns of a table.
-enum class Marginals {
-  kAuto,  ///< A monotone curve for each column, as fine as pays on held-out rows.
-  kNone,  ///< The map of the columns alone.
-};
-
-constexpr auto enum_names(Marginals) {
-  return std::array{std::pair{"auto", Marginals::kAuto}, std::pair{"none", Marginals::kNone}};
 }
 
 /// A contractive flow. Its presets have the papers' settings.
