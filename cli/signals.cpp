@@ -18,6 +18,8 @@ constexpr std::array kEndingSignals{SIGINT, SIGTERM, SIGHUP};
 volatile std::sig_atomic_t scope_lives = 0;
 volatile std::sig_atomic_t asked_by = 0;
 
+struct sigaction earlier_interrupt {};  // what SIGINT did before the scope
+
 // Only calls that POSIX lists as async-signal-safe.
 void on_ending_signal(int signal) {
   if (scope_lives != 0 && asked_by == 0) {
@@ -30,16 +32,19 @@ void on_ending_signal(int signal) {
   std::raise(signal);
 }
 
-void handle(int signal) {
-  struct sigaction before {};
-  ::sigaction(signal, nullptr, &before);
-  if (before.sa_handler == SIG_IGN) return;
+void handle(int signal, struct sigaction* before = nullptr) {
   struct sigaction action {};
   action.sa_handler = on_ending_signal;
   action.sa_flags = SA_RESTART;
   ::sigemptyset(&action.sa_mask);
   for (const int other : kEndingSignals) ::sigaddset(&action.sa_mask, other);
-  ::sigaction(signal, &action, nullptr);
+  ::sigaction(signal, &action, before);
+}
+
+bool is_ignored(int signal) {
+  struct sigaction now {};
+  ::sigaction(signal, nullptr, &now);
+  return now.sa_handler == SIG_IGN;
 }
 
 // /dev/null, open the wrong way round, keeps the number and refuses the words.
@@ -55,11 +60,20 @@ void occupy_closed_streams() {
 void prepare_process() {
   occupy_closed_streams();
   std::signal(SIGPIPE, SIG_IGN);
-  for (const int signal : kEndingSignals) handle(signal);
+  for (const int signal : kEndingSignals) {
+    if (!is_ignored(signal)) handle(signal);
+  }
 }
 
-StopScope::StopScope() { scope_lives = 1; }
-StopScope::~StopScope() { scope_lives = 0; }
+StopScope::StopScope() {
+  scope_lives = 1;
+  handle(SIGINT, &earlier_interrupt);
+}
+
+StopScope::~StopScope() {
+  ::sigaction(SIGINT, &earlier_interrupt, nullptr);
+  scope_lives = 0;
+}
 
 int stop_signal() { return asked_by; }
 

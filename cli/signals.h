@@ -12,7 +12,8 @@ namespace contraflow::cli {
 void prepare_process();
 
 /// While it lives, the first of those three signals asks the work to stop at a good moment, and the
-/// next one ends the process at once. What was asked stays asked after the scope: the next work
+/// next one ends the process at once. SIGINT does so even if it was ignored, as it is in jobs that a
+/// script puts into the background: who sends it there means this process. What was asked stays asked after the scope: the next work
 /// stops too.
 class StopScope {
  public:

@@ -113,13 +113,12 @@ TEST(CliStreams, AResultThatCannotBeWrittenIsAnError) {
 
 TEST(CliStreams, AClosedStreamGivesItsNumberToNoFile) {
   const TempFolder folder;
-  write_bytes(folder / "in.csv", "x0,x1\n1,0.5\n");
-  const std::vector<std::string> score{"score", moons_run().string(), (folder / "in.csv").string(),
-                                       "-o"};
-  const std::string out = (folder / "out.csv").string(), other = (folder / "o.csv").string();
-  EXPECT_EQ(run(score + std::vector<std::string>{out}).code, 0);
-  EXPECT_EQ(run(score + std::vector<std::string>{other}, Streams::kClosed).code, 1);
-  EXPECT_EQ(read_bytes(other), read_bytes(out));
+  const fs::path out = folder / "run";
+  const std::vector<std::string> train{"train", "moons", "--out", out.string()};
+  // The run's lock is open to the end, and would be the stream that results go to.
+  expect_error(run(train + tiny(), Streams::kClosed), 1, {"standard output"});
+  EXPECT_EQ(read_bytes(out / "lock"), "");
+  EXPECT_EQ(run({"info", out.string(), "--json"}).json()["step"], 4);
 }
 
 TEST(CliStreams, ATrainingOutlivesItsReader) {
