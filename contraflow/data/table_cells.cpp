@@ -105,6 +105,7 @@ void use_cells(const Columns& columns, FileOptions& file) {
 
 std::vector<std::string> unnamed_columns(const TableSurvey& survey) {
   std::vector<std::string> out;
+  if (!survey.format.header) return out;  // of a file without names an empty one says nothing
   for (const ColumnSurvey& column : survey.columns) {
     if (column.unnamed) out.push_back(column.name);
   }

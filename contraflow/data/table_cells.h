@@ -20,7 +20,7 @@ void decide_cells(const TableSurvey& survey, const DataOptions& options, Columns
 /// How a file is read whose columns are those: cells and marks of missing ones.
 void use_cells(const Columns& columns, FileOptions& file);
 
-/// Columns of the survey whose header cell was empty.
+/// Columns of the survey whose cell in the header was empty; none of a file without a header.
 std::vector<std::string> unnamed_columns(const TableSurvey& survey);
 
 }  // namespace contraflow::data

@@ -53,7 +53,8 @@ MarginalChoice choose_marginals(const data::Dataset& dataset, int64_t seed) {
   };
   const MarginalKnots found =
       choose_marginal_knots(chosen_columns(*train, kMostTraining, "train"),
-                            chosen_columns(*validation, kMostValidation, "validation"));
+                            chosen_columns(*validation, kMostValidation, "validation"),
+                            {.standard_errors = 2.0});  // a straight line is the simpler flow
   bool any = false;
   for (size_t k = 0; k < places.size(); ++k) {
     const auto c = static_cast<size_t>(places[k]);

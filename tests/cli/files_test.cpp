@@ -91,11 +91,8 @@ TEST_P(CliBadRows, NameTheirPlaceAndLeaveNoFile) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, CliBadRows,
-    ::testing::Values(BadRows{"NaN", "x0,x1\n1,2\nnan,2\n", 2, {"row 1", "'x0'"}},
-                      BadRows{"Text", "x0,x1\n1,2\n1,two\n", 2, {"row 1", "'x1'", "two"}},
-                      BadRows{"TooFewColumns", "1\n2\n", 2, {"2 columns", "--columns"}},
+    ::testing::Values(BadRows{"TooFewColumns", "1\n2\n", 2, {"2 columns", "--columns"}},
                       BadRows{"OtherNames", "a,b\n1,2\n", 2, {"x0"}},
-                      BadRows{"Ragged", "x0,x1\n1,2\n1,2,3\n", 1, {"line 3"}},
                       BadRows{"NoRows", "x0,x1\n", 1, {"in.csv"}}),
     [](const auto& param_info) { return std::string(param_info.param.name); });
 
@@ -109,6 +106,28 @@ TEST(CliScore, IntegersOutOfRangeHaveNoDensityAndAreCounted) {
   ASSERT_EQ(ran.code, 0) << ran.err;
   EXPECT_EQ(ran.json()["flagged"]["outside"], 1);
   EXPECT_THAT(read_bytes(folder / "out.csv"), HasSubstr("\n-inf,0\n"));
+}
+
+TEST(CliScore, RowsThatCannotBeReadAreCountedWithTheirReason) {
+  TempFolder folder;
+  write_bytes(folder / "in.csv", "x0,x1\n1,2\nnan,2\n1,two\n1,2,3\n0.5,0\n");
+  const Ran ran = score(folder / "in.csv", folder / "out.csv", {"--flags", "--json"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(ran.json()["rows"], 5);
+  EXPECT_EQ(ran.json()["flagged"]["missing"], 3);
+  const std::string reasons = ran.json()["flagged_examples"].dump();
+  for (const char* part : {"row 1", "'x0'", "row 2", "two", "row 3"}) {
+    EXPECT_THAT(reasons, HasSubstr(part));
+  }
+  EXPECT_THAT(read_bytes(folder / "out.csv"),
+              HasSubstr("\nmissing,,\nmissing,,\nmissing,,\nscored,"));
+}
+
+TEST(CliScore, TheInputIsNotOverwritten) {
+  TempFolder folder;
+  write_bytes(folder / "in.csv", "x0,x1\n1,2\n");
+  expect_error(score(folder / "in.csv", folder / "in.csv"), 2, {"another file than INPUT"});
+  EXPECT_EQ(read_bytes(folder / "in.csv"), "x0,x1\n1,2\n");
 }
 
 TEST(CliScore, FilesThatAreNotThere) {

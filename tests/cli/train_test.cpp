@@ -139,7 +139,8 @@ TEST_P(CliBadTable, IsRefusedAndNamesThePlace) {
   TempFolder folder;
   write_bytes(folder / "t.csv", GetParam().text);
   const std::string out = (folder / "run").string();
-  const Ran ran = run({"train", "--data", (folder / "t.csv").string(), "--out", out});
+  const Ran ran = run({"train", "--data", (folder / "t.csv").string(), "--out", out, "--set",
+                       "data.missing=error"});
   expect_error(ran, GetParam().code, GetParam().parts);
   EXPECT_FALSE(fs::exists(out));
 }

@@ -252,8 +252,13 @@ TEST_F(DatasetFile, BadTablesAreRefused) {
   expect_error<DomainError>([&] { open_data(chosen); }, {"'b'", "constant"});
   expect_error<ShapeError>([&] { open_data(options("a,b\n1,2\n")); }, {"two rows"});
   expect_error<ConfigError>([&] { open_data(options("a,b\n1,2\n2,3\n")); }, {"split"});
-  expect_error<DomainError>([&] { open_data(options("a,b\n1,2\n2,\n3,4\n")); },
-                            {"line 3", "missing"});
+  DataOptions strict = options("a,b\n1,2\n2,\n3,4\n");
+  strict.missing = MissingRows::kError;
+  expect_error<DomainError>([&] { open_data(strict); }, {"line 3", "missing"});
+  const std::string mostly = "a,b\n1.5,2\n2,3\n2.5,7\n4,\n5.5,1\n";
+  const Dataset dropped = open_data(options(mostly));
+  EXPECT_EQ(dropped.identity->rows, 4);
+  EXPECT_THAT(dropped.notes, ::testing::Contains(::testing::HasSubstr("dropped 1 of 5 rows")));
 }
 
 TEST_F(DatasetFile, ContradictingColumns) {
