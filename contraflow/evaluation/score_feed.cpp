@@ -25,14 +25,14 @@ at::Tensor missing_rows(const data::Batch& batch) {
 // Further out than float32 can square; the densities of logarithms and logits hold out everywhere.
 at::Tensor absurd_rows(const at::Tensor& x, const data::Columns& columns) {
   constexpr double kFarthest = 1e8;
-  at::Tensor out = at::zeros({x.size(0)}, at::kBool);
-  for (size_t c = 0; c < columns.infos.size(); ++c) {
-    const ColumnInfo& info = columns.infos[c];
-    if (info.low() || info.high()) continue;
-    const at::Tensor values = x.select(1, static_cast<int64_t>(c));
-    out = out.logical_or((values - info.center).abs().gt(kFarthest * info.scale));
+  std::vector<double> center, farthest;
+  for (const ColumnInfo& info : columns.infos) {
+    center.push_back(info.center);
+    farthest.push_back(info.low() || info.high() ? kInfinity : kFarthest * info.scale);
   }
-  return out;
+  if (center.empty()) return at::zeros({x.size(0)}, at::kBool);
+  const at::Tensor away = (x - at::tensor(center, at::kDouble)).abs_();
+  return away.gt(at::tensor(farthest, at::kDouble)).any(1);
 }
 
 // The batch with a good row in the place of each bad one, so that every other row keeps its number,
