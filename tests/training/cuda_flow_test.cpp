@@ -154,5 +154,56 @@ TEST(CudaErrors, DataOnTheOtherDeviceSaysWhatToDo) {
               HasSubstr("Move the data or the model with .to(dtype) or .to(device)."));
 }
 
+// A table's flow on both: every kind of column, masses and curves in front of the blocks. Curves that
+// train run composed on a card, and by their own backward pass on the CPU.
+OnBoth table_on_both(const at::Tensor& rows) {
+  EventInfo info{.event = 5, .marginal_knots = {16, 0, 8, 0, 16}};
+  info.columns = {{.center = 1.7e9, .scale = 60.0},
+                  {.kind = ColumnKind::kPositive, .center = 1.0},
+                  {.kind = ColumnKind::kBounded, .lower = 0.0, .upper = 1.0, .edge = 1e-6},
+                  {.kind = ColumnKind::kInteger, .lower = 0.0, .levels = 4},
+                  {.kind = ColumnKind::kInteger, .scale = 30.0}};
+  ContractiveOptions options = models::contractive_preset("monotone");
+  options.blocks = 2;
+  options.net.growth = 8;
+  OnBoth flows{build_flow(contractive_spec(options, info)),
+               build_flow(contractive_spec(options, info))};
+  flows.cpu->prepare(rows);
+  copy_state(state_of(*flows.card), state_of(*flows.cpu), {"test", "the flow on the CPU"});
+  flows.card->to(at::kCUDA);
+  return flows;
+}
+
+at::Tensor table_rows() {
+  const at::Tensor z = Rng(3).normal({2000, 5}, at::kDouble);
+  const at::Tensor u = Rng(4).uniform({2000, 2}, at::kDouble);
+  return at::stack({1.7e9 + 60.0 * z.select(1, 0), z.select(1, 1).exp(), u.select(1, 0),
+                    (4.0 * u.select(1, 1)).floor(), (30.0 * z.select(1, 4)).round()},
+                   1);
+}
+
+TEST(CudaTable, DensitiesSamplesAndGradientsAreThoseOfTheCpu) {
+  CF_SKIP_WITHOUT_DEVICE();
+  constexpr double kFloat32 = 5e-4;
+  const at::Tensor rows = table_rows();
+  const OnBoth flows = table_on_both(rows);
+  const Context context{.condition = {}, .rng = Rng(7)};
+  const at::Tensor weight = at::full({rows.size(0)}, -1.0 / 2000.0, at::kFloat);
+  const at::Tensor want = flows.cpu->add_log_prob_gradient(rows, weight, context);
+  const at::Tensor got =
+      flows.card->add_log_prob_gradient(rows.to(at::kCUDA), weight.to(at::kCUDA), context);
+  EXPECT_TRUE(near(got.cpu(), want, kFloat32));
+  const auto on_cpu = flows.cpu->parameters(), on_card = flows.card->parameters();
+  for (size_t k = 0; k < on_cpu.size(); ++k) {
+    if (!on_cpu[k].grad().defined()) continue;
+    EXPECT_TRUE(near(on_card[k].grad().cpu(), on_cpu[k].grad(), kFloat32)) << k;
+  }
+  const at::Tensor drawn = flows.card->sample(500, {.rng = Rng(1)}).cpu();
+  EXPECT_EQ(drawn.scalar_type(), at::kDouble);
+  EXPECT_TRUE(
+      drawn.select(1, 2).gt(0.0).logical_and(drawn.select(1, 2).lt(1.0)).all().item<bool>());
+  EXPECT_TRUE(drawn.select(1, 3).eq(drawn.select(1, 3).round()).all().item<bool>());
+}
+
 }  // namespace
 }  // namespace contraflow
