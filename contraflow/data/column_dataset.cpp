@@ -196,10 +196,24 @@ class Builder {
     if (columns_.names.size() > kMostLines) {
       lines.push_back("  and " + std::to_string(columns_.names.size() - kMostLines) + " more");
     }
+    for (size_t c = 0; c < columns_.names.size(); ++c) {
+      const std::string atom = atom_note(table, c);
+      if (!atom.empty()) lines.push_back(atom);
+    }
     for (const LeftOut& column : columns_.left_out) {
       lines.push_back("  " + column.name + ": left out, " + column.reason);
     }
     out_.notes.insert(out_.notes.begin(), lines.begin(), lines.end());
+  }
+
+  // A density at a value that many rows share rises as long as training goes on.
+  std::string atom_note(const Table& table, size_t c) const {
+    if (columns_.infos[c].whole()) return "";
+    const CommonValue common = most_common(values_of(table, columns_.names[c]));
+    if (common.share < kAtomShare) return "";
+    return "  " + columns_.names[c] + ": " + fixed(100.0 * common.share, 0) +
+           " % of the rows are exactly " + shortest(common.value) +
+           ", where a density has no limit: its part of log p rises as training goes on";
   }
 
   void note_parts(const Table& table, const SplitRows& parts) {

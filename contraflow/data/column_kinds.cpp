@@ -9,6 +9,16 @@
 #include <string_view>
 
 namespace contraflow::data {
+
+CommonValue most_common(const at::Tensor& values) {
+  const at::Tensor sorted = std::get<0>(values.sort());
+  const auto [value, inverse, count] = at::unique_consecutive(sorted, /*return_inverse=*/false,
+                                                              /*return_counts=*/true);
+  const int64_t most = count.argmax().item<int64_t>();
+  return {value[most].item<double>(),
+          static_cast<double>(count[most].item<int64_t>()) / static_cast<double>(values.size(0))};
+}
+
 namespace {
 
 double at(const at::Tensor& sorted, double part) {
@@ -71,18 +81,21 @@ bool is_index_name(std::string name) {
 }
 
 // The largest decimal step that all values are multiples of, if it is coarse: fewer than a hundred
-// of them make the spread, and most values occur more than once.
+// of them make the spread, and most values occur more than once. Of a column with an atom, a value
+// that many rows have, any step counts: no density is as high as an atom, and noise spreads it.
 std::optional<double> coarse_step(const at::Tensor& sorted) {
-  constexpr double kMostSteps = 100.0;
-  const double spread = at(sorted, .95) - at(sorted, .05);
+  const double range = (sorted[-1] - sorted[0]).item<double>();
+  const double central = at(sorted, .95) - at(sorted, .05);
+  const bool atom = most_common(sorted).share >= kAtomShare;
+  const double spread = atom ? range : central, most_steps = atom ? 1e5 : 100.0;
   const int64_t distinct = std::get<0>(at::unique_consecutive(sorted)).size(0);
   if (!(spread > 0.0) || 2 * distinct > sorted.size(0)) return std::nullopt;
   const auto exponent = static_cast<int>(std::ceil(std::log10(spread)));
-  for (int power = exponent; power > exponent - 4; --power) {
+  for (int power = exponent; power > exponent - 8; --power) {
     for (const double digit : {5.0, 2.0, 1.0}) {
       const double step =
           power < 0 ? digit / std::pow(10.0, -power) : digit * std::pow(10.0, power);
-      if (spread / step > kMostSteps) return std::nullopt;
+      if (spread / step > most_steps) return std::nullopt;
       if (are_multiples(sorted, step)) return step;
     }
   }

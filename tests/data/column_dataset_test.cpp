@@ -108,6 +108,13 @@ TEST_F(ColumnDataset, AbsurdRowsAreSetAsideByName) {
       199);
 }
 
+TEST_F(ColumnDataset, AnAtomWithoutAStepIsSaid) {
+  at::Tensor rows = rows_.clone();
+  rows.select(1, 1).slice(0, 0, 200, 2).fill_(1.0 / 3.0);
+  EXPECT_THAT(open_data(options(rows)).notes,
+              Contains(HasSubstr("y: 50 % of the rows are exactly")));
+}
+
 TEST_F(ColumnDataset, GroupsAndTimesSplit) {
   const at::Tensor g = at::arange(200, at::kDouble).div(10, "floor").unsqueeze(1);
   DataOptions o = options(at::cat({rows_, g}, 1), "x,y,g");

@@ -62,6 +62,17 @@ TEST(ColumnKinds, CoarselyRoundedValuesAreSteps) {
   EXPECT_EQ(guess_kind((normal_column(1) * 1e4).round() / 1e4).kind, ColumnKind::kContinuous);
 }
 
+TEST(ColumnKinds, AnAtomMakesAnyDecimalStepCount) {
+  const at::Tensor rain =
+      at::where(uniform_column(1).lt(0.9), 0.0, (300.0 * uniform_column(2)).round() / 100.0);
+  const ColumnInfo info = guess_kind(rain);
+  EXPECT_EQ(info.kind, ColumnKind::kInteger);
+  EXPECT_DOUBLE_EQ(info.step, 0.01);
+  const CommonValue common = most_common(rain);
+  EXPECT_EQ(common.value, 0.0);
+  EXPECT_NEAR(common.share, 0.9, 0.03);
+}
+
 TEST(ColumnPlan, LeavesOutWhatIsNoMeasurement) {
   const at::Tensor x = normal_column(1);
   const at::Tensor shuffled = Rng(3).permutation(kPlanRows).to(at::kDouble) + 1000.0;
