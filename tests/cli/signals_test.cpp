@@ -133,8 +133,12 @@ TEST(CliStreams, ATrainingOutlivesItsReader) {
 
 TEST(CliProgress, LongCommandsTellRowsAndTimeLeft) {
   const TempFolder folder;
-  const std::string model = (folder / "rings").string();  // 100,000 test rows
-  ASSERT_EQ(run(std::vector<std::string>{"train", "rings", "--out", model} + tiny()).code, 0);
+  const std::string model = (folder / "rings").string();
+  ASSERT_EQ(run(std::vector<std::string>{"train", "rings", "--out", model, "--set",
+                                         "data.test_rows=1000000"} +
+                tiny())
+                .code,
+            0);
   struct Command {
     const char* verb;
     std::vector<std::string> words;
