@@ -166,7 +166,7 @@ std::string bits(const Estimate& loss, const data::Columns& columns) {
   return "  (" + fixed(bits_per_dim(loss.mean, columns.dim()), 3) + " bits/dim)";
 }
 
-// "interrupted by SIGTERM after 120 of 5,000 steps", "out of time after 120 steps: 10 min 00 s ...".
+// "interrupted by SIGTERM after 120 of 5,000 steps", "out of time after 120 steps: ...".
 std::string status_text(const TrainReport& report, const TrainingOptions& training) {
   std::string out = enum_name(report.status);
   std::replace(out.begin(), out.end(), '_', ' ');

@@ -18,8 +18,8 @@ struct ReproduceOptions {
 };
 
 /// Runs the rows that have no result yet, one after another, and writes the table after each of
-/// them. Returns the exit code: 0, 1 if a certificate does not hold, 128 + N after signal N (130 after
-/// Ctrl-C).
+/// them. Returns the exit code: 0, 1 if a certificate does not hold, 128 + N after signal N (130
+/// after Ctrl-C).
 ///
 /// State      runs/ROW is the row's run folder; result.json in it says that the row is finished,
 ///            and is written last, whole. Without it the row goes on from its checkpoint.

@@ -16,8 +16,8 @@ struct LeftoverPaths {
   LeftoverPaths* next = nullptr;  ///< Of those that a handler took.
 };
 
-/// A place in a list that only grows, so that a handler can walk it at any moment. Whoever takes the
-/// pointer out of a slot owns it: the handler or the destructor, never both.
+/// A place in a list that only grows, so that a handler can walk it at any moment. Whoever takes
+/// the pointer out of a slot owns it: the handler or the destructor, never both.
 struct LeftoverSlot {
   std::atomic<LeftoverPaths*> paths = nullptr;
   LeftoverSlot* next = nullptr;

@@ -19,8 +19,8 @@ struct LeftoverSlot;
 /// Example    const Leftovers temporary({"scores.csv.tmp"});
 class CF_EXPORT Leftovers {
  public:
-  /// A folder is removed after all files, and only if it is empty then. Nothing is removed where the
-  /// file `unless` exists.
+  /// A folder is removed after all files, and only if it is empty then. Nothing is removed where
+  /// the file `unless` exists.
   explicit Leftovers(const std::vector<std::filesystem::path>& paths,
                      const std::filesystem::path& unless = {});
   ~Leftovers() { forget(); }

@@ -23,8 +23,8 @@ struct BestValidation {
   Estimate loss;
 };
 
-/// Where a run stands. No clock time where no budget is counted: two runs that did the same then have
-/// the same file.
+/// Where a run stands. No clock time where no budget is counted: two runs that did the same then
+/// have the same file.
 struct TrainingCounters {
   int64_t step = 0;  ///< Steps done; also the number of optimizer and EMA updates.
   std::optional<BestValidation> best;

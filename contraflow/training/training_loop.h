@@ -30,8 +30,8 @@ struct LoopSettings {
   std::function<nlohmann::ordered_json(const nlohmann::ordered_json& stored)> resolve_config;
   /// The other ranks; null = alone. Each has a module of its own, built alike.
   std::shared_ptr<Collective> collective;
-  /// Seconds since any fixed moment, for the budget options.minutes; null = the steady clock. With a
-  /// collective it is that of rank 0 which counts.
+  /// Seconds since any fixed moment, for the budget options.minutes; null = the steady clock. With
+  /// a collective it is that of rank 0 which counts.
   std::function<double()> clock;
 };
 

@@ -11,9 +11,9 @@
 
 namespace contraflow {
 
-/// How a flow is trained. Everything random follows from `seed` and the seeds of the data. A run with
-/// a budget of time is not reproducible bit for bit: how many steps it does depends on the machine,
-/// and so does the rate of a cosine.
+/// How a flow is trained. Everything random follows from `seed` and the seeds of the data. A run
+/// with a budget of time is not reproducible bit for bit: how many steps it does depends on the
+/// machine, and so does the rate of a cosine.
 struct TrainingOptions {
   /// Name of the objective: that of an entry of objective_registry() in a config; fit() says so
   /// when it is not the name of the objective that it was given.
@@ -88,8 +88,8 @@ void visit(TrainingOptions& o, Field&& field) {
   field("threads", o.threads, at_least(0), "Threads; 0 = as set outside.");
 }
 
-/// Throws ConfigError: patience without validation, a warm-up longer than the run, no limit of steps
-/// or time.
+/// Throws ConfigError: patience without validation, a warm-up longer than the run, no limit of
+/// steps or time.
 CF_EXPORT void validate(const TrainingOptions& options);
 
 /// The options as JSON without those that a resumed run may change: log_every, checkpoint_every,
