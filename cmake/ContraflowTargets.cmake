@@ -20,6 +20,9 @@ function(contraflow_compile_settings target)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # False alarms on std::string operations inlined at -O2 and above (GCC bugs 105329, 105651).
     target_compile_options(${target} PRIVATE -Wno-restrict -Wno-stringop-overflow)
+    # A unit needs more than a GB: collecting garbage from 128 MB on, the default, costs the precompiled header a
+    # quarter of its time (59 s -> 45 s of processor time, g++ 12) and the others a tenth.
+    target_compile_options(${target} PRIVATE "SHELL:--param ggc-min-heapsize=1500000")
   endif()
   if(CONTRAFLOW_SHARED)  # CF_EXPORT shows what is public
     target_compile_options(${target} PRIVATE -fvisibility=hidden)
