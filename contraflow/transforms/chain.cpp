@@ -219,35 +219,41 @@ bool Chain::lower(TileLowering& to, const Context& given, bool inverse) const {
   return true;
 }
 
+// The program of member k and all after it; none where one of them has no place in it. `x` tells the
+// rows and the type of the first member's input.
+std::optional<TileLowering> Chain::lowered_from(size_t k, const at::Tensor& x,
+                                                const Context& context) const {
+  const std::vector<int64_t> event = members_[k]->event_shape();
+  if (event.size() != 1) return std::nullopt;
+  const at::Tensor own = first_floating_tensor(*this);
+  const at::ScalarType type = data_side() && own.defined() ? own.scalar_type() : x.scalar_type();
+  const at::Tensor like = at::empty({x.size(0), event[0]}, x.options().dtype(type));
+  if (!tiles_apply(like)) return std::nullopt;
+  const at::NoGradGuard guard;
+  TileLowering to(like);
+  for (; k < members_.size(); ++k) {
+    if (!lower_transform(*members_[k], to, member_context(k, context), /*inverse=*/false))
+      return std::nullopt;
+  }
+  return to;
+}
+
 std::unique_ptr<LoweredTail> Chain::lower_tail(const at::Tensor& x, const Context& given) const {
   const Context context = standardised(given);
-  LoweredTail tail{TileLowering(x), x, {}};
-  size_t k = 0;
-  const auto needs_gradient = [&](const Transform& member) {
-    const auto parameters = member.parameters();
-    return std::any_of(parameters.begin(), parameters.end(),
-                       [](const at::Tensor& p) { return p.requires_grad(); });
-  };
-  while (k < members_.size()) {
-    const at::NoGradGuard guard;
-    tail.input = input_of(k, tail.input, /*inverse=*/false);
-    if (tiles_apply(tail.input)) {
-      tail.lowering = TileLowering(tail.input);
-      size_t end = k;
-      while (end < members_.size() &&
-             lower_transform(*members_[end], tail.lowering, member_context(end, context),
-                             /*inverse=*/false))
-        ++end;
-      if (end == members_.size())
-        return tail.lowering.blocks > 0 ? std::make_unique<LoweredTail>(std::move(tail)) : nullptr;
-    }
-    if (needs_gradient(*members_[k])) return nullptr;
-    const TransformOutput out = members_[k]->forward(tail.input, member_context(k, context));
+  size_t begin = 0;
+  std::optional<TileLowering> lowering = lowered_from(begin, x, context);
+  while (!lowering && ++begin < members_.size()) lowering = lowered_from(begin, x, context);
+  if (!lowering || lowering->blocks == 0) return nullptr;
+  LoweredTail tail{std::move(*lowering), x, {}};
+  const at::AutoGradMode graph(true);  // for those members that learn
+  for (size_t k = 0; k < begin; ++k) {
+    const TransformOutput out = members_[k]->forward(input_of(k, tail.input, /*inverse=*/false),
+                                                     member_context(k, context));
     tail.input = out.value;
     tail.log_det = add_defined(tail.log_det, out.log_det);
-    ++k;
   }
-  return nullptr;
+  tail.input = input_of(begin, tail.input, /*inverse=*/false);
+  return std::make_unique<LoweredTail>(std::move(tail));
 }
 
 bool Chain::prepare_needs_data() const {

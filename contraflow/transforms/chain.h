@@ -85,6 +85,8 @@ class CF_EXPORT Chain final : public Transform, public Lowerable {
   Context standardised(const Context& context) const;
   Context member_context(size_t k, const Context& context) const;
   at::Tensor input_of(size_t k, const at::Tensor& value, bool inverse) const;
+  std::optional<TileLowering> lowered_from(size_t k, const at::Tensor& x,
+                                           const Context& context) const;
 
   std::vector<TransformPtr> members_;
   std::vector<int64_t> condition_shape_;

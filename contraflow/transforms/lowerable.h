@@ -22,7 +22,7 @@ class CF_EXPORT Lowerable {
   /// nothing added, when the tile kernels cannot run it.
   virtual bool lower(TileLowering& to, const Context& context, bool inverse) const = 0;
   /// The part that ends at the latent and runs as one program (transforms/lowering.h); null where
-  /// there is none, or something before it has parameters. By default all or nothing.
+  /// there is none. By default all or nothing.
   virtual std::unique_ptr<LoweredTail> lower_tail(const at::Tensor& x,
                                                   const Context& context) const;
 

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
+#include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
@@ -301,11 +302,33 @@ std::unique_ptr<LoweredTail> lower_tail(const Transform& transform, const at::Te
   return lowerable == nullptr ? nullptr : lowerable->lower_tail(x, context);
 }
 
+namespace {
+
+// Goes on with the gradient of the sum of weighted log-densities before the tail: `x_bar` is that of
+// the tail's input.
+void add_gradient_before(const LoweredTail& tail, const at::Tensor& x_bar,
+                         const at::Tensor& weight) {
+  variable_list roots, bars;
+  if (x_bar.defined()) {
+    roots.push_back(tail.input);
+    bars.push_back(x_bar);
+  }
+  if (tail.log_det.defined() && tail.log_det.requires_grad()) {
+    roots.push_back(tail.log_det);
+    bars.push_back(weight.to(tail.log_det.scalar_type()));
+  }
+  if (!roots.empty()) torch::autograd::backward(roots, bars);
+}
+
+}  // namespace
+
 LatentOutput run_lowered_loss(const LoweredTail& tail, const at::Tensor& weight,
                               const kernels::RowScore& score) {
   const at::NoGradGuard guard;
   const TileLowering& lowering = tail.lowering;
   const at::Tensor rows = tail.input.detach().contiguous(), w = weight.contiguous();
+  at::Tensor x_bar;  // undefined: nothing before the tail learns
+  if (tail.input.requires_grad()) x_bar = at::empty_like(rows);
   const at::Tensor y = at::empty_like(rows),
                    log_det = at::empty({lowering.batch}, lowering.options);
   const at::Tensor program = at::zeros({lowering.program.gradient_size}, lowering.options);
@@ -319,10 +342,12 @@ LatentOutput run_lowered_loss(const LoweredTail& tail, const at::Tensor& weight,
     call.y = y.data_ptr<scalar_t>();
     call.log_det = log_det.data_ptr<scalar_t>();
     call.log_det_bar = w.const_data_ptr<scalar_t>();
+    call.x_bar = data_or_null<scalar_t>(x_bar);
     call.gradient = program.data_ptr<scalar_t>();
     kernels::run_tiles(call);
     require_solved("ContractiveBlock", lowering, call.status);
   });
+  add_gradient_before(tail, x_bar, w);
   std::vector<void*> slots;
   std::vector<at::Tensor> dropped;
   for (const at::Tensor& parameter : lowering.parameters) {
@@ -337,7 +362,7 @@ LatentOutput run_lowered_loss(const LoweredTail& tail, const at::Tensor& weight,
     slots.push_back(grad.data_ptr());
   }
   scatter(lowering, program, w.sum().item<double>(), std::move(slots));
-  return {y, log_det, tail.log_det};
+  return {y, log_det, tail.log_det.defined() ? tail.log_det.detach() : at::Tensor()};
 }
 
 std::optional<LatentOutput> add_lowered_gradient(const Transform& transform, const at::Tensor& x,

@@ -65,13 +65,13 @@ bool tiles_apply(const at::Tensor& x);
 TransformOutput run_lowered(TileLowering lowering, const at::Tensor& x, bool wants_log_det);
 
 /// The part of a transform that ends at the latent and runs as one program, with what comes before
-/// it computed without gradients: for the gradient of a log-density in a single visit.
+/// it computed already: for the gradient of a log-density in a single visit.
 struct LoweredTail {
   TileLowering lowering;
-  at::Tensor input;    ///< [B, D] of the program
-  at::Tensor log_det;  ///< [B] of what came before; undefined: zero
+  at::Tensor input;    ///< [B, D] of the program, with the graph of what comes before and learns
+  at::Tensor log_det;  ///< [B] of what came before, with its graph; undefined: zero
 };
-/// Null when the end is not lowered, or something before it has parameters.
+/// Null when the end is not lowered.
 std::unique_ptr<LoweredTail> lower_tail(const Transform& transform, const at::Tensor& x,
                                         const Context& context);
 

@@ -8,9 +8,11 @@
 #include "contraflow/kernels/isa.h"
 #include "contraflow/transforms/actnorm.h"
 #include "contraflow/transforms/chain.h"
+#include "contraflow/transforms/column_map.h"
 #include "contraflow/transforms/contractive_block.h"
 #include "contraflow/transforms/inverse.h"
 #include "contraflow/transforms/lowering_cuda.h"
+#include "contraflow/transforms/marginal_spline.h"
 #include "contraflow/transforms/scale.h"
 #include "contraflow/transforms/standardize.h"
 #include "tests/support/tensors.h"
@@ -445,6 +447,42 @@ TEST(LoweringRun, BlocksWithAndWithoutAConditionShareAProgram) {
   const Outcome kernel = run_chain(chain, x);
   const ScopedIsa composed("composed");
   expect_same(kernel, run_chain(chain, x), kFloat64, "mixed");
+}
+
+// Curves in front of the blocks learn, and the blocks still take one visit, in their own type.
+TEST(LoweringRun, WhatLearnsBeforeTheTailGetsItsGradient) {
+  const auto columns = std::make_shared<ColumnMap>(
+      ColumnMapOptions{{ColumnInfo{.center = 4.0, .scale = 2.0}, ColumnInfo{.scale = 0.5}}});
+  const auto curves =
+      std::make_shared<MarginalSpline>(MarginalSplineOptions{.event = 2, .knots = {12, 0}});
+  Chain chain(
+      {columns, curves, std::make_shared<ActNorm>(ActNormOptions{.event = 2}),
+       std::make_shared<ContractiveBlock>(block(FormKind::kMonotone, Activation::kClipSwish, 2))});
+  const at::Tensor x = Rng(4).normal({300, 2}, at::kDouble) * at::tensor({2.0, 0.5}) + 1.0;
+  const at::Tensor weight = at::arange(1, 301, x.options()).sin();
+  const Context context{.rng = Rng(11), .phase = Phase::kTrain};
+  for (const at::ScalarType type : {at::kDouble, at::kFloat}) {
+    chain.to(type);
+    chain.prepare(x, context);
+    const std::vector<at::Tensor> parameters = chain.parameters();
+    for (const at::Tensor& p : parameters) p.mutable_grad() = at::Tensor();
+    const TransformOutput out = chain.forward(x, context);
+    const at::Tensor log_prob = out.log_det - at::log(at::cosh(out.value)).sum(1);
+    const std::vector<at::Tensor> expected =
+        torch::autograd::grad({(log_prob * weight).sum()}, parameters);
+    const auto got = add_lowered_gradient(chain, x, weight.to(type), HyperbolicScore(), context);
+    ASSERT_TRUE(got);
+    const double tolerance = type == at::kDouble ? kFloat64 : kFloat32;
+    EXPECT_TRUE(near(got->value, out.value.detach(), tolerance));
+    EXPECT_TRUE(near(got->log_det + got->log_det_before, out.log_det.detach(), tolerance));
+    EXPECT_FALSE(got->log_det_before.requires_grad());
+    for (size_t k = 0; k < expected.size(); ++k) {
+      const double scale = std::max(1.0, expected[k].abs().max().item<double>());
+      ASSERT_TRUE(parameters[k].grad().defined()) << k;
+      EXPECT_GT(expected[k].abs().max().item<double>(), 0.0) << k;
+      EXPECT_TRUE(near(parameters[k].grad() / scale, expected[k] / scale, tolerance)) << k;
+    }
+  }
 }
 
 TEST(LoweringRun, AProgramHasOneCondition) {
