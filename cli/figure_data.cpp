@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "contraflow/core/error.h"
+#include "contraflow/core/json.h"
 #include "contraflow/evaluation/samples.h"
 #include "contraflow/evaluation/scores.h"
 
@@ -93,7 +94,7 @@ RunCurves read_curves(const std::filesystem::path& metrics) {
   out.validation = {.name = "validation", .style = plot::CurveStyle::kMarkers};
   out.learning_rate = {.name = "learning rate"};
   for (std::string text; std::getline(in, text);) {
-    const auto line = nlohmann::ordered_json::parse(text, nullptr, false);
+    const auto line = try_parse_json(text);
     if (!line.is_object() || !line.contains("step") || !line["step"].is_number()) continue;
     const double step = line["step"];
     append(out.training, step, line.value("loss", nlohmann::ordered_json()));

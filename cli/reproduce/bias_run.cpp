@@ -6,6 +6,7 @@
 
 #include "cli/reproduce/density_run.h"
 #include "contraflow/core/error.h"
+#include "contraflow/core/json.h"
 #include "contraflow/evaluation/row_feed.h"
 #include "contraflow/training/evaluation.h"
 
@@ -67,7 +68,7 @@ Json read_trace(const std::filesystem::path& metrics) {
   RunningMean claims;
   std::ifstream in(metrics, std::ios::binary);
   for (std::string text; std::getline(in, text);) {
-    const Json line = Json::parse(text);
+    const Json line = parse_json(text, metrics.string());
     if (line["loss"].is_number()) claims.add(line["loss"]);
     if (!line.contains("validation_loss")) continue;
     const Estimate claimed = claims.take();

@@ -68,6 +68,8 @@ Json parse_json(std::string_view text, std::string_view source_name) {
   return out;
 }
 
+Json try_parse_json(std::string_view text) { return Json::parse(text, nullptr, false); }
+
 std::string json_text(const Json& value, int indent) {
   return value.dump(indent, ' ', false, Json::error_handler_t::replace);
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "contraflow/core/error.h"
+#include "contraflow/core/json.h"
 #include "contraflow/core/options.h"
 #include "contraflow/core/text.h"
 
@@ -55,7 +56,7 @@ template <class Entry>
 const Entry& find_entry(const std::vector<Entry>& registry, const nlohmann::ordered_json& spec,
                         std::string_view where) {
   if (!spec.is_object() || !spec.contains("type") || !spec["type"].is_string()) {
-    fail<ConfigError>(where, "type", "a table with a text \"type\"", shorten(spec.dump()),
+    fail<ConfigError>(where, "type", "a table with a text \"type\"", shorten(json_text(spec)),
                       "Write for example {\"type\": \"" + registry.front().name + "\"}.");
   }
   const auto type = spec["type"].template get<std::string>();

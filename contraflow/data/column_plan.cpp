@@ -10,6 +10,7 @@
 
 #include "contraflow/core/bad_value.h"
 #include "contraflow/core/error.h"
+#include "contraflow/core/json.h"
 #include "contraflow/core/number_text.h"
 #include "contraflow/core/options.h"
 #include "contraflow/core/text.h"
@@ -117,7 +118,7 @@ void check_kinds(const Json& kinds, const std::vector<std::string>& names,
   if (kinds.is_null()) return;
   if (!kinds.is_object()) {
     fail<ConfigError>("data", "kinds", "a table of column names with their kinds",
-                      shorten(kinds.dump()), "For example kinds = { price = \"positive\" }.");
+                      shorten(json_text(kinds)), "For example kinds = { price = \"positive\" }.");
   }
   for (const auto& [name, word] : kinds.items()) {
     info_from(word, name);

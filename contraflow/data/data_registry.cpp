@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "contraflow/core/error.h"
+#include "contraflow/core/json.h"
 #include "contraflow/core/text.h"
 #include "contraflow/data/data_entries.h"
 #include "contraflow/data/message.h"
@@ -60,7 +61,7 @@ void check_taken(const DataEntry& entry, const DataOptions& options) {
         std::find(entry.options.begin(), entry.options.end(), key) != entry.options.end();
     if (takes || is_common(key) || value == defaults[key]) continue;
     fail<ConfigError>("data", key, "nothing, for the " + entry.kind + " " + in_quotes(options.name),
-                      shorten(value.dump()),
+                      shorten(json_text(value)),
                       "Remove it; what can be chosen is " + join(entry.options, ", ") + ".");
   }
 }

@@ -143,8 +143,8 @@ void differ(const ordered_json& expected, const ordered_json& got, const std::st
     }
     return;
   }
-  fail<ConfigError>(where, path.empty() ? "configuration" : path, expected.dump(), got.dump(),
-                    remedy);
+  fail<ConfigError>(where, path.empty() ? "configuration" : path, json_text(expected),
+                    json_text(got), remedy);
 }
 
 SafetensorsFile to_file(const Checkpoint& checkpoint) {

@@ -59,7 +59,7 @@ void MetricsWriter::truncate_after(int64_t step) {
   for (std::string text; std::getline(in, text);) {
     ++number_of_line;
     if (in.eof()) break;  // no newline at the end: cut short by a kill
-    const ordered_json line = ordered_json::parse(text, nullptr, false);
+    const ordered_json line = try_parse_json(text);
     const std::optional<int64_t> line_step = step_of(line);
     if (!line_step) {
       fail<IoError>("metrics", path_.string() + " line " + std::to_string(number_of_line),
@@ -79,7 +79,7 @@ void MetricsWriter::truncate_after(int64_t step) {
 }
 
 void MetricsWriter::write(const MetricsRecord& record) {
-  const std::string line = metrics_to_json(record).dump() + "\n";
+  const std::string line = json_text(metrics_to_json(record)) + "\n";
   const bool written = std::fwrite(line.data(), 1, line.size(), file_.get()) == line.size() &&
                        std::fflush(file_.get()) == 0;
   if (written) return;

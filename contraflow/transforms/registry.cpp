@@ -1,5 +1,6 @@
 #include "contraflow/transforms/registry.h"
 
+#include "contraflow/core/json.h"
 #include "contraflow/transforms/actnorm.h"
 #include "contraflow/transforms/batch_norm.h"
 #include "contraflow/transforms/chain.h"
@@ -25,7 +26,7 @@ std::string member_place(std::string_view where, size_t k) {
 
 void check_list(const Json& specs, std::string_view where) {
   if (specs.is_array()) return;
-  fail<ConfigError>(where, "transforms", "a list of tables", shorten(specs.dump()),
+  fail<ConfigError>(where, "transforms", "a list of tables", shorten(json_text(specs)),
                     "Write [{\"type\": ...}, ...].");
 }
 
