@@ -59,6 +59,16 @@ FlowSpec spec_for(const data::Dataset& dataset, RunConfig& config) {
 
 }  // namespace
 
+TrainingOptions default_training() {
+  TrainingOptions out;
+  out.adam.learning_rate = 3e-3;
+  out.schedule.kind = Schedule::kCosine;
+  out.schedule.warmup_steps = std::nullopt;
+  out.ema_decay = 0.99;
+  out.patience = std::nullopt;
+  return out;
+}
+
 RunConfig run_config_from_json(const Json& json, std::string_view where) {
   RunConfig config;
   update_options(config, json, where);

@@ -16,12 +16,16 @@
 
 namespace contraflow {
 
+/// Training where a config says nothing of it: a rate that falls along a cosine after a warm-up,
+/// averaged weights, and an end where validation gains no more (docs/decisions/0020-training-defaults.md).
+CF_EXPORT TrainingOptions default_training();
+
 /// What a config file holds, and the run folder after every default is filled in.
 struct RunConfig {
   data::DataOptions data = {};
   /// A preset and the options of its family; see models::read_model().
   nlohmann::ordered_json model = nlohmann::ordered_json::object();
-  TrainingOptions training = {};
+  TrainingOptions training = default_training();
 };
 
 template <class Field>

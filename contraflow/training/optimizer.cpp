@@ -28,14 +28,17 @@ double largest_of(const at::Tensor& t) {
 
 }  // namespace
 
+int64_t warmup_of(const ScheduleOptions& options, int64_t steps) {
+  constexpr int64_t kUsual = 100;
+  return options.warmup_steps.value_or(steps == 0 ? kUsual : std::min(kUsual, steps / 10));
+}
+
 double schedule_factor(const ScheduleOptions& options, int64_t step, int64_t steps, double used) {
-  if (step < options.warmup_steps) {
-    return static_cast<double>(step + 1) / static_cast<double>(options.warmup_steps);
-  }
+  const int64_t warmup = warmup_of(options, steps);
+  if (step < warmup) return static_cast<double>(step + 1) / static_cast<double>(warmup);
   if (options.kind == Schedule::kConstant) return 1.0;
-  const auto span = static_cast<double>(std::max<int64_t>(1, steps - 1 - options.warmup_steps));
-  const double by_steps =
-      steps == 0 ? 0.0 : static_cast<double>(step - options.warmup_steps) / span;
+  const auto span = static_cast<double>(std::max<int64_t>(1, steps - 1 - warmup));
+  const double by_steps = steps == 0 ? 0.0 : static_cast<double>(step - warmup) / span;
   const double done = std::min(1.0, std::max(by_steps, used));
   const double fall = 0.5 * (1.0 + std::cos(std::numbers::pi * done));
   return options.final_fraction + (1.0 - options.final_fraction) * fall;

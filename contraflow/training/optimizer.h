@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <array>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -24,8 +25,9 @@ constexpr auto enum_names(Schedule) {
 struct ScheduleOptions {
   /// constant, or cosine: from 1 down to final_fraction along half a cosine.
   Schedule kind = Schedule::kConstant;
-  /// The rate rises linearly over these first steps: step k of w has the fraction (k + 1)/w.
-  int64_t warmup_steps = 0;
+  /// The rate rises linearly over these first steps: step k of w has the fraction (k + 1)/w. None =
+  /// a hundred, or a tenth of the run's steps where that is less.
+  std::optional<int64_t> warmup_steps = 0;
   /// What the cosine ends at, as a fraction of the learning rate.
   double final_fraction = 0.0;
 };
@@ -33,10 +35,14 @@ struct ScheduleOptions {
 template <class Field>
 void visit(ScheduleOptions& o, Field&& field) {
   field("kind", o.kind, "How the learning rate goes on after the warm-up.");
-  field("warmup_steps", o.warmup_steps, at_least(0), "Steps over which the rate rises linearly.");
+  field("warmup_steps", o.warmup_steps, at_least(0),
+        "Steps over which the rate rises linearly; none = 100, at most a tenth of the steps.");
   field("final_fraction", o.final_fraction, closed_interval(0.0, 1.0),
         "Fraction of the learning rate that the cosine schedule ends at.");
 }
+
+/// The steps of the warm-up of a run of `steps` (0 = no limit of steps).
+CF_EXPORT int64_t warmup_of(const ScheduleOptions& options, int64_t steps);
 
 /// Fraction of the learning rate that step `step` (from 0) of `steps` uses. The last step of a
 /// cosine has exactly final_fraction. `used` is the fraction that is used of a budget of time: the

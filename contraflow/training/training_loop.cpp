@@ -52,6 +52,18 @@ at::TensorOptions place(torch::nn::Module& module, const TrainingOptions& option
   return at::TensorOptions().dtype(dtype).device(device);
 }
 
+// A longer run goes on from where it is, at the rate that its new length has there.
+void warn_of_another_length(const TrainingOptions& then, const TrainingOptions& now, int64_t step) {
+  if (now.schedule.kind == Schedule::kConstant) return;
+  if (then.steps == now.steps && then.minutes == now.minutes) return;
+  const auto length = [](const TrainingOptions& o) {
+    return o.steps > 0 ? c10::str(o.steps, " steps") : c10::str(o.minutes, " minutes");
+  };
+  log(LogLevel::kWarning,
+      c10::str("[resume] from step ", step + 1, " on the learning rate is that of a run of ",
+               length(now), "; the run was begun for ", length(then)));
+}
+
 }  // namespace
 
 TrainingLoop::TrainingLoop(std::shared_ptr<const Objective> objective,
@@ -221,15 +233,10 @@ void TrainingLoop::restore(const Checkpoint& saved) {
 
 void TrainingLoop::check_same_run(const Checkpoint& saved) const {
   const std::string remedy = "Resume with the configuration of the run, or start a new run.";
-  const ordered_json now = resume_relevant(options_);
   // Both sides are read as options, so that one that is newer than the checkpoint has its default.
-  ordered_json then =
-      options_to_json(options_from_json<TrainingOptions>(saved.training, "resume: training"));
-  const ordered_json all = options_to_json(options_);
-  for (const auto& item : all.items()) {
-    if (!now.contains(item.key())) then.erase(item.key());
-  }
-  check_same_config(then, now, "resume: training", remedy);
+  const auto then = options_from_json<TrainingOptions>(saved.training, "resume: training");
+  check_same_config(resume_relevant(then), resume_relevant(options_), "resume: training", remedy);
+  warn_of_another_length(then, options_, saved.counters.step);
   const bool resolves = settings_.resolve_config != nullptr && !saved.config.is_null();
   ordered_json stored = resolves ? settings_.resolve_config(saved.config) : saved.config;
   ordered_json config = settings_.config;

@@ -94,7 +94,8 @@ class CF_EXPORT TrainingLoop {
   double seconds() const { return now() - start_; }
   /// `patience` validations have passed without a lower loss.
   bool out_of_patience() const {
-    return options_.patience > 0 && counters_.stale_validations >= options_.patience;
+    const int64_t patience = patience_of(options_);
+    return patience > 0 && counters_.stale_validations >= patience;
   }
   /// save() wrote this state, or restore() read it.
   bool saved() const { return saved_step_ == counters_.step; }

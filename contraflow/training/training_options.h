@@ -43,8 +43,9 @@ struct TrainingOptions {
   int64_t validate_every = 100;
   /// Rows of the validation split per validation; fewer if it has fewer. Reverse KL: samples.
   int64_t validation_rows = 5000;
-  /// Validations without a lower loss after which training stops; 0 = never.
-  int64_t patience = 0;
+  /// Validations without a lower loss after which training stops; 0 = never. None = 20 where there
+  /// are validations.
+  std::optional<int64_t> patience = 0;
   /// Steps between two checkpoints. The end of training writes one as well.
   int64_t checkpoint_every = 500;
   /// Training rows that initialise the data-dependent members before step 0.
@@ -81,19 +82,23 @@ void visit(TrainingOptions& o, Field&& field) {
   field("validation_rows", o.validation_rows, at_least(1),
         "Rows per validation, at most; samples of the flow for reverse_kl.");
   field("patience", o.patience, at_least(0),
-        "Validations without a lower loss after which training stops; 0 = never.");
+        "Validations without a lower loss after which training stops; 0 = never, none = 20 where "
+        "there are any.");
   field("checkpoint_every", o.checkpoint_every, at_least(1), "Steps between two checkpoints.");
   field("init_rows", o.init_rows, at_least(1), "Training rows for data-dependent initialisation.");
   field("log_every", o.log_every, at_least(1), "Steps between two records of the metrics.");
   field("threads", o.threads, at_least(0), "Threads; 0 = as set outside.");
 }
 
+/// Validations without a lower loss that end a run; 0 = it goes on.
+CF_EXPORT int64_t patience_of(const TrainingOptions& options);
+
 /// Throws ConfigError: patience without validation, a warm-up longer than the run, no limit of
 /// steps or time.
 CF_EXPORT void validate(const TrainingOptions& options);
 
-/// The options as JSON without those that a resumed run may change: log_every, checkpoint_every,
-/// device, threads, and steps and minutes unless the schedule depends on them.
+/// The options as JSON without those that a resumed run may change: steps, minutes, log_every,
+/// checkpoint_every, device, threads.
 CF_EXPORT nlohmann::ordered_json resume_relevant(const TrainingOptions& options);
 
 }  // namespace contraflow

@@ -40,9 +40,12 @@ TEST(CliTrain, RefusesAFolderThatHoldsARun) {
 
 TEST(CliTrain, ResumedRunEndsInTheSameBytes) {
   TempFolder folder;
-  ASSERT_EQ(run(train_moons(folder / "whole")).code, 0);
+  // At a constant rate a longer run begins like a shorter one.
+  const std::vector<std::string> constant{"--set", "training.schedule.kind=constant", "--set",
+                                          "training.schedule.warmup_steps=0"};
+  ASSERT_EQ(run(train_moons(folder / "whole") + constant).code, 0);
   const auto half = std::vector<std::string>{"--set", "training.steps=2"};
-  ASSERT_EQ(run(train_moons(folder / "parts") + half).code, 0);
+  ASSERT_EQ(run(train_moons(folder / "parts") + constant + half).code, 0);
   const Ran resumed =
       run({"train", "--out", (folder / "parts").string(), "--resume", "--set", "training.steps=4"});
   ASSERT_EQ(resumed.code, 0) << resumed.err;

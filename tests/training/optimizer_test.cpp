@@ -148,6 +148,17 @@ TEST(Schedule, WarmsUpThenFallsToTheFinalFraction) {
   EXPECT_DOUBLE_EQ(schedule_factor({.kind = Schedule::kCosine}, 0, 1), 1.0);  // one step, no span
 }
 
+TEST(Schedule, AWarmUpOfItsOwnFitsTheRun) {
+  const ScheduleOptions open{.warmup_steps = std::nullopt};
+  EXPECT_EQ(warmup_of(open, 5000), 100);
+  EXPECT_EQ(warmup_of(open, 50), 5);
+  EXPECT_EQ(warmup_of(open, 1), 0);
+  EXPECT_EQ(warmup_of(open, 0), 100);  // no limit of steps
+  EXPECT_EQ(warmup_of({.warmup_steps = 7}, 50), 7);
+  EXPECT_DOUBLE_EQ(schedule_factor(open, 4, 100), 0.5);
+  EXPECT_DOUBLE_EQ(schedule_factor(open, 10, 100), 1.0);
+}
+
 TEST(Schedule, IsAsFarAsStepsOrTimeAre) {
   const ScheduleOptions cosine{.kind = Schedule::kCosine, .final_fraction = 0.1};
   EXPECT_DOUBLE_EQ(schedule_factor(cosine, 50, 0, 0.5), 0.55);    // no limit of steps
