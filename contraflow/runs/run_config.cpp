@@ -61,7 +61,7 @@ FlowSpec spec_for(const data::Dataset& dataset, RunConfig& config) {
 
 TrainingOptions default_training() {
   TrainingOptions out;
-  out.adam.learning_rate = 3e-3;
+  out.adam.learning_rate = 1e-2;
   out.schedule.kind = Schedule::kCosine;
   out.schedule.warmup_steps = std::nullopt;
   out.ema_decay = 0.99;
