@@ -1,5 +1,6 @@
 #include "contraflow/core/number_text.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -16,12 +17,21 @@ std::string printed(const char* format, int digits, double value) {
 
 }  // namespace
 
-std::string fixed(double value, int digits) { return printed("%.*f", digits, value); }
+std::string fixed(double value, int digits) {
+  constexpr double kLarge = 1e6;
+  if (!std::isfinite(value) || std::abs(value) < kLarge) return printed("%.*f", digits, value);
+  return printed("%.*e", std::max(digits, 1), value);
+}
 
 std::string with_error(const Estimate& value, int digits) {
   const std::string mean = fixed(value.mean, digits);
   return std::isfinite(value.standard_error) ? mean + " ± " + fixed(value.standard_error, digits)
                                              : mean;
+}
+
+std::string brief(double value) {
+  if (value == 0.0) return "0";
+  return std::abs(value) < 1e-3 || std::abs(value) >= 1e3 ? scientific(value) : fixed(value);
 }
 
 std::string shortest(double value) {

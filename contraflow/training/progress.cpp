@@ -20,11 +20,12 @@ std::string formatted(const char* format, double value) {
 }
 
 std::string with_error(const Estimate& value) {
-  // Three decimals say nothing of a squared error of 1e-5.
-  const bool small = value.mean != 0.0 && std::abs(value.mean) < 0.01;
-  std::string text = formatted(small ? "%.2e" : "%.3f", value.mean);
+  // Three decimals say nothing of a squared error of 1e-5, and as little of a loss of 1e9.
+  const double size = std::abs(value.mean);
+  const bool by_powers = size != 0.0 && std::isfinite(size) && (size < 0.01 || size >= 1e6);
+  std::string text = formatted(by_powers ? "%.2e" : "%.3f", value.mean);
   if (std::isfinite(value.standard_error)) {
-    text += formatted(small ? " ± %.0e" : " ± %.3f", value.standard_error);
+    text += formatted(by_powers ? " ± %.0e" : " ± %.3f", value.standard_error);
   }
   return text;
 }

@@ -1,5 +1,6 @@
 #include "contraflow/core/estimate.h"
 
+#include "contraflow/core/number_text.h"
 #include "contraflow/core/rng.h"
 #include "tests/support/tensors.h"
 
@@ -24,6 +25,19 @@ TEST(Estimate, Float32ValuesAreSummedInFloat64) {
   const at::Tensor x =
       at::full({1'000'000}, 1e4, at::kFloat) + Rng(1).normal({1'000'000}, at::kFloat);
   EXPECT_NEAR(mean_and_error(x).mean, x.to(at::kDouble).mean().item<double>(), 1e-9);
+}
+
+TEST(NumberText, LongNumbersAreWrittenByPowers) {
+  EXPECT_EQ(fixed(3.54021), "3.5402");
+  EXPECT_EQ(fixed(-999999.0, 1), "-999999.0");
+  EXPECT_EQ(fixed(7.0123e9), "7.0123e+09");
+  EXPECT_EQ(fixed(1e300, 0), "1.0e+300");
+  EXPECT_EQ(with_error({7.0123e9, 12.0, 2}), "7.0123e+09 ± 12.0000");
+  EXPECT_EQ(fixed(INFINITY), "inf");
+  EXPECT_EQ(brief(0.0), "0");
+  EXPECT_EQ(brief(0.0123), "0.0123");
+  EXPECT_EQ(brief(1.23e-7), "1.2e-07");
+  EXPECT_EQ(brief(-3.4e9), "-3.4e+09");
 }
 
 TEST(Estimate, OneValueHasAnUnknownError) {
