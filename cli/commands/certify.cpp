@@ -4,7 +4,6 @@
 
 #include "cli/commands/common.h"
 #include "contraflow/core/text.h"
-#include "contraflow/data/source.h"
 #include "contraflow/evaluation/certificate.h"
 #include "contraflow/evaluation/row_feed.h"
 #include "contraflow/runs/model.h"
@@ -30,7 +29,9 @@ constexpr const char* kCertifyExamples =
     "  Lip >=      the largest slope found at the rows: the constant is not smaller\n"
     "  round trip  how far a row was from itself after data -> latent -> data, at worst\n"
     "  certified   the bound that is proven on that distance\n"
-    "in float64 on the CPU, and one of three verdicts:\n"
+    "in float64 on the CPU. Before them stand the same two numbers for the whole flow, and one of "
+    "three\n"
+    "verdicts:\n"
     "  CERTIFIED   every bound is proven and below 1, every row came back within its bound\n"
     "  NOT PROVEN  the same, but a norm is an estimate (model.net.norm = \"estimated\", or learned "
     "orders\n"
@@ -109,7 +110,11 @@ Json result_json(const CertifyArguments& a, const Model& model, const Certificat
            {"verdict", enum_name(c.verdict())},
            {"worst_round_trip_error", json_number(c.worst_error)},
            {"worst_error_bound", json_number(c.worst_bound)},
+           {"useful_bound", c.has_useful_bound()},
+           {"standardised", c.standardised},
+           {"worst_own_errors", Json::array()},
            {"blocks", Json::array()}};
+  for (const double error : c.own_errors) out["worst_own_errors"].push_back(json_number(error));
   for (const BlockCertificate& block : c.blocks) out["blocks"].push_back(block_json(block));
   return out;
 }
@@ -139,44 +144,66 @@ std::string layer_table(const Certificate& c) {
   return table.str();
 }
 
-std::string result_text(const CertifyArguments& a, const Certificate& c, const Console& console) {
-  std::string out = block_table(c) + "\n";
-  if (a.verbose) out += layer_table(c) + "\n";
+std::string unit_text(const Certificate& c) {
+  return c.standardised ? " in standardised units, where data have a spread of about 1"
+                        : " in the units that the flow takes";
+}
+
+// "price 1.2e-09, rooms 0"; of many columns the worst one.
+std::string own_errors_text(const Certificate& c, const std::vector<std::string>& names) {
+  constexpr size_t kMostColumns = 12;
+  const std::vector<double>& errors = c.own_errors;
+  if (names.size() != errors.size() || errors.size() > kMostColumns) {
+    const auto worst = std::max_element(errors.begin(), errors.end());
+    const auto place = static_cast<size_t>(worst - errors.begin());
+    return scientific(*worst) + " at worst, " +
+           (names.size() == errors.size() ? names[place] : "number " + std::to_string(place));
+  }
+  std::vector<std::string> parts;
+  for (size_t k = 0; k < errors.size(); ++k) parts.push_back(names[k] + " " + brief(errors[k]));
+  return join(parts, ", ");
+}
+
+// Why a bound on the whole says nothing.
+std::string useless_text(const Certificate& c) {
+  const std::string start = "no useful bound: ";
+  if (!std::isfinite(c.worst_bound)) {
+    return start + "member " + c.unbounded +
+           " of the flow has no known constant by which it carries errors on";
+  }
+  return start + "the worst cases of " + format_count(std::ssize(c.blocks)) +
+         " blocks multiply to an error of " + scientific(c.worst_bound) +
+         ", more than the spread of the data; each block's own bound below holds";
+}
+
+void add_whole(const Certificate& c, const Model& model, Facts& facts) {
+  if (c.own_errors.empty()) {
+    facts.add("round trip", "not measured: nothing in the flow has an inverse");
+    return;
+  }
+  facts.add("round trip", "a row came back at most " + scientific(c.worst_error) + " from itself," +
+                              unit_text(c));
+  facts.add("", "in the columns' own units: " + own_errors_text(c, model.columns.names));
+  facts.add("proven", c.has_useful_bound()
+                          ? "at most " + scientific(c.worst_bound) +
+                                ", and as near to the exact inverse, by local slopes"
+                          : useless_text(c));
+}
+
+std::string result_text(const CertifyArguments& a, const Model& model, const Certificate& c,
+                        const Console& console) {
   Facts facts;
-  facts.add("rows", format_count(c.rows) + " of the " + a.split + " split, float64");
-  facts.add("whole flow", "round trip at most " + scientific(c.worst_error) +
-                              (std::isfinite(c.worst_bound)
-                                   ? ", certified " + scientific(c.worst_bound)
-                                   : ", no certified bound: a member has no Lipschitz constant"));
+  facts.add("rows", format_count(c.rows) + " of the " + a.split + " split, in float64");
+  add_whole(c, model, facts);
   const std::string word = enum_name(c.verdict());
   facts.add("verdict",
             (c.verdict() == Verdict::kCertified ? console.good(word) : console.bad(word)) + ": " +
                 verdict_remark(c.verdict()));
-  return out + facts.str();
+  std::string out = facts.str();
+  if (!c.blocks.empty()) out += "\n" + block_table(c);
+  if (a.verbose) out += "\n" + layer_table(c);
+  return out;
 }
-
-/// Rows as they are asked for: those before are done.
-class WatchedSource final : public data::Source {
- public:
-  WatchedSource(const data::Source& source, RowProgress& progress)
-      : source_(source), progress_(progress) {}
-  std::optional<int64_t> size() const override { return source_.size(); }
-  std::vector<int64_t> event_shape() const override { return source_.event_shape(); }
-  std::string name() const override { return source_.name(); }
-
- private:
-  data::Batch do_batch(int64_t step, int64_t batch_size, int64_t begin,
-                       int64_t end) const override {
-    return source_.batch(step, batch_size, begin, end);
-  }
-  data::Batch do_rows(int64_t begin, int64_t end) const override {
-    progress_.done(begin);
-    return source_.rows(begin, end);
-  }
-
-  const data::Source& source_;
-  RowProgress& progress_;
-};
 
 int run_certify(const CertifyArguments& a, const Console& console) {
   const Model model = load(a.run);
@@ -184,9 +211,9 @@ int run_certify(const CertifyArguments& a, const Console& console) {
   const data::Source& source = split_of(dataset, a.split);
   const int64_t rows = std::min(a.rows, source.size().value_or(a.rows));
   RowProgress progress(console, "certifying", rows);
-  const Certificate certificate =
-      certify(*model.flow, WatchedSource(source, progress), rows, Rng(0).fork("certify"));
-  console.result(result_json(a, model, certificate), result_text(a, certificate, console));
+  const Certificate certificate = certify(*model.flow, source, rows, Rng(0).fork("certify"),
+                                          [&progress](int64_t done) { progress.done(done); });
+  console.result(result_json(a, model, certificate), result_text(a, model, certificate, console));
   return certificate.verdict() == Verdict::kFailed ? 1 : 0;
 }
 

@@ -8,25 +8,16 @@
 
 #include "contraflow/core/vector_norm.h"
 #include "contraflow/evaluation/block_facts.h"
+#include "contraflow/evaluation/leaf_call.h"
+#include "contraflow/evaluation/local_bound.h"
 #include "contraflow/evaluation/scores.h"
 #include "contraflow/training/evaluation.h"
 
 namespace contraflow {
 namespace {
 
-// Rounding of forward and inverse themselves, relative to the size of the points.
-constexpr double kRounding = 1e-12;
 constexpr int64_t kPowerIterations = 10;
 constexpr double kUnknown = std::numeric_limits<double>::infinity();
-
-/// Euclidean, over all axes of an event.
-at::Tensor event_norm(const at::Tensor& events) {
-  return at::linalg_vector_norm(events.flatten(1), 2, at::IntArrayRef{1});
-}
-
-at::Tensor or_zero(const at::Tensor& bound, const at::Tensor& like) {
-  return bound.defined() ? bound.to(at::kDouble) : at::zeros_like(like);
-}
 
 /// An error of size `error` after a map of constant `lipschitz`. 0 stays 0 where no constant is
 /// known: an exact point carries nothing.
@@ -42,66 +33,58 @@ struct RoundTrip {
   bool within_bounds() const { return error.le(bound).all().item<bool>(); }
 };
 
-/// What the map back may add to the errors that are known: its own rounding.
-at::Tensor rounding(std::optional<double> lipschitz, const at::Tensor& x, const at::Tensor& y) {
-  return kRounding * (1.0 + lipschitz.value_or(1.0)) * (1.0 + event_norm(x) + event_norm(y));
+/// What the map back may add to the errors that are known: its own rounding, and that of the way there.
+at::Tensor rounding_back(std::optional<double> lipschitz, const at::Tensor& x,
+                         const at::Tensor& y) {
+  return rounding(x, y) * (1.0 + lipschitz.value_or(1.0));
 }
 
 /// x -> y -> x' by `transform` (or by its inverse and back): an error e of y moves x' by at most
 /// Lip(the way back) e, and the way back adds its own.
 RoundTrip round_trip(const Transform& transform, bool inverse, const at::Tensor& x,
-                     const TransformOutput& out, const Context& context) {
-  const TransformOutput back =
-      inverse ? transform.forward(out.value, context) : transform.inverse(out.value, context);
+                     const TransformOutput& out, const TransformOutput& back) {
   const auto lipschitz = inverse ? transform.forward_lipschitz() : transform.inverse_lipschitz();
   RoundTrip trip{.error = event_norm(back.value - x), .bound = {}};
   trip.bound = or_zero(back.solve_error_bound, trip.error) +
                carried(or_zero(out.solve_error_bound, trip.error), lipschitz) +
-               rounding(lipschitz, x, out.value);
+               rounding_back(lipschitz, x, out.value);
   return trip;
 }
 
-/// One leaf's call, kept.
-struct LeafCall {
-  std::string name;
-  at::Tensor input, output;
-  at::Tensor own_error;             ///< [B] or undefined: certified bound on that of its own solve.
-  std::optional<double> lipschitz;  ///< Of the map that was called.
-  bool bijective = true;  ///< And behind the data side, so that its errors are in standard units.
+/// The round trip of a whole flow.
+struct WholeTrip {
+  RoundTrip trip;
+  std::string unbounded;      ///< See Certificate.
+  at::Tensor own_error;       ///< [B, features]: |x' - x| in the data's units.
+  bool traced_within = true;  ///< A trace beside it came back within its bound.
 };
 
-std::vector<LeafCall> calls_of(const Transform& transform, const at::Tensor& x,
-                               const Context& context, bool inverse) {
-  std::vector<LeafCall> out;
-  transform.trace(x, context, inverse, [&out](const TracedCall& call) {
-    const Transform& leaf = call.transform;
-    out.push_back({call.name, call.input, call.output.value, call.output.solve_error_bound,
-                   call.inverse ? leaf.inverse_lipschitz() : leaf.forward_lipschitz(),
-                   leaf.bijective() && !leaf.data_side()});
-    return true;
-  });
-  return out;
+/// How the way back ends where the data are.
+at::Tensor own_error(const at::Tensor& x, const at::Tensor& back) {
+  return (back.to(at::kDouble) - x.to(at::kDouble)).abs().flatten(1);
 }
 
-/// The certified error after calls [begin, end), one after another; unknown where a call does not
-/// start from the value that the call before it gave.
-at::Tensor carried_through(const std::vector<LeafCall>& calls, size_t begin, size_t end,
-                           at::Tensor error) {
-  for (size_t k = begin; k < end; ++k) {
-    const bool follows = k == begin || calls[k].input.is_same(calls[k - 1].output);
-    error = carried(error, follows ? calls[k].lipschitz : std::nullopt) +
-            or_zero(calls[k].own_error, error);
-    if (!follows) error = at::full_like(error, kUnknown);
-  }
-  return error;
+/// A flow as it runs in use, whose kernels join what a trace calls one by one: its ends are compared
+/// with those of the trace, which has the better bound.
+WholeTrip trip_of_bijection(const Transform& whole, const at::Tensor& x, const Context& context,
+                            const ProvenNets& nets) {
+  const TransformOutput direct = whole.forward(x, context);
+  const TransformOutput back = whole.inverse(direct.value, context);
+  RoundTrip trip = round_trip(whole, /*inverse=*/false, x, direct, back);
+  const std::vector<LeafCall> there = calls_of(whole, x, context, /*inverse=*/false);
+  const std::vector<LeafCall> traced = calls_of(whole, direct.value, context, /*inverse=*/true);
+  const at::Tensor apart = event_norm(there.back().output - direct.value);
+  const LocalBound local = local_bound(there, 0, traced, apart, nets);
+  trip.bound = at::minimum(trip.bound, local.bound + event_norm(traced.back().output - back.value));
+  const RoundTrip beside{event_norm(traced.back().output - x), local.bound};
+  return {trip, local.unbounded, own_error(x, back.value), beside.within_bounds()};
 }
 
-/// The round trip of a map that drops what it cannot undo (a dequantization, which has no inverse
-/// that could be exact), or that starts with the columns of a table, whose units say nothing about an
-/// error: from the last point after which everything is bijective and standardised. Unset where there
-/// is nothing after it.
-std::optional<RoundTrip> round_trip_after_loss(const Transform& transform, const at::Tensor& x,
-                                               const Context& context) {
+/// A map that drops what it cannot undo (a dequantization, which has no inverse that could be exact),
+/// or that starts with the columns of a table, whose units say nothing about an error: from the last
+/// point after which everything is bijective and standardised. Unset where there is nothing after it.
+std::optional<WholeTrip> trip_after_loss(const Transform& transform, const at::Tensor& x,
+                                         const Context& context, const ProvenNets& nets) {
   const std::vector<LeafCall> there = calls_of(transform, x, context, /*inverse=*/false);
   size_t first = there.size();
   while (first > 0 && there[first - 1].bijective) --first;
@@ -113,14 +96,9 @@ std::optional<RoundTrip> round_trip_after_loss(const Transform& transform, const
                                     [&](const LeafCall& call) { return call.name == loss.name; });
   if (reached == back.end()) return std::nullopt;
   RoundTrip trip{.error = event_norm(reached->input - loss.output), .bound = {}};
-  const at::Tensor none = at::zeros_like(trip.error);
-  const at::Tensor in_latent = carried_through(there, first, there.size(), none);
-  const auto end = static_cast<size_t>(reached - back.begin());
-  std::optional<double> lipschitz = 1.0;
-  for (size_t k = 0; k < end && lipschitz; ++k)
-    lipschitz = back[k].lipschitz ? std::optional(*lipschitz * *back[k].lipschitz) : std::nullopt;
-  trip.bound = carried_through(back, 0, end, in_latent) + rounding(lipschitz, loss.output, z);
-  return trip;
+  const LocalBound local = local_bound(there, first, back, at::zeros_like(trip.error), nets);
+  trip.bound = local.bound;
+  return WholeTrip{trip, local.unbounded, own_error(x, back.back().output)};
 }
 
 /// A lower bound on Lip(G) in the norm of an order: the power iteration v <- dual of J^T (dual of J
@@ -174,6 +152,10 @@ class Certifier {
     for (const ContractiveBlockRef& block : contractive_blocks(flow)) {
       place_.emplace(block.path, result_.blocks.size());
       result_.blocks.push_back(prove(block));
+      const BlockCertificate& proof = result_.blocks.back();
+      const bool euclidean = proof.proven && proof.norm_order == 2.0;
+      nets_[block.map] = {euclidean ? proof.upper : block.map->net()->euclidean_proof(),
+                          block.map->net()->curvature()};
     }
   }
 
@@ -187,21 +169,30 @@ class Certifier {
         add_block(call, result_.blocks.at(place_.at(call.name)));
       return true;
     });
+    result_.standardised = whole.data_side();
     if (whole.bijective() && !whole.data_side()) {
-      const TransformOutput direct = whole.forward(batch.x, context);  // as it runs in use
-      add_whole(round_trip(whole, /*inverse=*/false, batch.x, direct, context));
-    } else if (const auto trip = round_trip_after_loss(whole, batch.x, context)) {
+      add_whole(trip_of_bijection(whole, batch.x, context, nets_));
+    } else if (const auto trip = trip_after_loss(whole, batch.x, context, nets_)) {
       add_whole(*trip);
     }
     result_.rows += batch.x.size(0);
   }
 
-  Certificate take() { return std::move(result_); }
+  Certificate take() {
+    if (own_error_.defined()) {
+      const at::Tensor worst = own_error_.contiguous();
+      const auto* begin = worst.const_data_ptr<double>();
+      result_.own_errors.assign(begin, begin + worst.numel());
+    }
+    return std::move(result_);
+  }
 
  private:
   static void add_block(const TracedCall& call, BlockCertificate& certificate) {
-    const RoundTrip trip =
-        round_trip(call.transform, call.inverse, call.input, call.output, call.context);
+    const at::Tensor& out = call.output.value;
+    const TransformOutput back = call.inverse ? call.transform.forward(out, call.context)
+                                              : call.transform.inverse(out, call.context);
+    const RoundTrip trip = round_trip(call.transform, call.inverse, call.input, call.output, back);
     certificate.worst_error = std::max(certificate.worst_error, trip.error.max().item<double>());
     certificate.worst_bound = std::max(certificate.worst_bound, trip.bound.max().item<double>());
     certificate.within_bounds = certificate.within_bounds && trip.within_bounds();
@@ -211,15 +202,21 @@ class Certifier {
         certificate.lower, observed_lipschitz(*map.net(), certificate.norm_order, w, call.context));
   }
 
-  void add_whole(const RoundTrip& trip) {
+  void add_whole(const WholeTrip& whole) {
+    const RoundTrip& trip = whole.trip;
     result_.worst_error = std::max(result_.worst_error, trip.error.max().item<double>());
     result_.worst_bound = std::max(result_.worst_bound, trip.bound.max().item<double>());
-    result_.within_bounds = result_.within_bounds && trip.within_bounds();
+    result_.within_bounds = result_.within_bounds && trip.within_bounds() && whole.traced_within;
+    if (result_.unbounded.empty()) result_.unbounded = whole.unbounded;
+    const at::Tensor worst = whole.own_error.amax(0);
+    own_error_ = own_error_.defined() ? at::maximum(own_error_, worst) : worst;
   }
 
   Flow& flow_;
   Rng rng_;
   std::map<std::string, size_t> place_;  ///< Of the blocks by the names of their leaves.
+  ProvenNets nets_;
+  at::Tensor own_error_;  ///< [features], the largest so far.
   Certificate result_;
 };
 
@@ -239,14 +236,17 @@ Verdict Certificate::verdict() const {
   return worst;
 }
 
-Certificate certify(Flow& flow, const data::Source& source, int64_t rows, const Rng& rng) {
+Certificate certify(Flow& flow, const data::Source& source, int64_t rows, const Rng& rng,
+                    const RowsCertified& done) {
   const at::NoGradGuard no_grad;
-  constexpr int64_t kMostRows = 1024;
+  // So few that a caller hears often of them, and enough that passes take their usual time.
+  constexpr int64_t kMostRows = 128;
   const int64_t chunk = std::min(kMostRows, rows_per_chunk(event_size(flow)));
   Certifier certifier(flow, rng);
   for (int64_t begin = 0; begin < rows; begin += chunk) {
-    const data::Batch batch = source.rows(begin, std::min(rows, begin + chunk));
-    certifier.add_rows(batch_to(batch, at::TensorOptions(at::kDouble)));
+    const int64_t end = std::min(rows, begin + chunk);
+    certifier.add_rows(batch_to(source.rows(begin, end), at::TensorOptions(at::kDouble)));
+    if (done) done(end);
   }
   return certifier.take();
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -46,10 +47,20 @@ struct CF_EXPORT Certificate {
   /// The whole flow after a dequantization and after the map of a table's columns: from standardised
   /// numbers to the latent and back.
   double worst_error = 0.0;
-  double worst_bound = 0.0;  ///< Infinite where a member has no Lipschitz bound.
+  double worst_bound = 0.0;    ///< Infinite where a member has no Lipschitz bound.
+  std::string unbounded = {};  ///< The first such member on the way back: "0: marginal_spline".
+  bool standardised = false;   ///< Whether those two are after the map of a table's columns.
+  /// Largest |x' - x| of each number of an event, in the data's own units, from the data to the
+  /// latent and back.
+  std::vector<double> own_errors = {};
   bool within_bounds = true;
   Verdict verdict() const;
+  /// Whether the bound says something: standardised data have a spread of about 1.
+  bool has_useful_bound() const { return worst_bound <= 1.0; }
 };
+
+/// Called after each chunk with the rows that are done.
+using RowsCertified = std::function<void(int64_t rows)>;
 
 /// Proves every contractive block anew from the weights that the flow holds, wherever it is nested,
 /// then sends `rows` rows of `source` through the flow and back, block by block and as a whole.
@@ -61,6 +72,7 @@ struct CF_EXPORT Certificate {
 /// Throws     as Flow::log_prob and Flow::sample; a failed proof is a verdict, not an error.
 /// Source     docs/numerics.md.
 /// Example    const Certificate c = certify(*flow, *splits.test, 1000, Rng(1));
-CF_EXPORT Certificate certify(Flow& flow, const data::Source& source, int64_t rows, const Rng& rng);
+CF_EXPORT Certificate certify(Flow& flow, const data::Source& source, int64_t rows, const Rng& rng,
+                              const RowsCertified& done = {});
 
 }  // namespace contraflow

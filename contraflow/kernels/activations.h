@@ -2,6 +2,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <limits>
+
 #include "contraflow/core/export.h"
 #include "contraflow/core/options.h"
 
@@ -66,6 +68,36 @@ constexpr ActivationTraits activation_traits(Activation kind) {
     default:
       return {};
   }
+}
+/// Bound on sup |phi''| at beta = 1, of concatenating ones on the pair: how fast slopes change.
+/// Infinite where a slope jumps. Swish bends most at 0, by 1/2; pila by k u^2 (u / 2 + 2) e^u of
+/// u = k z, most at u = (sqrt(17) - 7) / 2; tanh by 4 / (3 sqrt 3).
+constexpr double curvature_constant(Activation kind) {
+  constexpr double kSqrt2 = 1.41421357, kPila = 3.1445;
+  switch (kind) {
+    case Activation::kElu:
+    case Activation::kSin:
+      return 1.0;
+    case Activation::kTanh:
+      return 0.76981;
+    case Activation::kSoftplus:
+      return 0.25;
+    case Activation::kSwish:
+      return 0.5;
+    case Activation::kLipSwish:
+      return 0.5 / 1.1;
+    case Activation::kPila:
+      return kPila;
+    case Activation::kClipSwish:
+      return kSqrt2 * 0.5 / 1.1 / 1.004;
+    case Activation::kCPila:
+      return kSqrt2 * kPila / 1.06;
+    case Activation::kCRelu:
+    case Activation::kMaxMin:
+    case Activation::kFullSort:
+      break;
+  }
+  return std::numeric_limits<double>::infinity();
 }
 constexpr double lipschitz_constant(Activation kind) { return activation_traits(kind).lipschitz; }
 constexpr int64_t expansion(Activation kind) { return activation_traits(kind).expansion; }

@@ -18,6 +18,10 @@ class CF_EXPORT ActivationLayer final : public PointwiseLayer, public LowerableN
   int64_t inputs() const override { return features_; }
   int64_t outputs() const override { return features_ * expansion(kind_); }
   double lipschitz() const override { return lipschitz_constant(kind_); }
+  /// beta counts: phi(z; beta) = phi_1(beta z) / beta bends beta times as much.
+  double curvature() const override {
+    return curvature_constant(kind_) * (has_beta(kind_) ? beta_value() : 1.0);
+  }
 
   /// The effective beta (a scalar); undefined for other activations.
   at::Tensor beta() const;

@@ -3,6 +3,7 @@
 #include <torch/nn/module.h>
 
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -80,6 +81,9 @@ class CF_EXPORT ContractiveNet : public torch::nn::Module {
                                               const at::Tensor& condition) const = 0;
   /// Recomputes the norm bounds; `force` ignores the refresh interval.
   virtual void refresh(bool force) = 0;
+  /// A proven bound on how fast the Jacobian turns, |J(w) - J(w')| <= curvature() |w - w'| in
+  /// Euclidean norms; infinity (the default) where there is none. Proven anew at every call.
+  virtual double curvature() const { return std::numeric_limits<double>::infinity(); }
 };
 
 using ContractiveNetPtr = std::shared_ptr<ContractiveNet>;

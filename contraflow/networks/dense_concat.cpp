@@ -62,6 +62,8 @@ double DenseConcat::euclidean_proof() const {
   return std::hypot(skip, inner * inner_->euclidean_proof());
 }
 
+double DenseConcat::curvature() const { return weights().inner * inner_->curvature(); }
+
 void DenseConcat::bind(Tape& tape, const at::Tensor& condition) const {
   tape.children.resize(1);
   inner_->bind(tape.children[0], condition);

@@ -25,6 +25,7 @@ class CF_EXPORT DenseConcat final : public Layer, public LowerableNet {
     inner_->append_bounds(name + ".inner", to);
   }
   double euclidean_proof() const override;
+  double curvature() const override;
   std::optional<int64_t> receptive_radius() const override { return inner_->receptive_radius(); }
   double unit_roundoff(at::ScalarType type) const override { return inner_->unit_roundoff(type); }
 

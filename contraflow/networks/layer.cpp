@@ -36,6 +36,8 @@ void Layer::append_bounds(const std::string& name, std::vector<LayerBound>& to) 
 
 double Layer::euclidean_proof() const { return std::numeric_limits<double>::infinity(); }
 
+double Layer::curvature() const { return std::numeric_limits<double>::infinity(); }
+
 void GradientMap::add(const at::Tensor& parameter, const at::Tensor& gradient) {
   at::Tensor& sum = sums_[parameter.unsafeGetTensorImpl()];
   if (sum.defined()) {

@@ -74,6 +74,9 @@ class CF_EXPORT Layer : public torch::nn::Module {
   /// A proven Euclidean constant of the layer as it is, whatever norm it is bounded in; infinity
   /// (the default) where there is none. Proven anew at every call.
   virtual double euclidean_proof() const;
+  /// A proven bound on how fast the Jacobian turns, |J(a) - J(b)| <= curvature() |a - b| in Euclidean
+  /// norms; infinity (the default) where there is none. Proven anew at every call.
+  virtual double curvature() const;
   /// Positions from one of an output to the farthest one that it reads; unset (the default): all.
   virtual std::optional<int64_t> receptive_radius() const { return std::nullopt; }
   /// Roundoff of the layer's arithmetic for inputs of that type: larger where products run in a

@@ -31,6 +31,7 @@ class CF_EXPORT LayeredNet final : public ContractiveNet {
   bool proven() const override;
   std::vector<LayerBound> layer_bounds() const override;
   double euclidean_proof() const override;
+  double curvature() const override { return root_->curvature(); }
   std::optional<int64_t> receptive_radius() const override { return root_->receptive_radius(); }
   double unit_roundoff(at::ScalarType type) const override {
     return std::max(root_->unit_roundoff(type), ContractiveNet::unit_roundoff(type));

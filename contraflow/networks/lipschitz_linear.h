@@ -47,6 +47,7 @@ class CF_EXPORT LipschitzLinear final : public KeepsFloat64Buffers<Layer>, publi
   void append_bounds(const std::string& name, std::vector<LayerBound>& to) const override;
   /// Of the spectral norm of the effective weight, whatever its own norm is.
   double euclidean_proof() const override;
+  double curvature() const override { return 0.0; }
   std::optional<int64_t> receptive_radius() const override { return 0; }
   const LipschitzLinearOptions& options() const { return options_; }
 

@@ -38,6 +38,7 @@ class CF_EXPORT NormOrders final : public PointwiseLayer, public LowerableNet {
   int64_t inputs() const override { return features_; }
   int64_t outputs() const override { return features_; }
   double lipschitz() const override { return 1.0; }
+  double curvature() const override { return 0.0; }
   void bind(Tape& tape, const at::Tensor& condition) const override;
   at::Tensor value(const Tape& tape, const at::Tensor& a) const override;
   at::Tensor record(Tape& tape, const at::Tensor& a) const override;

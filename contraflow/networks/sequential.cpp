@@ -31,6 +31,18 @@ double Sequential::euclidean_proof() const {
   return product;
 }
 
+// Layers f and then g, of constants l and m:  J_g(f(a)) J_f(a)  turns by at most
+// curvature(g) l * l + m curvature(f)  per unit of a.
+double Sequential::curvature() const {
+  double constant = 1, out = 0;
+  for (const LayerPtr& layer : layers_) {
+    const double own = layer->curvature(), proof = layer->euclidean_proof();
+    out = own * constant * constant + proof * out;
+    constant *= proof;
+  }
+  return out;
+}
+
 std::optional<int64_t> Sequential::receptive_radius() const {
   int64_t sum = 0;
   for (const LayerPtr& layer : layers_) {

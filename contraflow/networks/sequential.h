@@ -16,6 +16,7 @@ class CF_EXPORT Sequential final : public Layer, public LowerableNet {
   double lipschitz() const override;
   void append_bounds(const std::string& name, std::vector<LayerBound>& to) const override;
   double euclidean_proof() const override;
+  double curvature() const override;
   /// The sum of theirs.
   std::optional<int64_t> receptive_radius() const override;
   double unit_roundoff(at::ScalarType type) const override;

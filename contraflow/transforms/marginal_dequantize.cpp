@@ -9,6 +9,7 @@
 #include <limits>
 #include <numbers>
 
+#include "contraflow/core/number_text.h"
 #include "contraflow/core/registry_entry.h"
 #include "contraflow/transforms/feature_bounds.h"
 
@@ -93,6 +94,24 @@ MarginalDequantize::MarginalDequantize(MarginalDequantizeOptions options)
   initialized_ = register_buffer("initialized", at::zeros({}));
   const at::Tensor real = at::arange(most, at::kDouble).lt(levels_.clamp_min(1.0));
   mass_ = register_buffer("mass", (real / levels_.clamp_min(1.0)).to(at::kFloat));
+}
+
+std::vector<std::string> MarginalDequantize::feature_notes() const {
+  constexpr int64_t kMostNumbers = 8;
+  const at::Tensor mass = masses().to(at::kCPU);
+  std::vector<std::string> out;
+  for (int64_t c = 0; c < mass.size(0); ++c) {
+    const auto levels = static_cast<int64_t>(levels_[c][0].item<double>());
+    const at::Tensor own = mass[c].narrow(0, 0, std::max<int64_t>(levels, 1));
+    std::string text = "masses";
+    for (int64_t k = 0; k < levels && levels <= kMostNumbers; ++k)
+      text += " " + fixed(own[k].item<double>(), 3);
+    if (levels > kMostNumbers)
+      text += c10::str(" from ", brief(own.min().item<double>()), " to ",
+                       brief(own.max().item<double>()));
+    out.push_back(levels == 0 ? "" : text);
+  }
+  return out;
 }
 
 nlohmann::ordered_json MarginalDequantize::spec() const {

@@ -73,6 +73,7 @@ class CF_EXPORT MarginalDequantize final : public Transform {
   bool prepare_needs_data() const override;
   Randomness randomness(Phase /*phase*/) const override { return Randomness::kUnbiased; }
   bool bijective() const override { return false; }
+  std::vector<std::string> feature_notes() const override;
 
   /// Masses of the levels of each column, [C, largest number of levels], float64; rows sum to 1.
   at::Tensor masses() const;

@@ -108,6 +108,15 @@ void MarginalSpline::register_state() {
 
 nlohmann::ordered_json MarginalSpline::spec() const { return spec_of<MarginalSpline>(options_); }
 
+std::vector<std::string> MarginalSpline::feature_notes() const {
+  std::vector<std::string> out;
+  for (size_t d = 0; d < tail_of_.size(); ++d) {
+    const int64_t knots = first_knot_[d + 1] - first_knot_[d];
+    out.push_back(tail_of_[d] < 0 ? "straight" : c10::str("curve of ", knots, " knots"));
+  }
+  return out;
+}
+
 bool MarginalSpline::prepare_needs_data() const { return initialized_.item<double>() == 0.0; }
 
 MarginalCurves MarginalSpline::curves() const {

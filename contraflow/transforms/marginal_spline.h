@@ -61,6 +61,8 @@ class CF_EXPORT MarginalSpline final : public Transform {
   std::vector<int64_t> event_shape() const override { return options_.event.sizes(); }
   nlohmann::ordered_json spec() const override;
   bool prepare_needs_data() const override;
+  bool increasing() const override { return true; }
+  std::vector<std::string> feature_notes() const override;
 
  private:
   TransformOutput do_forward(const at::Tensor& x, const Context& context) const override;

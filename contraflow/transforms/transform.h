@@ -144,6 +144,12 @@ class CF_EXPORT Transform : public torch::nn::Module {
 
   /// What fused kernels can run of it (transforms/lowerable.h); null, the default: nothing.
   virtual const Lowerable* lowerable() const { return nullptr; }
+  /// Whether each number of z is an increasing function of that number of x alone, so that the ends
+  /// of an interval bound what lies between.
+  virtual bool increasing() const { return false; }
+  /// What the data made of it, feature by feature, in a few words for a reader: "curve of 8 knots".
+  /// Empty, the default: nothing to say of any.
+  virtual std::vector<std::string> feature_notes() const { return {}; }
 
  protected:
   virtual TransformOutput do_forward(const at::Tensor& x, const Context& context) const = 0;

@@ -3,7 +3,11 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 #include "contraflow/data/sources.h"
+#include "contraflow/distributions/flow_spec.h"
+#include "contraflow/evaluation/block_facts.h"
 #include "contraflow/models/presets.h"
 
 namespace contraflow {
@@ -68,6 +72,88 @@ TEST_P(CliCertificate, HoldsForEveryForm) {
 
 INSTANTIATE_TEST_SUITE_P(All, CliCertificate,
                          ::testing::Values("monotone", "residual", "idensenet", "implicit"));
+
+/// Ten blocks of slopes up to 0.9, whose solves are as loose as given.
+FlowPtr steep_flow(double tolerance) {
+  ContractiveOptions options = models::contractive_preset("monotone");
+  options.blocks = 10;
+  options.net.init_gain = 8.0;
+  options.standardize = false;
+  options.tolerance = tolerance;
+  const FlowPtr flow = build_flow(contractive_spec(options, {.event = 2}));
+  flow->to(at::kDouble);
+  return flow;
+}
+
+// The exact inverse is that of the same weights, solved to 1e-13.
+TEST(LocalBounds, HoldForTheExactInverseAndAreNotFarFromIt) {
+  const double kLoose = 1e-6;
+  const FlowPtr flow = steep_flow(kLoose), exact = steep_flow(1e-13);
+  const data::ToySource source("moons", Rng(1), at::kDouble);
+  const Certificate certificate = certify(*flow, source, 200, Rng(2));
+  EXPECT_EQ(certificate.verdict(), Verdict::kCertified);
+  EXPECT_TRUE(certificate.has_useful_bound());
+  const at::NoGradGuard no_grad;
+  const at::Tensor x = source.rows(0, 200).x;
+  const at::Tensor z = flow->transform()->forward(x).value;
+  const at::Tensor back = flow->transform()->inverse(z).value;
+  const at::Tensor preimage = exact->transform()->inverse(z).value;
+  const auto farthest = [](const at::Tensor& a, const at::Tensor& b) {
+    return at::linalg_vector_norm(a - b, 2, at::IntArrayRef{1}).max().item<double>();
+  };
+  EXPECT_LE(farthest(back, preimage), certificate.worst_bound);
+  EXPECT_LE(farthest(x, preimage), certificate.worst_bound);
+  // The constants of the whole space multiply to a factor that leaves nothing to know.
+  EXPECT_GT(kLoose * flow->transform()->inverse_lipschitz().value(), 1.0);
+  EXPECT_LT(certificate.worst_bound, 1e-2);
+}
+
+// A table's curves have no constant on the whole line, and yet a bound.
+TEST(LocalBounds, PassThroughCurvesOfColumns) {
+  using Json = nlohmann::ordered_json;
+  const Json block{{"type", "contractive_block"},
+                   {"event", 2},
+                   {"form", "monotone"},
+                   {"net", {{"kind", "dense"}, {"depth", 1}, {"growth", 4}}}};
+  const FlowPtr flow = build_flow(
+      {chain_spec({{{"type", "marginal_spline"}, {"event", 2}, {"knots", {8}}}, block, block}),
+       {{"type", "normal"}, {"event", 2}}});
+  flow->to(at::kDouble);
+  const data::ToySource source("moons", Rng(1), at::kDouble);
+  flow->transform()->prepare(source.rows(0, 2000).x);
+  const Certificate certificate = certify(*flow, source, 300, Rng(2));
+  EXPECT_EQ(certificate.verdict(), Verdict::kCertified);
+  EXPECT_TRUE(certificate.has_useful_bound());
+  EXPECT_TRUE(certificate.unbounded.empty());
+  EXPECT_GT(certificate.worst_bound, certificate.worst_error);
+  EXPECT_EQ(certificate.own_errors.size(), 2U);
+}
+
+// Kinks have no bound on how fast slopes change: the constants of the whole space are left.
+TEST(LocalBounds, NeedASmoothNetwork) {
+  ContractiveOptions options = models::contractive_preset("residual");
+  options.blocks = 2;
+  options.net.hidden = {8};
+  options.net.activation = Activation::kCRelu;
+  options.standardize = false;
+  options.actnorm = false;
+  const FlowPtr flow = build_flow(contractive_spec(options, {.event = 2}));
+  flow->to(at::kDouble);
+  const data::ToySource source("moons", Rng(1), at::kDouble);
+  const Certificate certificate = certify(*flow, source, 50, Rng(2));
+  EXPECT_EQ(certificate.verdict(), Verdict::kCertified);
+  EXPECT_LE(certificate.worst_error, certificate.worst_bound);
+  EXPECT_EQ(contractive_blocks(*flow)[0].map->net()->curvature(), INFINITY);
+}
+
+TEST(CertificateProgress, TellsOfRowsAsTheyAreDone) {
+  const FlowPtr flow = steep_flow(1e-6);
+  const data::ToySource source("moons", Rng(1), at::kDouble);
+  std::vector<int64_t> told;
+  certify(*flow, source, 300, Rng(2), [&told](int64_t rows) { told.push_back(rows); });
+  EXPECT_GE(told.size(), 3U);
+  EXPECT_EQ(told.back(), 300);
+}
 
 }  // namespace
 }  // namespace contraflow

@@ -127,6 +127,37 @@ TEST_P(NetDerivatives, DualReverseGivesEveryGradient) {
   }
 }
 
+// |J(a) - J(b)| of pairs near each other, whole Jacobians, against the bound on how fast it turns.
+TEST_P(NetDerivatives, JacobiansTurnNoFasterThanTheCurvature) {
+  const int64_t rows = 500;
+  const at::Tensor a = Rng(12).normal({rows, kDim}, at::kDouble) * 2;
+  const at::Tensor b = a + Rng(13).normal({rows, kDim}, at::kDouble) * 0.01;
+  at::Tensor c;
+  if (condition_.defined()) c = Rng(14).normal({rows, GetParam().condition}, at::kDouble);
+  const at::Tensor unit =
+      at::eye(kDim, at::kDouble).unsqueeze(1).expand({kDim, rows, kDim}).contiguous();
+  const auto jacobian = [&](const at::Tensor& w) {
+    return net_->linearize(w, c)->jvp(unit).permute({1, 2, 0});
+  };
+  const at::Tensor turn = at::linalg_matrix_norm(jacobian(a) - jacobian(b), 2);
+  const double observed = (turn / (a - b).norm(2, 1)).max().item<double>();
+  EXPECT_LE(observed, net_->curvature());
+  EXPECT_GT(net_->curvature(), 0.0);
+}
+
+TEST(ActivationCurvature, IsTheLargestSecondDerivativeAndNotMuchMore) {
+  const at::Tensor z = at::linspace(-12, 12, 480'001, at::kDouble).unsqueeze(1);
+  for (const auto& [name, kind] : enum_names(Activation{})) {
+    const double bound = curvature_constant(kind);
+    if (is_sorting(kind) || !std::isfinite(bound)) continue;
+    const at::Tensor second =
+        activation_jet_composed(kind, z, at::ones({}, at::kDouble), 2).curvature;
+    const double largest = second.norm(2, 1).max().item<double>();
+    EXPECT_LE(largest, bound) << name;
+    EXPECT_GE(largest, bound / std::sqrt(2.0) * 0.999) << name;
+  }
+}
+
 TEST_P(NetDerivatives, ObservedSlopesStayBelowTheBound) {
   const at::Tensor a = Rng(9).normal({500, kDim}, at::kDouble) * 2;
   const at::Tensor b = a + Rng(10).normal({500, kDim}, at::kDouble) * 0.1;

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "contraflow/transforms/transform.h"
+
+namespace contraflow {
+
+/// One leaf's call of a trace, kept.
+struct LeafCall {
+  std::string name;
+  const Transform* transform;  ///< Lives as long as the flow.
+  Context context;
+  bool inverse;
+  at::Tensor input, output;
+  at::Tensor own_error;             ///< [B] or undefined: certified bound on that of its own solve.
+  std::optional<double> lipschitz;  ///< Of the map that was called.
+  bool bijective = true;  ///< And behind the data side, so that its errors are in standard units.
+};
+
+/// The calls that the leaves get while `transform` (or its inverse) runs, in order.
+std::vector<LeafCall> calls_of(const Transform& transform, const at::Tensor& x,
+                               const Context& context, bool inverse);
+
+/// Euclidean, over all axes of an event: [B].
+at::Tensor event_norm(const at::Tensor& events);
+
+/// `bound` in float64; zeros where it is undefined, which means rounding only.
+at::Tensor or_zero(const at::Tensor& bound, const at::Tensor& like);
+
+/// What a map between x and y adds by its own rounding, which no bound of a solve counts: [B].
+at::Tensor rounding(const at::Tensor& x, const at::Tensor& y);
+
+}  // namespace contraflow
