@@ -17,11 +17,13 @@ constexpr const char* kInfoExamples =
     "Examples:\n"
     "  contraflow info runs/checkerboard\n"
     "  contraflow info runs/digits/checkpoint.safetensors --json\n\n"
-    "A summary of the model in a checkpoint: its blocks and parameters, what its log-determinant\n"
-    "estimators cost and whether their variance is finite for the certified bound, the law of "
-    "each\n"
-    "block's roulette, the matrices of learned forms, its data and how far it was trained. The\n"
-    "training data are not needed.\n";
+    "What a checkpoint holds: its data, column by column with what the flow makes of each, how far "
+    "it\n"
+    "was trained and how well it does, and the steps that it is made of. Then what its estimators "
+    "of the\n"
+    "log-determinant cost and whether their variance is finite, the law of each block's roulette, "
+    "and the\n"
+    "matrices of learned forms. The training data are not needed.\n";
 
 Json estimator_json(const EstimatorFacts& facts) {
   return {{"kind", facts.kind},
@@ -54,6 +56,7 @@ Json result_json(const Model& model) {
     out["roulette"] = block_laws_json(block_laws(*model.flow));
   }
   out["data"] = options_to_json(model.columns);
+  out["column_notes"] = column_notes(*model.flow, model.columns.dim());
   out["data_name"] = model.run ? Json(model.run->data.name) : Json();
   out["step"] = model.counters.step;
   out["weights"] = enum_name(model.weights);
@@ -66,14 +69,20 @@ Json result_json(const Model& model) {
   return out;
 }
 
-// What each column is, a line each, and what was left out.
-void add_columns(const data::Columns& columns, Facts& facts) {
+// What each column is and what the flow makes of it, a line each, and what was left out.
+void add_columns(const Model& model, Facts& facts) {
   constexpr size_t kMost = 40;
+  const data::Columns& columns = model.columns;
+  const std::vector<std::string> notes = column_notes(*model.flow, columns.dim());
   for (size_t c = 0; c < columns.infos.size() && c < kMost; ++c) {
-    facts.add("", data::description(columns, c));
+    facts.add("", "  " + data::description(columns, c) + (notes[c].empty() ? "" : "; " + notes[c]));
+  }
+  if (columns.infos.size() > kMost) {
+    facts.add("", "  and " + std::to_string(columns.infos.size() - kMost) +
+                      " more; --json has all of them");
   }
   for (const data::LeftOut& column : columns.left_out) {
-    facts.add("", column.name + ": left out, " + column.reason);
+    facts.add("", "  " + column.name + ": left out, " + column.reason);
   }
 }
 
@@ -83,6 +92,7 @@ std::string columns_text(const data::Columns& columns) {
   if (columns.bounds.size() == 2) {
     out += " within [" + fixed(columns.bounds[0], 2) + ", " + fixed(columns.bounds[1], 2) + "]";
   }
+  if (!columns.infos.empty()) return out;  // they have a line each
   constexpr size_t kMostNames = 8;
   const std::vector<std::string>& names = columns.names;
   const std::vector<std::string> shown(
@@ -92,47 +102,68 @@ std::string columns_text(const data::Columns& columns) {
   return out;
 }
 
-void add_model(const Model& model, Facts& facts) {
-  facts.add("checkpoint", model.checkpoint_path.string() + " (" + format_bytes(model.bytes) + ")");
-  facts.add("model",
-            (model.run ? "preset " + models::preset_of(model.run->model) + ", " : std::string()) +
-                format_count(parameter_count(*model.flow)) + " parameters");
-  for (const FlowPart& s : flow_parts(*model.flow)) {
-    facts.add("", std::to_string(s.count) + " x " + s.type +
-                      (s.parameters > 0 ? ", " + format_count(s.parameters) + " parameters" : ""));
-  }
-  facts.add("base", model.spec.base.value("type", ""));
-  const auto estimators = hardest_block(*model.flow);
-  if (!estimators) return;
-  facts.add("Lip(G)", "at most " + fixed(estimators->kappa) + " in every block, " +
-                          (estimators->proven ? "proven" : "estimated"));
-  facts.add("log-det, training", estimators->train.remark);
-  facts.add("log-det, evaluation", estimators->evaluate.remark);
+void add_data(const Model& model, Facts& facts) {
+  const data::Columns& columns = model.columns;
+  facts.add("data", (model.run ? model.run->data.name : "not named by the checkpoint") + ", " +
+                        columns_text(columns));
+  add_columns(model, facts);
+  if (columns.condition_size() == 0) return;
+  std::vector<std::string> names = columns.condition;
+  if (!columns.label.empty()) names.push_back(columns.label);
+  facts.add("given", join(names, ", ") + ": the density is conditional on " +
+                         std::to_string(columns.condition_size()) + " numbers made of them");
 }
 
-void add_training(const Model& model, const TrainingOptions& training, Facts& facts) {
-  facts.add("objective", training.objective);
-  facts.add("training", format_count(model.counters.step) + " of " + format_count(training.steps) +
-                            " steps, batch " + format_count(training.batch_size) + ", Adam at " +
-                            scientific(training.adam.learning_rate) + ", " +
-                            enum_name(training.dtype));
+// "120 of 5,000 steps", "1,437 steps in 1 min 00 s of a budget of 1 min 00 s".
+std::string steps_text(const TrainingCounters& counters, const TrainingOptions& training) {
+  std::string out = format_count(counters.step);
+  if (training.steps > 0) out += " of " + format_count(training.steps);
+  out += " steps";
+  if (training.minutes <= 0.0) return out;
+  return out + " in " + format_duration(counters.seconds) + " of a budget of " +
+         format_duration(60.0 * training.minutes);
+}
+
+void add_training(const Model& model, Facts& facts) {
+  if (model.run) {
+    const TrainingOptions& training = model.run->training;
+    facts.add("training",
+              steps_text(model.counters, training) + ", " + format_count(training.batch_size) +
+                  " rows a step, Adam at a rate of " + scientific(training.adam.learning_rate) +
+                  ", " + enum_name(training.dtype) + ", for " + training.objective);
+  }
+  if (const auto& best = model.counters.best) {
+    facts.add("validation",
+              "loss " + with_error(best->loss) + " nats a row at step " + format_count(best->step));
+  }
+  facts.add("weights", std::string(enum_name(model.weights)) + " ones in use");
+}
+
+void add_model(const Model& model, Facts& facts) {
+  facts.add("flow",
+            (model.run ? "model " + models::preset_of(model.run->model) + ", " : std::string()) +
+                format_count(parameter_count(*model.flow)) + " parameters; from data to latent:");
+  for (const FlowPart& s : flow_parts(*model.flow)) {
+    facts.add("", "  " + std::to_string(s.count) + " x " + s.type +
+                      (s.parameters > 0 ? ", " + format_count(s.parameters) + " parameters" : ""));
+  }
+  facts.add("latent", "follows the base density '" + model.spec.base.value("type", "") + "'");
+  const auto estimators = hardest_block(*model.flow);
+  if (!estimators) return;
+  facts.add("inverses", "each block's network shrinks distances to at most " +
+                            fixed(estimators->kappa) + " of them (" +
+                            (estimators->proven ? "proven" : "estimated") +
+                            " Lipschitz constant); below 1 a block can be undone");
+  facts.add("log-determinant", "training: " + estimators->train.remark);
+  facts.add("", "evaluation: " + estimators->evaluate.remark);
 }
 
 std::string result_text(const Model& model) {
   Facts facts;
+  facts.add("checkpoint", model.checkpoint_path.string() + " (" + format_bytes(model.bytes) + ")");
+  add_data(model, facts);
+  add_training(model, facts);
   add_model(model, facts);
-  facts.add("data", model.run ? model.run->data.name : "not named by the checkpoint");
-  facts.add("", columns_text(model.columns));
-  add_columns(model.columns, facts);
-  if (model.columns.condition_size() > 0) {
-    facts.add("condition", std::to_string(model.columns.condition_size()) + " numbers: " +
-                               join(model.columns.condition, ", ") + model.columns.label);
-  }
-  if (model.run) add_training(model, model.run->training, facts);
-  if (const auto& best = model.counters.best) {
-    facts.add("validation", with_error(best->loss) + " nats at step " + format_count(best->step));
-  }
-  facts.add("weights in use", enum_name(model.weights));
   const std::string laws = block_laws_text(block_laws(*model.flow));
   const std::string forms = block_matrices_text(block_matrices(*model.flow));
   return facts.str() + (forms.empty() ? "" : "\n" + forms) + (laws.empty() ? "" : "\n" + laws);

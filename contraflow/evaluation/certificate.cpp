@@ -180,7 +180,7 @@ class Certifier {
 
   Certificate take() {
     if (own_error_.defined()) {
-      const at::Tensor worst = own_error_.contiguous();
+      const at::Tensor worst = own_error_.cpu().contiguous();
       const auto* begin = worst.const_data_ptr<double>();
       result_.own_errors.assign(begin, begin + worst.numel());
     }
@@ -240,8 +240,9 @@ Certificate certify(Flow& flow, const data::Source& source, int64_t rows, const 
                     const RowsCertified& done) {
   const at::NoGradGuard no_grad;
   // So few that a caller hears often of them, and enough that passes take their usual time.
-  constexpr int64_t kMostRows = 128;
-  const int64_t chunk = std::min(kMostRows, rows_per_chunk(event_size(flow)));
+  constexpr int64_t kLeastRows = 8, kMostRows = 128, kNumbers = 4096;
+  const int64_t usual = std::clamp(kNumbers / event_size(flow), kLeastRows, kMostRows);
+  const int64_t chunk = std::min(usual, rows_per_chunk(event_size(flow)));
   Certifier certifier(flow, rng);
   for (int64_t begin = 0; begin < rows; begin += chunk) {
     const int64_t end = std::min(rows, begin + chunk);

@@ -48,7 +48,7 @@ struct CF_EXPORT Certificate {
   /// numbers to the latent and back.
   double worst_error = 0.0;
   double worst_bound = 0.0;    ///< Infinite where a member has no Lipschitz bound.
-  std::string unbounded = {};  ///< The first such member on the way back: "0: marginal_spline".
+  std::string unbounded = {};  ///< Path of the first such member on the way back: "2.inner".
   bool standardised = false;   ///< Whether those two are after the map of a table's columns.
   /// Largest |x' - x| of each number of an event, in the data's own units, from the data to the
   /// latent and back.
@@ -68,7 +68,8 @@ using RowsCertified = std::function<void(int64_t rows)>;
 /// Types      the flow is in float64; on any device.
 /// Random     `rng` draws dequantizations and the directions of slopes; row r as sample r.
 /// State      refreshes the norms of the networks: exclusive access to the flow.
-/// Cost       a proof of each weight; per row and block one inverse and some 20 network passes.
+/// Cost       a proof of each weight; per row and block two inverses and some 20 network passes, for
+///            events of up to 128 numbers as many again as there are.
 /// Throws     as Flow::log_prob and Flow::sample; a failed proof is a verdict, not an error.
 /// Source     docs/numerics.md.
 /// Example    const Certificate c = certify(*flow, *splits.test, 1000, Rng(1));

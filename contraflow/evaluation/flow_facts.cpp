@@ -26,6 +26,19 @@ std::vector<FlowPart> flow_parts(const Flow& flow) {
   return out;
 }
 
+std::vector<std::string> column_notes(const Flow& flow, int64_t dim) {
+  std::vector<std::string> out(static_cast<size_t>(dim));
+  for (const Member& leaf : leaves_of(flow.transform())) {
+    const std::vector<std::string> notes = leaf.transform->feature_notes();
+    if (notes.size() != out.size()) continue;
+    for (size_t c = 0; c < out.size(); ++c) {
+      if (notes[c].empty()) continue;
+      out[c] += (out[c].empty() ? "" : ", ") + notes[c];
+    }
+  }
+  return out;
+}
+
 std::optional<HardestBlock> hardest_block(const Flow& flow) {
   std::optional<HardestBlock> out;
   for (const ContractiveBlockRef& block : contractive_blocks(flow)) {

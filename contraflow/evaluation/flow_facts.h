@@ -21,6 +21,10 @@ struct FlowPart {
 /// What the flow is made of, in the order data -> latent, the members of composites one by one.
 CF_EXPORT std::vector<FlowPart> flow_parts(const Flow& flow);
 
+/// What the flow does to each column of a row of `dim`, in a few words ("curve of 8 knots"), for those
+/// of whom there is something to say; the others are empty.
+CF_EXPORT std::vector<std::string> column_notes(const Flow& flow, int64_t dim);
+
 /// The estimators of the contractive block that is hardest for them.
 struct HardestBlock {
   double kappa = 0.0;  ///< Its bound on Lip(G): the largest.

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <map>
+#include <regex>
 
 #include "contraflow/core/number_text.h"
 #include "contraflow/core/rng.h"
@@ -193,6 +194,9 @@ TEST_F(CliTables, WhatIsNoMeasurementIsLeftOutAndSaid) {
   EXPECT_THAT(notes_, HasSubstr("flag: integer"));
   const Ran info = run({"info", path("run")});
   EXPECT_THAT(info.out, HasSubstr("column_0: left out"));
+  EXPECT_TRUE(
+      std::regex_search(info.out, std::regex("x: continuous.*(straight|curve of \\d+ knots)")));
+  EXPECT_THAT(info.out, HasSubstr("each with its mass; masses "));
   EXPECT_THAT(run({"evaluate", path("run")}).out, HasSubstr("upper bound"));
 }
 
