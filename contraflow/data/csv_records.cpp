@@ -73,6 +73,8 @@ void CsvRecords::sniff(const std::filesystem::path& path) {
   delimiter_ = delimiter_char(layout.delimiter);
   trailing_ = layout.trailing;
   text_columns_ = layout.text_columns;
+  whole_above_fractions_ = layout.whole_above_fractions;
+  whole_far_outside_ = layout.whole_far_outside;
   rows_below_ = records.size() > 1;
   for (size_t i = 1; i < records.size(); ++i) {
     integers_below_ = integers_below_ || is_integer(trim(records[i]));
@@ -147,12 +149,23 @@ bool CsvRecords::has_header(const std::vector<std::string>& first) {
         "a row)");
     return true;
   }
+  if (whole_above_fractions_) return are_names();
   if (numbers > 0 && words > 0) {
     fail<IoError>(kReadRecords, name() + ", line " + std::to_string(line()),
                   "either column names or numbers", "both: " + in_quotes(text(record_)),
                   "Say which it is with header = \"yes\" or header = \"no\".");
   }
   return numbers == 0;
+}
+
+// Whether a first line of whole numbers above fractions names the columns, as years do.
+bool CsvRecords::are_names() {
+  const std::string line =
+      "the first line, " + in_quotes(text(record_)) + ", holds whole numbers above fractions: ";
+  note(line + (whole_far_outside_
+                   ? "it is taken for names of the columns (header = \"no\" reads it as a row)"
+                   : "it is read as a row (header = \"yes\" takes it for names)"));
+  return whole_far_outside_;
 }
 
 void CsvRecords::set_names(std::vector<std::string> header) {

@@ -55,6 +55,7 @@ class CsvRecords {
   void sniff(const std::filesystem::path& path);
   void read_names();
   bool has_header(const std::vector<std::string>& first);
+  bool are_names();
   bool take_comment_names(const std::vector<std::string>& first);
   void set_names(std::vector<std::string> header);
   bool is_blank() const;
@@ -77,6 +78,7 @@ class CsvRecords {
   char delimiter_ = ',';
   bool lenient_ = false;
   bool trailing_ = false;
+  bool whole_above_fractions_ = false, whole_far_outside_ = false;  // as CsvLayout has them
   bool rows_below_ = false;      // the first record is not the only one
   bool integers_below_ = false;  // one of the first records after the first one is an integer alone
   bool first_is_data_ = false;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <limits>
 
 #include "contraflow/data/cells.h"
 #include "contraflow/data/csv_fields.h"
@@ -36,10 +38,22 @@ DecimalMark decimal_of(const std::vector<std::vector<std::string>>& cells) {
   return commas > 0 && points == 0 ? DecimalMark::kComma : DecimalMark::kPoint;
 }
 
+// Every comma has three digits after it, as in "1,234": thousands as well as decimals.
+bool only_thousands(const std::vector<std::vector<std::string>>& cells) {
+  for (const auto& record : cells) {
+    for (const std::string& cell : record) {
+      if (has_decimal_comma(cell) && cell.size() - cell.find(',') != 4) return false;
+    }
+  }
+  return true;
+}
+
 DecimalMark decimal_for(const std::vector<std::vector<std::string>>& cells, CsvDelimiter delimiter,
                         DecimalMark wanted) {
   if (wanted != DecimalMark::kAuto) return wanted;
-  return delimiter == CsvDelimiter::kComma ? DecimalMark::kPoint : decimal_of(cells);
+  const DecimalMark mark = decimal_of(cells);
+  const bool quoted = delimiter == CsvDelimiter::kComma && mark == DecimalMark::kComma;
+  return quoted && only_thousands(cells) ? DecimalMark::kPoint : mark;
 }
 
 bool is_plain_value(const std::string& cell, DecimalMark decimal) {
@@ -123,6 +137,49 @@ std::vector<bool> columns_of_text(const std::vector<std::vector<std::string>>& c
   return text;
 }
 
+bool is_fraction(const std::string& cell) {
+  return cell.find_first_of(".,eE") != std::string::npos;
+}
+
+// The whole numbers that a first record holds from a field on, all different; empty where it holds
+// anything else.
+std::vector<double> whole_numbers(const std::vector<std::string>& cells, size_t start) {
+  std::vector<double> out;
+  for (size_t c = start; c < cells.size(); ++c) {
+    const std::string& cell = cells[c];
+    const auto number = as_number(cell);
+    if (!number || is_fraction(cell)) return {};
+    if (std::find(out.begin(), out.end(), *number) != out.end()) return {};
+    out.push_back(*number);
+  }
+  return out;
+}
+
+// A first record of whole numbers above fractions: names such as years, or a row by chance.
+void look_for_numbered_names(const std::vector<std::vector<std::string>>& cells, CsvLayout& out) {
+  constexpr size_t kFewestRows = 10;
+  if (cells.size() <= kFewestRows) return;
+  const size_t start = cells[0].size() > 1 && cells[0][0].empty() ? 1 : 0;  // above an index
+  const std::vector<double> first = whole_numbers(cells[0], start);
+  for (size_t c = start; c < cells[0].size() && !first.empty(); ++c) {
+    double least = std::numeric_limits<double>::infinity(), most = -least;
+    for (size_t i = 1; i < cells.size(); ++i) {
+      if (c >= cells[i].size()) continue;
+      const auto number = as_number(cells[i][c], out.decimal);
+      if (!number || !std::isfinite(*number)) continue;
+      if (!is_fraction(cells[i][c])) return;
+      least = std::min(least, *number);
+      most = std::max(most, *number);
+    }
+    if (!(least < most)) continue;
+    const double range = most - least;
+    const double number = first[c - start];
+    const bool far = number > most + range || number < least - range;
+    out.whole_far_outside = out.whole_far_outside || far;
+  }
+  out.whole_above_fractions = !first.empty();
+}
+
 bool is_blank_line(std::string_view record) {
   return record.find_first_not_of(" ") == std::string_view::npos;
 }
@@ -172,6 +229,7 @@ CsvLayout sniff_csv(const std::vector<std::string_view>& all_records, const File
   out.decimal = decimal_for(cells, out.delimiter, options.decimal);
   out.trailing = all_end_with_delimiter(cells);
   out.text_columns = columns_of_text(cells, out.decimal);
+  look_for_numbered_names(cells, out);
   return out;
 }
 

@@ -15,6 +15,10 @@ struct CsvLayout {
   DecimalMark decimal = DecimalMark::kPoint;
   /// Every record ends with a delimiter, so that its last field is no column.
   bool trailing = false;
+  /// The first record holds different whole numbers, and those below, ten or more, none.
+  bool whole_above_fractions = false;
+  /// And one of them is far outside of the values below it.
+  bool whole_far_outside = false;
   /// No number stands in the column, and some text: for each field after the first record.
   std::vector<bool> text_columns;
 };
