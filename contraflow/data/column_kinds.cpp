@@ -71,9 +71,20 @@ std::optional<double> share_of(const at::Tensor& sorted) {
   return std::nullopt;
 }
 
-bool is_index_name(std::string name) {
+std::string in_lower_case(std::string name) {
   std::transform(name.begin(), name.end(), name.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return name;
+}
+
+// What pandas calls an index that was saved with the columns.
+bool is_saved_index(const std::string& name) {
+  const std::string lower = in_lower_case(name);
+  return lower.starts_with("unnamed: ") || lower == "index";
+}
+
+bool is_index_name(const std::string& any_case) {
+  const std::string name = in_lower_case(any_case);
   constexpr std::array<std::string_view, 6> kNames{"index", "id", "row", "rowid", "uid", "uuid"};
   if (name.starts_with("unnamed: ")) return true;
   if (name.ends_with("_id") || name.ends_with(" id")) return true;
@@ -115,6 +126,16 @@ void find_levels(ColumnInfo& info, const at::Tensor& sorted) {
   if (sorted.eq(most).sum().item<int64_t>() < attested) return;
   info.lower = least;
   info.levels = std::llround(levels);
+}
+
+// Upwards from one first value again and again, as where tables were put together.
+bool counts_in_runs(const at::Tensor& steps, const at::Tensor& values) {
+  constexpr double kFewRuns = 0.1;
+  const at::Tensor restarts = steps.le(0.0);
+  const bool from_one_value =
+      values.slice(0, 1).masked_select(restarts).eq(values[0]).all().item<bool>();
+  const double count = restarts.sum().item<double>();
+  return from_one_value && count > 0.0 && count < kFewRuns * static_cast<double>(steps.size(0));
 }
 
 }  // namespace
@@ -165,6 +186,8 @@ std::optional<std::string> row_number_reason(const std::string& name, const at::
   const bool named = is_index_name(name) || unnamed;
   if (counts_rows) return "it numbers the rows";
   if (!named) return std::nullopt;
+  if ((unnamed || is_saved_index(name)) && counts_in_runs(steps, values))
+    return "it numbers the rows of several parts";
   const at::Tensor sorted = std::get<0>(values.sort());
   const bool unique = (sorted.slice(0, 1) - sorted.slice(0, 0, -1)).gt(0.0).all().item<bool>();
   if (!unique) return std::nullopt;
