@@ -1,12 +1,17 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
+#include "contraflow/core/bad_value.h"
 #include "contraflow/core/error.h"
 #include "contraflow/core/text.h"
+#include "contraflow/data/cells.h"
 #include "contraflow/data/choose_columns.h"
 #include "contraflow/data/column_dataset.h"
 #include "contraflow/data/data_entries.h"
+#include "contraflow/data/message.h"
 #include "contraflow/data/rows.h"
 #include "contraflow/data/survey.h"
 #include "contraflow/data/table_cells.h"
@@ -52,16 +57,32 @@ Dataset open_levels(const Columns& chosen, FileOptions file, const DataOptions& 
                        options, dtype);
 }
 
-// The values [N] of a column of words that groups rows: equal words, equal numbers.
-at::Tensor numbers_of(const std::vector<std::string>& words) {
+// The values [N] of a column of words that groups rows: equal words, equal numbers; NaN where one is
+// missing.
+at::Tensor numbers_of(const std::vector<std::string>& words, const MissingMarks& missing) {
+  const auto is_missing = [&](std::string_view word) {
+    const auto number = as_number(word);
+    return number ? std::isnan(*number) || missing.matches(*number)
+                  : missing.matches(word, DecimalMark::kPoint);
+  };
   at::Tensor out = at::empty({std::ssize(words)}, at::kDouble);
   double* value = out.data_ptr<double>();
   for (const std::string& word : words) {
     uint64_t hash = 0xCBF29CE484222325U;  // FNV-1a
     for (const char c : word) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3U;
-    *value++ = static_cast<double>(hash >> 11U);
+    *value++ = is_missing(trim(word)) ? std::numeric_limits<double>::quiet_NaN()
+                                      : static_cast<double>(hash >> 11U);
   }
   return out;
+}
+
+void check_none_missing(const at::Tensor& values, const std::string& name,
+                        const std::string& source) {
+  const auto found = first_bad(values, values.isnan());
+  if (!found) return;
+  fail<DomainError>(
+      "data", source + ", row " + std::to_string(found->row) + ", column " + in_quotes(name),
+      "a value", "a missing one", "Complete the row, or set data.missing to \"drop\".");
 }
 
 // All rows of a file, and the words of a column that groups them as a last column of numbers.
@@ -79,7 +100,9 @@ Table read_rows(const FileOptions& file, const DataOptions& options, const std::
   Table out{reader->columns(), at::cat(parts), options.name};
   if (words.empty()) return out;
   out.columns.push_back(words);
-  out.rows = at::cat({out.rows, numbers_of(all).unsqueeze(1)}, 1);
+  const at::Tensor groups = numbers_of(all, MissingMarks(options.missing_marks));
+  if (options.missing == MissingRows::kError) check_none_missing(groups, words, options.name);
+  out.rows = at::cat({out.rows, groups.unsqueeze(1)}, 1);
   return out;
 }
 
@@ -110,12 +133,12 @@ FileOptions file_options(const DataOptions& options) {
   return out;
 }
 
-// Whether the column that groups rows holds words.
-bool groups_by_words(const TableSurvey& survey, const SplitColumn& split) {
-  return split.by == SplitBy::kGroup &&
-         std::any_of(survey.columns.begin(), survey.columns.end(), [&](const ColumnSurvey& c) {
-           return c.name == split.name && c.suggestion() == CellKind::kCategory;
-         });
+// What the cells of the column that splits the rows are; numbers where no column does.
+CellKind split_cells(const TableSurvey& survey, const SplitColumn& split) {
+  for (const ColumnSurvey& column : survey.columns) {
+    if (!split.name.empty() && column.name == split.name) return column.suggestion();
+  }
+  return CellKind::kNumber;
 }
 
 // Columns chosen by name or number.
@@ -133,7 +156,11 @@ Dataset open_table(const RowReader& opened, FileOptions file, const DataOptions&
   }
   use_cells(known != nullptr ? known->columns : columns, file);
   file.columns = to_read(columns, split);
-  const bool words = groups_by_words(survey, split);
+  const CellKind cells = split_cells(survey, split);
+  const bool words = split.by == SplitBy::kGroup && cells == CellKind::kCategory;
+  if (cells == CellKind::kDate || cells == CellKind::kBoolean) {
+    file.cells.try_emplace(split.name, CellReading{cells, {}});
+  }
   if (words) {
     std::erase(file.columns, split.name);
     file.keep = {split.name};
