@@ -49,6 +49,8 @@ class CF_EXPORT NpyReader final : public RowReader {
   FileFormat format() const override;
   const std::vector<std::string>& notes() const override { return notes_; }
   const std::vector<BadRow>& bad_rows() const override { return bad_rows_; }
+  /// Whether a column holds integers, of which those beyond 2^53 have no value here.
+  bool integers(size_t column) const { return types_[column].kind != 'f'; }
   const std::vector<std::vector<std::string>>& kept() const override { return kept_; }
   /// Numbers of columns() among all columns of the file, with those that are left out.
   const std::vector<int64_t>& numbers() const { return numbers_; }

@@ -118,6 +118,7 @@ TableSurvey survey_arrays(const std::filesystem::path& path, const FileOptions& 
       const auto numbers = counts[static_cast<int64_t>(c)].item<int64_t>();
       column.numbers += numbers;
       column.missing += x.size(0) - numbers;
+      if (reader.integers(c) && options.missing.empty()) column.inexact = column.missing;
     }
   }
   out.format = reader.format();

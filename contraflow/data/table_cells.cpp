@@ -30,10 +30,18 @@ std::string place_of(const DataOptions& options, const ColumnSurvey& column) {
   return out + ", column " + in_quotes(column.name);
 }
 
+std::string inexact_text(const ColumnSurvey& column, int64_t rows) {
+  return "integers beyond 2^53 in " + format_count(column.inexact) + " of " + format_count(rows) +
+         " rows, which float64 cannot tell apart";
+}
+
 // Why a column cannot be modelled as numbers; empty where it can.
 std::string reason_against(const ColumnSurvey& column, int64_t rows) {
   if (column.suggestion() == CellKind::kCategory) {
     return words_of(column) + "; label = " + in_quotes(column.name) + " would condition on them";
+  }
+  if (column.inexact > 0) {
+    return inexact_text(column, rows) + ": subtract an offset, or save it as float64";
   }
   if (2 * column.missing > rows) {
     return "missing in " + format_count(column.missing) + " of " + format_count(rows) + " rows";
@@ -52,8 +60,13 @@ CellReading reading_of_label(const ColumnSurvey& column, const DataOptions& opti
   return {CellKind::kCategory, std::move(words)};
 }
 
-CellReading reading_of_numbers(const ColumnSurvey& column, const DataOptions& options) {
+CellReading reading_of_numbers(const ColumnSurvey& column, int64_t rows,
+                               const DataOptions& options) {
   const CellKind kind = column.suggestion();
+  if (column.inexact > 0) {
+    fail<DomainError>("data", place_of(options, column), "integers within 2^53",
+                      inexact_text(column, rows), "Subtract an offset, or save it as float64.");
+  }
   if (kind != CellKind::kCategory) return {kind, {}};
   fail<DomainError>("data", place_of(options, column), "numbers, dates, or true and false",
                     words_of(column),
@@ -78,12 +91,12 @@ void decide_cells(const TableSurvey& survey, const DataOptions& options, Columns
       columns.left_out.push_back({name, reason});
       continue;
     }
-    add(columns, name, reading_of_numbers(column, options));
+    add(columns, name, reading_of_numbers(column, survey.rows, options));
     kept.push_back(name);
   }
   columns.names = kept;
   for (const std::string& name : columns.condition) {
-    add(columns, name, reading_of_numbers(survey_of(survey, name), options));
+    add(columns, name, reading_of_numbers(survey_of(survey, name), survey.rows, options));
   }
   if (!columns.label.empty()) {
     add(columns, columns.label, reading_of_label(survey_of(survey, columns.label), options));
