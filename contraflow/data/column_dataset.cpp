@@ -200,6 +200,12 @@ class Builder {
       const std::string atom = atom_note(table, c);
       if (!atom.empty()) lines.push_back(atom);
     }
+    for (const std::string& name : columns_.condition) {
+      const CommonValue common = most_common(values_of(table, name));
+      if (common.share < 1.0) continue;
+      lines.push_back("  " + name + ": given, one value only, " + shortest(common.value) +
+                      ": what other values do is not known");
+    }
     for (const LeftOut& column : columns_.left_out) {
       lines.push_back("  " + column.name + ": left out, " + column.reason);
     }
