@@ -125,8 +125,10 @@ void log_columns(const FileFeedOptions& a, const std::vector<std::string>& used)
 RowFeed file_feed(const FileFeedOptions& a, const data::Columns& columns) {
   const data::Columns own = input_columns(a, columns);
   data::FileOptions options = a.format;
+  const std::vector<std::string> read = own.to_read(/*with_weight=*/false);
   for (const data::NamedCells& cells : own.cells) {
-    options.cells[cells.name] = {cells.kind, cells.categories};
+    const bool wanted = std::find(read.begin(), read.end(), cells.name) != read.end();
+    if (wanted) options.cells[cells.name] = {cells.kind, cells.categories};
   }
   options.missing.insert(options.missing.end(), own.missing.begin(), own.missing.end());
   if (a.lenient) options.bad_cells = data::BadCells::kAllAsNan;
