@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "cli/commands/common.h"
+#include "cli/commands/train_help.h"
 #include "cli/mistakes.h"
 #include "contraflow/core/error.h"
 #include "contraflow/core/log.h"
@@ -83,6 +84,7 @@ const Command* parse(Program& program, const std::vector<std::string>& arguments
     return nullptr;
   } catch (const CLI::ParseError& error) {
     check_extras(program);
+    check_paths(*program.chosen()->app);
     fail_arguments(*program.chosen()->app, error.what());
   }
   return program.chosen();
@@ -96,7 +98,8 @@ std::vector<std::string> without_help_command(const Program& program,
   const std::vector<std::string> names = command_names(program);
   if (!arguments.empty() && std::find(names.begin(), names.end(), arguments.front()) == names.end())
     fail_unknown_command(names, arguments.front());
-  arguments.emplace_back("--help");
+  if (arguments.empty()) return {"--help"};
+  arguments.insert(arguments.begin() + 1, "--help");
   return arguments;
 }
 
@@ -135,7 +138,8 @@ int run_program(const std::vector<std::string>& arguments, Console& console) {
       console.result({{"text", program.app.help()}}, program.app.help());
       return 2;
     }
-    const Command* command = parse(program, without_help_command(program, arguments), console);
+    const Command* command =
+        parse(program, with_help_page(without_help_command(program, arguments)), console);
     if (command == nullptr) return 0;
     set_threads("--threads", command->common->threads);
     return command->run(console);

@@ -1,8 +1,11 @@
 #include "cli/commands/common.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <nlohmann/json.hpp>
+
+#include "contraflow/core/text.h"
 
 namespace contraflow::cli {
 
@@ -26,6 +29,16 @@ CLI::Validator positive_number() {
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     const bool whole = error == std::errc() && end == text.data() + text.size();
     return whole && std::isfinite(value) && value > 0.0 ? "" : "'" + text + "' is not a number > 0";
+  };
+  return {check, ""};
+}
+
+CLI::Validator one_of(const std::vector<std::string>& names) {
+  const auto check = [names](const std::string& text) -> std::string {
+    if (std::find(names.begin(), names.end(), text) != names.end()) return "";
+    const auto near = nearest_match(text, names);
+    return "'" + text + "' is none of " + join(names, ", ") +
+           (near ? "; did you mean '" + *near + "'?" : "");
   };
   return {check, ""};
 }
@@ -83,7 +96,7 @@ void add_set_option(CLI::App& app, std::vector<std::string>& set) {
 
 void add_split_option(CLI::App& app, std::string& split) {
   app.add_option("--split", split, "Rows of which part of the training's data.")
-      ->check(CLI::IsMember({"test", "validation", "train"}))
+      ->check(one_of({"test", "validation", "train"}))
       ->capture_default_str();
 }
 

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "cli/console.h"
 #include "contraflow/core/device.h"
@@ -46,6 +47,7 @@ inline constexpr int64_t kMostInteger = int64_t{1} << 53;
 /// Checks with messages that a reader understands.
 CLI::Validator integer_range(int64_t low, int64_t high);
 CLI::Validator positive_number();
+CLI::Validator one_of(const std::vector<std::string>& names);
 
 /// RUN, the first positional of all commands on a trained model.
 void add_model_argument(CLI::App& app, std::string& path);
@@ -74,7 +76,7 @@ CLI::Option* add_choice(CLI::App& app, const std::string& name, E& value, const 
     }
   };
   return app.add_option_function<std::string>(name, read, help)
-      ->check(CLI::IsMember(names))
+      ->check(one_of(names))
       ->default_str(enum_name(value));
 }
 

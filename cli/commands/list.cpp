@@ -102,7 +102,9 @@ std::string section_meant(const std::string& word) {
   const std::string plural =
       word.ends_with("y") ? word.substr(0, word.size() - 1) + "ies" : word + "s";
   if (word == "presets" || word == "preset") return "models";
-  if (word == "datasets" || word == "dataset") return "data";
+  if (word == "flows" || word == "flow") return "models";
+  if (word == "datasets" || word == "dataset" || word == "toys") return "data";
+  if (word == "columns" || word == "formats") return "files";
   for (const Section& section : all_sections()) {
     if (section.name == plural) return plural;
   }
@@ -138,7 +140,7 @@ Command add_list(CLI::App& parent) {
   for (const Section& section : all_sections()) names.push_back(section.name);
   command.app->add_option("WHAT", *what, "One section: " + join(names, ", ") + ".")
       ->transform([](const std::string& word) { return section_meant(word); })
-      ->check(CLI::IsMember(names));
+      ->check(one_of(names));
   command.run = [what](const Console& console) { return run_list(*what, console); };
   return command;
 }

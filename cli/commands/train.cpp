@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands/common.h"
+#include "cli/commands/train_help.h"
 #include "cli/commands/train_options.h"
 #include "cli/figures.h"
 #include "cli/signals.h"
@@ -21,72 +22,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
-
-// ---------------------------------------------------------------------------------------- help
-
-constexpr const char* kTrainExamples =
-    "Examples:\n"
-    "  contraflow train checkerboard                        a toy density, default model\n"
-    "  contraflow train events.csv --model residual --out runs/events\n"
-    "  contraflow train events.csv --columns pt,eta --condition energy --minutes 10\n"
-    "  contraflow train events.csv --weight w --epochs 20   rows count by their column w\n"
-    "  contraflow train configs/digits.toml --steps 500 --overwrite\n"
-    "  contraflow train configs/energy-u1.toml              no data: towards a known energy\n"
-    "  contraflow train --out runs/events --resume          go on where it stopped\n\n"
-    "Without --out the folder is runs/ and the name of the config, or of data and model. A folder\n"
-    "that holds a run is refused unless --resume or --overwrite is given. Ctrl-C, SIGTERM and "
-    "SIGHUP\n"
-    "finish the step, save, and exit with code 128 + the signal's number (130 for Ctrl-C); a "
-    "second\n"
-    "one ends at once.\n";
-
-constexpr const char* kMinutesNote =
-    "\nA run with --minutes cannot be repeated bit for bit: how many steps fit depends on the "
-    "machine,\n"
-    "and a cosine schedule follows the time that is used. A resumed run has what is left of its "
-    "minutes;\n"
-    "give more to go on after they are over. --seed sets training.seed and model.seed, not "
-    "data.seed:\n"
-    "runs of several seeds hold out the same rows and can be compared.\n";
-
-/// Every key a config may hold, with default, type, range and meaning.
-std::string run_config_help() {
-  std::string out;
-  for (const OptionInfo& row : describe_run_config()) {
-    out += "  " + row.path + " = " + row.default_value + "  (" + row.type;
-    if (!row.range.empty()) out += ", " + row.range;
-    out += ")\n      " + row.help;
-    if (!row.condition.empty()) out += " Only for " + row.condition + ".";
-    out += "\n";
-  }
-  return out;
-}
-
-std::string first_page() {
-  return std::string(kTrainExamples) +
-         "\nEvery option and every key of a config: contraflow train --help-all\n";
-}
-
-std::string all_pages() {
-  return std::string(kTrainExamples) + kMinutesNote +
-         "\nConfig keys, for the TOML file and --set (defaults of preset monotone):\n\n" +
-         run_config_help();
-}
-
-// The first page has what is used most; the rest has no group until it is asked for.
-void add_help_pages(CLI::App& app) {
-  for (const char* rare : {"--json", "--threads"}) app.get_option(rare)->group("");
-  app.footer(first_page);
-  const auto show_all = [&app] {
-    for (CLI::Option* option : app.get_options()) {
-      if (option->get_group().empty()) option->group("More options");
-    }
-    app.footer(all_pages);
-    throw CLI::CallForHelp();
-  };
-  app.add_flag_callback("--help-all", show_all, "Every option and every key of a config.")
-      ->trigger_on_parse();
-}
 
 // ----------------------------------------------------------------------------------- the run
 
@@ -188,6 +123,11 @@ std::string how_to_go_on(const TrainReport& report, const TrainingOptions& train
   return resume + " --minutes M, with M above " + fixed(training.minutes, 2) + "\n";
 }
 
+// What the loss is the negative of, where it is one.
+std::string loss_text(const PreparedRun& run) {
+  return run.config.training.objective == ReverseKl::kName ? "" : "; it is the mean of -log p(x)";
+}
+
 std::string report_text(const TrainReport& report, const PreparedRun& run, const RunFolder& folder,
                         const std::vector<fs::path>& pictures) {
   Facts facts;
@@ -195,11 +135,12 @@ std::string report_text(const TrainReport& report, const PreparedRun& run, const
   facts.add("time", format_duration(report.seconds) + "  (" + fixed(report.steps_per_second, 1) +
                         " steps/s)");
   if (report.loss) {
-    facts.add("last batch", with_error(*report.loss) + " nats" + bits(*report.loss, run.columns));
+    facts.add("loss", with_error(*report.loss) + " nats per row" + bits(*report.loss, run.columns) +
+                          " of the last batch" + loss_text(run));
   }
   if (report.best) {
     const Estimate& best = report.best->loss;
-    facts.add("validation", with_error(best) + " nats" + bits(best, run.columns) +
+    facts.add("validation", "loss " + with_error(best) + " nats per row" + bits(best, run.columns) +
                                 ", best, at step " + format_count(report.best->step));
   }
   const std::optional<LeastLoss> least = least_loss(run.config, run.columns);
@@ -219,6 +160,7 @@ int run_train(TrainArguments a, const Console& console) {
   const RunMode mode = a.resume      ? RunMode::kResume
                        : a.overwrite ? RunMode::kOverwrite
                                      : RunMode::kNew;
+  if (mode == RunMode::kNew) RunFolder::refuse_run(path);  // before minutes of reading
   PreparedRun run = prepare_run(resolve_config(a, path));
   apply_epochs(a, run, console);
   const bool existed = fs::exists(path);

@@ -11,7 +11,6 @@
 #include "contraflow/core/file.h"
 #include "contraflow/core/text.h"
 #include "contraflow/core/toml.h"
-#include "contraflow/data/data_registry.h"
 #include "contraflow/models/model_registry.h"
 #include "contraflow/training/run_folder.h"
 
@@ -31,7 +30,6 @@ struct KeyOption {
   std::vector<const char*>
       keys;  ///< The first must exist; of the others, those that the model has.
   KeyValue value;
-  bool common;  ///< On the first page of --help.
   const char* help;
 };
 
@@ -42,57 +40,40 @@ const std::vector<KeyOption>& key_options() {
       {"--columns",
        {"data.columns"},
        KeyValue::kTexts,
-       true,
        "Columns to model, with commas between them; default: all others. data.columns."},
       {"--exclude",
        {"data.exclude"},
        KeyValue::kTexts,
-       true,
        "Columns to leave out, with commas between them. data.exclude."},
       {"--kinds",
        {"data.kinds"},
        KeyValue::kPairs,
-       true,
        "Kinds of columns, as price=positive,n=integer; others are guessed. data.kinds."},
       {"--condition",
        {"data.condition"},
        KeyValue::kTexts,
-       true,
        "Columns of numbers that the density is conditional on. data.condition."},
       {"--label",
        {"data.label"},
        KeyValue::kText,
-       true,
        "Column of classes that the density is conditional on. data.label."},
       {"--weight",
        {"data.weight"},
        KeyValue::kText,
-       true,
        "Column of row weights, or a file of them. data.weight."},
-      {"--steps",
-       {"training.steps"},
-       KeyValue::kCount,
-       true,
-       "Steps of the optimizer. training.steps."},
+      {"--steps", {"training.steps"}, KeyValue::kCount, "Steps of the optimizer. training.steps."},
       {"--minutes",
        {"training.minutes"},
        KeyValue::kPositive,
-       true,
        "Stop and save after so many minutes; alone: as many steps as fit. training.minutes."},
       {"--lr",
        {"training.adam.learning_rate"},
        KeyValue::kPositive,
-       true,
        "Learning rate. training.adam.learning_rate."},
-      {"--batch",
-       {"training.batch_size"},
-       KeyValue::kCount,
-       true,
-       "Rows per step. training.batch_size."},
+      {"--batch", {"training.batch_size"}, KeyValue::kCount, "Rows per step. training.batch_size."},
       {"--seed",
        {"training.seed", "model.seed"},
        KeyValue::kSeed,
-       false,
        "Other initial weights and draws, on the same rows. training.seed and model.seed."}};
   return options;
 }
@@ -226,46 +207,6 @@ void check_conflicts(const TrainArguments& a) {
   if (!a.epochs.empty() && given(a, "--steps")) fail_both("--epochs", "--steps");
 }
 
-// --------------------------------------------------------------------------------------- INPUT
-
-bool is_data(const std::string& name) {
-  const auto& registry = data::data_registry();
-  return std::any_of(registry.begin(), registry.end(),
-                     [&](const data::DataEntry& entry) { return entry.takes(name); });
-}
-
-[[noreturn]] void fail_folder(const std::string& path) {
-  if (RunFolder::holds_run(path)) {
-    fail<ConfigError>("train", "INPUT", "a config or data", "a run folder, " + shorten(path),
-                      "Go on with it: contraflow train --out " + path + " --resume.");
-  }
-  fail<ConfigError>("train", "INPUT", "a config or data", "a folder, " + shorten(path),
-                    "Name a .toml file, a file of rows, or built-in data.");
-}
-
-// Names in the folder of the path, and where it could be a name: built-in data.
-[[noreturn]] void fail_unknown_input(const std::string& input) {
-  const fs::path path(input);
-  const std::string expected = "a config (.toml), a file of rows, or built-in data";
-  const std::vector<std::string> presets = models::preset_names();
-  if (std::find(presets.begin(), presets.end(), input) != presets.end()) {
-    fail<ConfigError>("train", "INPUT", expected, "'" + input + "', a model",
-                      "Name data too: contraflow train moons --model " + input + ".");
-  }
-  std::vector<std::string> candidates;
-  if (!path.has_parent_path()) candidates = data::builtin_data_names();
-  std::error_code ignored;  // a folder that cannot be read has nothing to suggest
-  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
-  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
-    candidates.push_back(
-        (path.has_parent_path() ? entry.path() : entry.path().filename()).string());
-  }
-  const auto near = nearest_match(input, candidates);
-  fail<IoError>("train", "INPUT", expected, "'" + shorten(input) + "', which does not exist",
-                near ? did_you_mean({*near})
-                     : "Correct the path; 'contraflow list data' has what is built in.");
-}
-
 // ---------------------------------------------------------------------------------- the config
 
 Json read_config(const TrainArguments& a, const fs::path& folder) {
@@ -339,49 +280,27 @@ void apply_limits(const TrainArguments& a, Json& config) {
 }  // namespace
 
 void add_train_options(CLI::App& app, TrainArguments& a) {
-  const auto rare = [](CLI::Option* option) { return option->group(""); };
   app.add_option("INPUT", a.input,
                  "What to train on: a config (.toml), a file of rows, or built-in data such as "
                  "moons or digits.");
-  rare(app.add_option("--data", a.data,
-                      "Data over those of a config: a toy density, 'digits', or a file of rows."));
+  app.add_option("--data", a.data,
+                 "Data over those of a config: a toy density, 'digits', or a file of rows.");
   app.add_option("--model", a.model, "Which model; see 'contraflow list models'.");
   a.key_values.resize(key_options().size());
   for (size_t k = 0; k < key_options().size(); ++k) {
     const KeyOption& option = key_options()[k];
-    CLI::Option* added = app.add_option(option.name, a.key_values[k], option.help);
-    added->check(check_of(option.value));
-    if (!option.common) rare(added);
+    app.add_option(option.name, a.key_values[k], option.help)->check(check_of(option.value));
   }
   app.add_option("--epochs", a.epochs, "Passes over the training rows, instead of --steps.")
       ->check(positive_number());
   app.add_option("--set", a.set, "key=value over the config, such as model.blocks=6.")
       ->allow_extra_args(false);
   app.add_option("--out", a.out, "Run folder to make.");
-  rare(app.add_option("--device", a.device,
-                      "Where to train: cpu, cuda or auto; the key training.device."))
-      ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
+  app.add_option("--device", a.device,
+                 "Where to train: cpu, cuda or auto; the key training.device.")
+      ->check(one_of({"auto", "cpu", "cuda"}));
   CLI::Option* resume = app.add_flag("--resume", a.resume, "Go on with the run in --out.");
   app.add_flag("--overwrite", a.overwrite, "Replace the run in --out.")->excludes(resume);
-}
-
-void sort_input(TrainArguments& a) {
-  const std::string& input = a.input;
-  if (input.empty()) return;
-  std::error_code ignored;
-  if (is_data(input)) {
-    if (!a.data.empty()) fail_both("INPUT", "--data");
-    a.data = input;
-  } else if (fs::is_directory(input, ignored)) {
-    fail_folder(input);
-  } else if (fs::path(input).extension() == ".safetensors") {
-    fail<ConfigError>("train", "INPUT", "a config or data", "a checkpoint, " + shorten(input),
-                      "Go on with its run: contraflow train --out FOLDER --resume.");
-  } else if (fs::exists(input, ignored)) {
-    a.config = input;
-  } else {
-    fail_unknown_input(input);
-  }
 }
 
 fs::path folder_of(const TrainArguments& a) {
@@ -390,6 +309,10 @@ fs::path folder_of(const TrainArguments& a) {
   if (!a.data.empty()) {
     const std::string data = fs::path(a.data).stem().string();
     return fs::path("runs") / (data + "-" + (a.model.empty() ? models::kDefaultPreset : a.model));
+  }
+  if (a.resume) {
+    fail<ConfigError>("train", "--out", "the folder of the run to resume", "none",
+                      "For example: contraflow train --out runs/events --resume.");
   }
   fail<ConfigError>("train", "INPUT", "a config, data, or --out with --resume", "none",
                     "For example: contraflow train checkerboard. --data names data too.");

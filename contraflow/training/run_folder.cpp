@@ -63,15 +63,17 @@ RunFolder::RunFolder(std::filesystem::path path, RunMode mode, const std::string
 
 RunFolder::~RunFolder() { ::close(lock_); }  // which drops the lock
 
+void RunFolder::refuse_run(const std::filesystem::path& path) {
+  if (!holds_run(path)) return;
+  fail<ConfigError>(kRunFolder, path.string(), "a folder without a run", "one that holds a run",
+                    "Continue it with --resume, replace it with --overwrite, or choose another "
+                    "folder with --out.");
+}
+
 bool RunFolder::has_checkpoint() const { return std::filesystem::exists(checkpoint_path()); }
 
 void RunFolder::check_mode(RunMode mode) const {
-  const bool holds = holds_run(path_);
-  if (mode == RunMode::kNew && holds) {
-    fail<ConfigError>(kRunFolder, path_.string(), "a folder without a run", "one that holds a run",
-                      "Continue it with --resume, replace it with --overwrite, or choose another "
-                      "folder with --out.");
-  }
+  if (mode == RunMode::kNew) refuse_run(path_);
   if (mode == RunMode::kResume && !std::filesystem::exists(config_path())) {
     fail<ConfigError>(kRunFolder, path_.string(), "a folder with a run to resume",
                       "no config.toml there", "Start the run without --resume.");

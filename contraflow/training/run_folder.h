@@ -39,6 +39,8 @@ class CF_EXPORT RunFolder {
   bool has_checkpoint() const;
 
   static bool holds_run(const std::filesystem::path& path);
+  /// ConfigError where it does: a new run needs a folder of its own.
+  static void refuse_run(const std::filesystem::path& path);
   /// The resolved configuration of the run in `path`, as TOML text.
   static std::string read_config(const std::filesystem::path& path);
 
