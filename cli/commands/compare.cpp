@@ -77,10 +77,16 @@ RowFeed feed_of(const CompareArguments& arguments, const Model& a, const Model& 
 
 // ---------------------------------------------------------------------------------- results
 
+Estimate negative(Estimate value) {
+  value.mean = -value.mean;
+  return value;
+}
+
 Json model_json(const Model& model, const Estimate& nll) {
   return {{"checkpoint", model.checkpoint_path.string()},
           {"weights", enum_name(model.weights)},
           {"step", model.counters.step},
+          {"mean_log_prob", estimate_json(negative(nll))},
           {"nll_nats", estimate_json(nll)}};
 }
 
@@ -116,11 +122,11 @@ std::string verdict(const ComparisonReport& r, const Console& console) {
 std::string result_text(const Model& a, const Model& b, const ComparisonReport& r,
                         const Console& console) {
   const auto left = Align::kLeft, right = Align::kRight;
-  TextTable table({"", "model", "step", "-log p(x), nats per row"}, {left, left, right, right});
-  table.add_row(
-      {"A", a.checkpoint_path.string(), format_count(a.counters.step), with_error(r.nll_a)});
-  table.add_row(
-      {"B", b.checkpoint_path.string(), format_count(b.counters.step), with_error(r.nll_b)});
+  TextTable table({"", "model", "step", "mean log p(x), nats per row"}, {left, left, right, right});
+  table.add_row({"A", a.checkpoint_path.string(), format_count(a.counters.step),
+                 with_error(negative(r.nll_a))});
+  table.add_row({"B", b.checkpoint_path.string(), format_count(b.counters.step),
+                 with_error(negative(r.nll_b))});
   Facts facts;
   facts.add("data", r.data + ", " + rows_text(r.rows, r.effective_rows));
   facts.add("log p_A - log p_B", console.bold(with_error(r.difference)) + " nats per row");
@@ -134,7 +140,7 @@ std::string result_text(const Model& a, const Model& b, const ComparisonReport& 
   facts.add("rows won by A", fixed(100.0 * r.won, 1) + " %");
   facts.add("pairing", "evaluated apart the error would be " + fixed(r.unpaired_error()));
   if (r.replicates > 1) {
-    facts.add("estimator", "±" + fixed(r.noise_error) + " nats of the error come from " +
+    facts.add("estimator", "±" + brief(r.noise_error) + " nats of the error come from " +
                                std::to_string(r.replicates) + " random draws per row");
   }
   if (r.bias_bound > 0.0)

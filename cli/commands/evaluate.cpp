@@ -21,10 +21,12 @@ constexpr const char* kEvaluateExamples =
     "  contraflow evaluate runs/events --split validation --rows 10000\n"
     "  contraflow evaluate runs/events --set model.eval_log_det=krylov --set "
     "model.eval_log_det.steps=16\n\n"
-    "Prints the mean of -log p(x) in nats per row with its standard error (spread over rows, "
-    "probes\n"
-    "and dequantization together), bits per dimension for integer columns, and the distance to "
-    "the\n"
+    "Prints the mean of log p(x) in nats per row, the mean of the scores that 'contraflow score' "
+    "writes,\n"
+    "with its standard error (spread over rows, probes and dequantization together), and its "
+    "negative,\n"
+    "the loss: the lower the better. Then bits per dimension for integer columns, and the distance "
+    "to the\n"
     "true entropy where it is known. 'latent' compares -log p(z) with the entropy of the base: "
     "they\n"
     "agree when the latents look like the base. Rows count by their weights where the data has "
@@ -86,6 +88,13 @@ Json energy_json(const EnergyFit& fit) {
   return out;
 }
 
+/// The mean of the scores that 'contraflow score' writes of these rows.
+Estimate mean_log_prob(const LikelihoodReport& r) {
+  Estimate out = r.probability.value_or(r.nll);
+  out.mean = -out.mean;
+  return out;
+}
+
 Json result_json(const Evaluation& e) {
   const LikelihoodReport& r = e.report;
   const data::Columns& columns = e.model.columns;
@@ -98,6 +107,8 @@ Json result_json(const Evaluation& e) {
            {"effective_rows", json_number(r.effective_rows)},
            {"dtype", enum_name(e.arguments.dtype)},
            {"replicates", r.replicates},
+           {"mean_log_prob", estimate_json(mean_log_prob(r))},
+           {"lower_bound", columns.has_steps() && !r.probability},
            {"nll_nats", estimate_json(r.nll)},
            {"upper_bound", columns.has_steps()},
            {"estimator_error", json_number(r.noise_error)},
@@ -132,6 +143,26 @@ void add_energy(const EnergyFit& fit, Facts& facts) {
   facts.add("log Z", text);
 }
 
+// The log-likelihood with the sign of a score, then the loss, which is its negative.
+void add_likelihood(const LikelihoodReport& r, const data::Columns& columns, const Console& console,
+                    Facts& facts) {
+  std::string of_draws, of_loss = "the mean of -log p(x)";
+  if (r.probability) {
+    of_draws = ", an estimate of log P(x) by the mean over " + std::to_string(r.replicates) +
+               " draws of the noise in steps, low by about " + brief(r.probability_bias);
+  } else if (columns.has_steps()) {
+    of_draws = ", a lower bound on log P(x): the mean over random draws";
+  }
+  if (columns.has_steps())
+    of_loss += ", an upper bound on -log P(x): the mean over the noise in integers and steps";
+  facts.add("mean log p(x)",
+            console.bold(with_error(mean_log_prob(r))) + " nats per row" + of_draws);
+  facts.add("loss", with_error(r.nll) + " nats per row, " + of_loss);
+  if (columns.levels > 0)
+    facts.add("", console.bold(with_error(bits_per_dim(r.nll, columns.dim()))) +
+                      " bits per dimension, the same in other units");
+}
+
 std::string result_text(const Evaluation& e, const Console& console) {
   const LikelihoodReport& r = e.report;
   const data::Columns& columns = e.model.columns;
@@ -140,30 +171,19 @@ std::string result_text(const Evaluation& e, const Console& console) {
                          " weights, step " + format_count(e.model.counters.step));
   facts.add("data", e.model.config().data.name + ", " + e.arguments.split + ", " +
                         rows_text(e.rows, r.effective_rows));
-  facts.add("-log p(x)", console.bold(with_error(r.nll)) + " nats per row" +
-                             (columns.has_steps() ? ", an upper bound on -log P(x): the mean over "
-                                                    "the noise in integers and steps"
-                                                  : ""));
-  if (columns.levels > 0) {
-    facts.add("",
-              console.bold(with_error(bits_per_dim(r.nll, columns.dim()))) + " bits per dimension");
-  }
-  if (r.probability) {
-    facts.add("-log P(x)", with_error(*r.probability) + " nats by the mean over " +
-                               std::to_string(r.replicates) +
-                               " draws of the noise, high by about " + fixed(r.probability_bias));
-  }
+  add_likelihood(r, columns, console, facts);
   if (columns.entropy) {
     facts.add("true entropy", fixed(*columns.entropy) + " nats, so KL " +
                                   with_error(above(r.nll, *columns.entropy)));
   }
   if (e.energy) add_energy(*e.energy, facts);
   if (r.replicates > 1) {
-    facts.add("estimator", "±" + fixed(r.noise_error) + " nats of the error come from " +
+    facts.add("estimator", "±" + brief(r.noise_error) + " nats of the error come from " +
                                std::to_string(r.replicates) + " random draws per row");
   }
-  if (r.bias_bound > 0.0) facts.add("bias", "at most " + fixed(r.bias_bound) + " nats (certified)");
-  facts.add("latent", with_error(r.latent) + " nats; base entropy " + fixed(r.base_entropy.mean));
+  if (r.bias_bound > 0.0) facts.add("bias", "at most " + brief(r.bias_bound) + " nats (certified)");
+  facts.add("latent", "mean -log p(z) " + with_error(r.latent) + " nats; base entropy " +
+                          fixed(r.base_entropy.mean));
   facts.add("speed", format_count(std::llround(e.rows_per_second)) + " rows/s in " +
                          enum_name(e.arguments.dtype));
   return facts.str();

@@ -170,7 +170,7 @@ int run_sample(const SampleCommandArguments& a, const Console& console) {
   Facts facts;
   facts.add("samples", format_count(a.count) + " in " + a.output);
   facts.add("error", bound_text(totals));
-  facts.add("mean log p(x)", with_error(totals.log_prob) + " nats");
+  facts.add("mean log p(x)", with_error(totals.log_prob) + " nats per row");
   facts.add("time", format_duration(progress.seconds()) + ", " +
                         format_count(std::llround(progress.rows_per_second())) + " rows/s");
   console.result(json, facts.str());

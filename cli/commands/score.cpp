@@ -169,7 +169,7 @@ std::string steps_text(const Model& model, const ScoreArguments& a, double bias)
   if (!model.columns.has_steps()) return "";
   if (!has_probabilities(model)) return ", a lower bound on log P(x): the mean over random draws";
   return ", an estimate of log P(x) by the mean over " + std::to_string(a.replicates) +
-         " draws of the noise in steps, low by about " + fixed(bias);
+         " draws of the noise in steps, low by about " + brief(bias);
 }
 
 void report(const ScoreArguments& a, const Model& model, const std::string& input,
@@ -197,10 +197,10 @@ void report(const ScoreArguments& a, const Model& model, const std::string& inpu
   }
   for (const std::string& example : totals.examples) facts.add("", example);
   facts.add("mean log p(x)",
-            with_error(totals.log_prob) + " nats" + steps_text(model, a, totals.bias));
+            with_error(totals.log_prob) + " nats per row" + steps_text(model, a, totals.bias));
   facts.add("worst error", totals.worst_error == 0.0
                                ? "0, the scores are exact"
-                               : fixed(totals.worst_error) + " nats (standard error of a row)");
+                               : brief(totals.worst_error) + " nats (standard error of a row)");
   facts.add("time", format_duration(seconds) + ", " + format_count(std::llround(rate)) + " rows/s");
   facts.add("written", a.output);
   if (a.output == "-") return console.note(facts.str());  // the scores have the standard output
@@ -257,7 +257,7 @@ Command add_score(CLI::App& parent) {
       "Rows to score: .csv, .tsv, .txt, .npy (each also .gz), .npz, or - for CSV from the "
       "standard input.");
   app.add_option("--split", a->feed.split, "Instead of INPUT: a part of the training's data.")
-      ->check(CLI::IsMember({"test", "validation", "train"}));
+      ->check(one_of({"test", "validation", "train"}));
   app.add_option("-o,--out", a->output,
                  "File to write: .csv, .tsv, .txt or .npy, or - for the standard output.")
       ->required();

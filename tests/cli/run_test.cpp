@@ -44,6 +44,40 @@ TEST(CliEvaluate, AgreesWithScoreOnTheSameRows) {
               -evaluated["nll_nats"]["mean"].get<double>(), 1e-9);
 }
 
+// One sign and one unit: scores and their means are log p(x); what is its negative is called a loss.
+TEST(CliEvaluate, SpeaksOfTheSameNumberAsScoreAndTrain) {
+  TempFolder folder;
+  const std::string model = moons_run().string(), out = (folder / "s.csv").string();
+  const auto json = run({"evaluate", model, "--json"}).json();
+  const auto scored = run({"score", model, "--split", "test", "-o", out, "--json"}).json();
+  EXPECT_NEAR(json["mean_log_prob"]["mean"].get<double>(),
+              scored["mean_log_prob"]["mean"].get<double>(), 1e-9);
+  EXPECT_EQ(json["mean_log_prob"]["mean"].get<double>(), -json["nll_nats"]["mean"].get<double>());
+  EXPECT_EQ(json["lower_bound"], scored["lower_bound"]);
+  const auto compared = run({"compare", model, model, "--json"}).json();
+  EXPECT_EQ(compared["a"]["mean_log_prob"]["mean"].get<double>(),
+            -compared["a"]["nll_nats"]["mean"].get<double>());
+  const std::string words = run({"evaluate", model}).out;
+  const std::string of_score = run({"score", model, "--split", "test", "-o", out}).out;
+  for (const std::string& text : {words, of_score}) {
+    EXPECT_THAT(text, HasSubstr("mean log p(x)"));
+    EXPECT_THAT(text, HasSubstr(" nats per row"));
+  }
+  EXPECT_THAT(words, HasSubstr("nats per row, the mean of -log p(x)"));
+}
+
+TEST(CliEvaluate, OfIntegersGivesTheScoresOfScore) {
+  TempFolder folder;
+  const std::string model = digits_run().string();
+  const auto json = run({"evaluate", model, "--rows", "40", "--replicates", "8", "--json"}).json();
+  const auto scored = run({"score", model, "--split", "test", "-o", (folder / "s.csv").string(),
+                           "--replicates", "8", "--json"})
+                          .json();
+  EXPECT_EQ(json["lower_bound"], scored["lower_bound"]);
+  EXPECT_LT(json["mean_log_prob"]["mean"].get<double>(), 0.0);
+  EXPECT_LT(scored["mean_log_prob"]["mean"].get<double>(), 0.0);
+}
+
 TEST(CliEvaluate, EveryEstimatorCanBeSet) {
   const auto evaluate = [](const std::vector<std::string>& set) {
     std::vector<std::string> words{"evaluate", moons_run().string(), "--rows", "50", "--json",
@@ -84,69 +118,6 @@ TEST(CliEvaluate, SetChangesNothingThatWasTrained) {
   expect_error(run({"evaluate", model, "--set", "model.eval_log_det.probes=2"}), 2, {"probes"});
   expect_error(run({"evaluate", model, "--set", "model.eval_log_det=krylow"}), 2,
                {"krylow", "krylov"});
-}
-
-TEST(CliCertify, ProvesEveryBlockOfATrainedRun) {
-  const Ran ran = run({"certify", moons_run().string(), "--rows", "50", "--json"});
-  ASSERT_EQ(ran.code, 0) << ran.err;
-  const auto json = ran.json();
-  EXPECT_EQ(json["verdict"], "CERTIFIED");
-  ASSERT_EQ(json["blocks"].size(), 2U);
-  for (const auto& block : json["blocks"]) {
-    const double upper = block["lipschitz_upper"], lower = block["lipschitz_lower"];
-    EXPECT_LT(upper, 1.0);
-    EXPECT_LE(lower, upper);
-    EXPECT_GT(lower, 0.0);
-    EXPECT_LE(block["worst_round_trip_error"].get<double>(),
-              block["worst_error_bound"].get<double>());
-    EXPECT_LT(block["worst_round_trip_error"].get<double>(), 1e-4);
-    EXPECT_FALSE(block["layers"].empty());
-  }
-  EXPECT_THAT(run({"certify", moons_run().string(), "--rows", "5", "--verbose"}).out,
-              HasSubstr("norm >="));
-}
-
-TEST(CliCertify, NamesTheNormOfAProof) {
-  const auto certify = [](const std::vector<std::string>& set) {
-    TempFolder folder;
-    const std::string out = (folder / "run").string();
-    const Ran trained = run(
-        std::vector<std::string>{"train", "--data", "moons", "--model", "residual", "--out", out} +
-        tiny() + set);
-    EXPECT_EQ(trained.code, 0) << trained.err;
-    return std::pair{run({"certify", out, "--rows", "20", "--json"}).json(),
-                     run({"certify", out, "--rows", "20", "--verbose"}).out};
-  };
-  const auto [infinity, text] = certify({"--set", "model.net.norm_order=infinity"});
-  EXPECT_EQ(infinity["verdict"], "CERTIFIED");
-  for (const auto& block : infinity["blocks"]) {
-    EXPECT_EQ(block["norm_order"], "inf");
-    EXPECT_LE(block["lipschitz_lower"].get<double>(), block["lipschitz_upper"].get<double>());
-    EXPECT_LT(block["lipschitz_upper"].get<double>(), 1.0);
-    EXPECT_EQ(block["layers"][0]["input_order"], "inf");
-  }
-  EXPECT_THAT(text, HasSubstr("proven, p = inf"));
-  EXPECT_THAT(text, HasSubstr("proven, inf -> inf"));
-  const auto [learned, words] = certify({"--set", "model.net.norm_order=learned"});
-  EXPECT_EQ(learned["verdict"], "CERTIFIED");  // by the caps on spectral norms
-  for (const auto& block : learned["blocks"]) EXPECT_EQ(block["norm_order"], 2.0);
-  EXPECT_THAT(words, HasSubstr("proven"));
-  const auto [bare, estimates] =
-      certify({"--set", "model.net.norm_order=learned", "--set", "model.net.euclidean=0"});
-  EXPECT_EQ(bare["verdict"], "CERTIFIED");  // by the spectral norms of the weights as they are
-  EXPECT_THAT(estimates, HasSubstr("estimated, "));
-}
-
-TEST(CliCertify, DoesNotCallAnEstimateAProof) {
-  TempFolder folder;
-  const std::string out = (folder / "run").string();
-  ASSERT_EQ(run(std::vector<std::string>{"train", "--data", "moons", "--out", out} + tiny() +
-                std::vector<std::string>{"--set", "model.net.norm=estimated"})
-                .code,
-            0);
-  const Ran ran = run({"certify", out, "--rows", "20"});
-  EXPECT_EQ(ran.code, 0);
-  EXPECT_THAT(ran.out, HasSubstr("NOT PROVEN"));
 }
 
 // Two runs on the same rows.
@@ -279,57 +250,6 @@ TEST(CliPlot, DigitsBecomeImages) {
   EXPECT_TRUE(fs::exists(folder / "pictures" / "samples.png"));
   EXPECT_TRUE(fs::exists(folder / "pictures" / "marginals.png"));
   expect_error(run({"plot", digits_run().string(), "--kind", "warp"}), 2, {"two continuous"});
-}
-
-TEST(CliInfo, SumsUpTheModel) {
-  const auto json = run({"info", moons_run().string(), "--json"}).json();
-  EXPECT_EQ(json["preset"], "monotone");
-  EXPECT_EQ(json["dim"], 2);
-  EXPECT_EQ(json["step"], 4);
-  EXPECT_GT(json["parameters"].get<int64_t>(), 0);
-  EXPECT_LT(json["kappa"].get<double>(), 1.0);
-  EXPECT_EQ(json["train_log_det"]["kind"], "exact");
-}
-
-TEST(CliInfo, PrintsLearnedMatrices) {
-  TempFolder folder;
-  const std::string out = (folder / "learned").string();
-  const Ran trained =
-      run(std::vector<std::string>{"train", "--data", "moons", "--out", out} + tiny() +
-          std::vector<std::string>{"--set", "model.learn_form=true", "--set",
-                                   "model.forms=[\"monotone\", \"residual\"]"});
-  ASSERT_EQ(trained.code, 0) << trained.err;
-  const std::string text = run({"info", out}).out;
-  EXPECT_THAT(text, HasSubstr("1 x learned monotone block"));
-  EXPECT_THAT(text, HasSubstr("learned from residual"));
-  const auto forms = run({"info", out, "--json"}).json()["forms"];
-  ASSERT_EQ(forms.size(), 2);
-  EXPECT_EQ(forms[1]["form"], "residual");
-  EXPECT_TRUE(forms[1]["learned"].get<bool>());
-  const std::vector<double> matrix = forms[1]["matrix"];
-  EXPECT_EQ(matrix[0], 1.0);
-  EXPECT_NE(matrix[1], 0.0);  // it has left its start
-  EXPECT_NEAR(matrix[3], 1.0, 0.1);
-  // The trained matrices come back from the checkpoint, and the model inverts.
-  EXPECT_EQ(run({"certify", out, "--rows", "50"}).code, 0);
-  EXPECT_THAT(run({"info", moons_run().string()}).out, ::testing::Not(HasSubstr("A w + B")));
-}
-
-TEST(CliInfo, PrintsTheRouletteOfEveryBlock) {
-  const std::string text = run({"info", digits_run().string()}).out;
-  EXPECT_THAT(text, HasSubstr("roulette (optimal)"));
-  EXPECT_THAT(text, HasSubstr("block 1"));
-  const auto laws = run({"info", digits_run().string(), "--json"}).json()["roulette"];
-  ASSERT_FALSE(laws.empty());
-  for (const auto& law : laws) {
-    if (law["phase"] != "training") continue;
-    EXPECT_TRUE(law["calibrated"].get<bool>());
-    EXPECT_GT(law["gain"].get<double>(), 0.5);
-    EXPECT_EQ(law["survival"][0], 1.0);
-    EXPECT_GT(law["expected_passes"].get<double>(), 7.0);
-    EXPECT_GE(law["expected_terms"].get<double>(), 1.0);
-  }
-  EXPECT_TRUE(run({"info", moons_run().string(), "--json"}).json()["roulette"].empty());
 }
 
 TEST(CliConditional, LabelledDataAskForTheirLabel) {
