@@ -156,7 +156,7 @@ std::string own_errors_text(const Certificate& c, const std::vector<std::string>
   if (names.size() != errors.size() || errors.size() > kMostColumns) {
     const auto worst = std::max_element(errors.begin(), errors.end());
     const auto place = static_cast<size_t>(worst - errors.begin());
-    return scientific(*worst) + " at worst, " +
+    return brief(*worst) + " at worst, " +
            (names.size() == errors.size() ? names[place] : "number " + std::to_string(place));
   }
   std::vector<std::string> parts;
