@@ -66,7 +66,9 @@ ColumnMap::ColumnMap(ColumnMapOptions options)
     // Levels are numbered: their masses have no volume.
     center.push_back(levels ? column.lower.value_or(0.0) : column.center);
     scale.push_back(levels ? column.step : column.scale);
-    log_scale_ += levels ? 0.0 : std::log(column.scale);
+    // Probabilities of cells, not densities over them: the volume of a cell counts as 1.
+    if (!levels)
+      log_scale_ += std::log(column.scale) - (column.whole() ? std::log(column.step) : 0);
   }
   center_ = doubles(center);
   scale_ = doubles(scale);

@@ -28,8 +28,8 @@ void visit(ColumnMapOptions& o, Field&& field) {
 /// Shapes     x, z: [B, D].  log_det: [B].  context: none.
 /// Types      float32, float64; arithmetic in float64, outputs keep the type and device of x.
 /// Direction  forward = data -> latent; log_det = log|det dz/dx|, in nats: densities are those of
-///            the columns as the file has them. With whole numbers E[log p(z)] + log_det is a lower
-///            bound on the row's log-probability.
+///            the columns as the file has them. A cell of a column in steps counts as volume 1, so
+///            that E[log p(z)] + log_det is a lower bound on the row's log-probability.
 /// Inverse    explicit; inside the bounds, never on them; whole numbers by floor(). It undoes every
 ///            forward; with whole numbers forward does not undo it.
 /// Log-det    exact.  The density over a bounded column integrates to 1 on its bounds.

@@ -1,5 +1,7 @@
 #include "contraflow/transforms/registry.h"
 
+#include <cmath>
+
 #include "contraflow/core/json.h"
 #include "contraflow/transforms/actnorm.h"
 #include "contraflow/transforms/batch_norm.h"
@@ -116,7 +118,7 @@ const std::vector<TransformEntry>& transform_registry() {
                       ColumnMapOptions{{{.kind = ColumnKind::kInteger, .step = 0.5, .center = 4.0},
                                         {.kind = ColumnKind::kInteger, .levels = 17},
                                         {.kind = ColumnKind::kCount, .scale = 3.0}}},
-                      {InputKind::kInteger, 0, 16})}),
+                      {InputKind::kInteger, 0, 16}, /*exact_log_det=*/true, std::log(0.5))}),
       entry<Dequantize>({law_sample("levels17", DequantizeOptions{.event = 3, .levels = {17}},
                                     {InputKind::kInteger, 0, 16}),
                          law_sample("columns", DequantizeOptions{.event = 2, .levels = {4, 256}},

@@ -30,6 +30,9 @@ struct LawSample {
   /// log_det is exact, so that it can be held against the Jacobian; false for random estimates and
   /// truncated series.
   bool exact_log_det = true;
+  /// log_det is more than that of the Jacobian by this: the logarithm of the volume of a cell, where
+  /// events are cells of steps.
+  double log_cell = 0.0;
 };
 
 struct CF_EXPORT TransformEntry : RegistryEntry<Transform> {
@@ -41,8 +44,8 @@ struct CF_EXPORT TransformEntry : RegistryEntry<Transform> {
 /// A law sample from typed options.
 template <class Options>
 LawSample law_sample(std::string name, const Options& options, InputDomain domain = {},
-                     bool exact_log_det = true) {
-  return {std::move(name), options_to_json(options), domain, exact_log_det};
+                     bool exact_log_det = true, double log_cell = 0.0) {
+  return {std::move(name), options_to_json(options), domain, exact_log_det, log_cell};
 }
 
 /// The one line that adds a flow: T has Options, kSummary and kSource, and is built from Options.

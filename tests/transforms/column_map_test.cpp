@@ -102,6 +102,15 @@ TEST(ColumnMap, StepsGetNoiseThatTheInverseTakesAway) {
               HasSubstr("bounds"));
 }
 
+// A cell of a tenth has a tenth of the volume: its probability is the density times that.
+TEST(ColumnMap, DensitiesOfStepsAreProbabilitiesOfCells) {
+  const ColumnMap whole({{{.kind = ColumnKind::kInteger, .scale = 2.0}}});
+  const ColumnMap tenths({{{.kind = ColumnKind::kInteger, .step = 0.1, .scale = 0.2}}});
+  const double a = whole.forward(column_of({3.0})).log_det.item<double>();
+  const double b = tenths.forward(column_of({0.3})).log_det.item<double>();
+  EXPECT_NEAR(a, b, 1e-12);
+}
+
 TEST(ColumnMap, ConditionsAreStandardisedInFloat64) {
   const nlohmann::ordered_json block{{"type", "contractive_block"},
                                      {"event", 1},
