@@ -44,6 +44,15 @@ std::optional<double> product(const std::vector<TransformPtr>& members, Constant
   return out;
 }
 
+// The same up to a few deviations, then growing like a logarithm, with one slope where these meet. A
+// net of a far condition would be as steep as the condition is far, and its flow could not be solved.
+at::Tensor with_short_tails(const at::Tensor& z) {
+  constexpr double kPlain = 4.0;
+  const at::Tensor away = z.abs();
+  const at::Tensor tail = kPlain * (1.0 + (away.clamp_min(kPlain) / kPlain).log());
+  return at::where(away.le(kPlain), z, z.sign() * tail);
+}
+
 }  // namespace
 
 nlohmann::ordered_json chain_spec(nlohmann::ordered_json members,
@@ -105,8 +114,9 @@ Context Chain::standardised(const Context& context) const {
   if (!condition_.empty()) {
     const int64_t count = std::ssize(condition_), rest = condition.size(1) - count;
     const at::Tensor wide = condition.to(at::kDouble);
-    const at::Tensor numbers = (wide.narrow(1, 0, count) - condition_center_.to(wide.device())) /
-                               condition_scale_.to(wide.device());
+    const at::Tensor numbers =
+        with_short_tails((wide.narrow(1, 0, count) - condition_center_.to(wide.device())) /
+                         condition_scale_.to(wide.device()));
     condition = rest == 0 ? numbers : at::cat({numbers, wide.narrow(1, count, rest)}, 1);
     condition = condition.to(context.condition.scalar_type());
   }

@@ -12,7 +12,8 @@ namespace contraflow {
 struct ChainOptions {
   /// Members in the order data -> latent, each {"type": ..., its options}.
   nlohmann::ordered_json transforms = nlohmann::ordered_json::array();
-  /// Of the first numbers of the condition, before any member gets it; the others stay.
+  /// Of the first numbers of the condition, before any member gets it; the others stay. Beyond 4
+  /// scales a number grows like a logarithm.
   std::vector<ConditionScale> condition = {};
 };
 

@@ -111,6 +111,25 @@ TEST(ColumnMap, DensitiesOfStepsAreProbabilitiesOfCells) {
   EXPECT_NEAR(a, b, 1e-12);
 }
 
+// A net of a far condition would be as steep as the condition is far.
+TEST(ColumnMap, FarConditionsGrowLikeTheirLogarithm) {
+  const nlohmann::ordered_json block{{"type", "contractive_block"},
+                                     {"event", 1},
+                                     {"condition", 1},
+                                     {"net", {{"growth", 4}, {"depth", 1}}}};
+  const std::vector<ConditionScale> scales{{.center = 7.0, .scale = 2.0}};
+  const nlohmann::ordered_json map = ColumnMap({{ColumnInfo{}}}).spec();
+  const auto scaled = make_transform(chain_spec({map, block}, scales), "test");
+  const auto plain = make_transform(chain_spec({map, block}), "test");
+  const at::Tensor x = column_of({0.3, 0.3, 0.3});
+  const auto at_conditions = [&](const Transform& t, const std::vector<double>& c) {
+    return t.forward(x, {.condition = at::tensor(c, at::kDouble).view({3, 1})}).value;
+  };
+  const double far = 4.0 * (1.0 + std::log(1e9 / 4.0));
+  EXPECT_TRUE(at_conditions(*scaled, {7.0 + 2e9, 7.0 - 2e9, 13.0})
+                  .allclose(at_conditions(*plain, {far, -far, 3.0}), 1e-6, 1e-6));
+}
+
 TEST(ColumnMap, ConditionsAreStandardisedInFloat64) {
   const nlohmann::ordered_json block{{"type", "contractive_block"},
                                      {"event", 1},
