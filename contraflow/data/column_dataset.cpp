@@ -206,10 +206,26 @@ class Builder {
       lines.push_back("  " + name + ": given, one value only, " + shortest(common.value) +
                       ": what other values do is not known");
     }
+    const std::string empty = empty_classes(table);
+    if (!empty.empty()) lines.push_back(empty);
     for (const LeftOut& column : columns_.left_out) {
       lines.push_back("  " + column.name + ": left out, " + column.reason);
     }
     out_.notes.insert(out_.notes.begin(), lines.begin(), lines.end());
+  }
+
+  // Classes are numbered without gaps, rows may have some of them only.
+  std::string empty_classes(const Table& table) const {
+    if (columns_.label.empty()) return "";
+    const at::Tensor labels = values_of(table, columns_.label).to(at::kLong);
+    const at::Tensor empty = at::bincount(labels, {}, columns_.classes).eq(0).nonzero().squeeze(1);
+    if (empty.size(0) == 0) return "";
+    std::vector<std::string> names;
+    for (int64_t k = 0; k < empty.size(0); ++k) {
+      names.push_back(std::to_string(empty[k].item<int64_t>()));
+    }
+    return "  " + columns_.label + ": no row has class " + shorten(join(names, ", "), 200) +
+           " of 0 to " + std::to_string(columns_.classes - 1) + ": what it does is not known";
   }
 
   // A density at a value that many rows share rises as long as training goes on.
