@@ -126,16 +126,24 @@ inline std::vector<std::string> operator+(std::vector<std::string> a,
   return a;
 }
 
+/// Each key=value after its own --set.
+inline std::vector<std::string> settings(const std::vector<std::string>& keys) {
+  std::vector<std::string> out;
+  for (const std::string& key : keys) out.insert(out.end(), {"--set", key});
+  return out;
+}
+
+/// A small flow, without the number of steps and the size of batches.
+inline std::vector<std::string> small_model() {
+  return settings({"model.blocks=2", "model.net.depth=1", "model.net.growth=4",
+                   "training.validate_every=2", "training.log_every=1"});
+}
+
 /// Settings of a flow that trains in a second.
 inline std::vector<std::string> tiny() {
-  std::vector<std::string> out;
-  for (const char* set :
-       {"model.blocks=2", "model.net.depth=1", "model.net.growth=4", "training.steps=4",
-        "training.batch_size=32", "training.init_rows=64", "training.validate_every=2",
-        "training.validation_rows=64", "training.checkpoint_every=2", "training.log_every=1"}) {
-    out.insert(out.end(), {"--set", set});
-  }
-  return out;
+  return small_model() +
+         settings({"training.steps=4", "training.batch_size=32", "training.init_rows=64",
+                   "training.validation_rows=64", "training.checkpoint_every=2"});
 }
 
 /// A run on two continuous columns, trained once for all tests that only read it.

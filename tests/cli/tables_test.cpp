@@ -4,11 +4,7 @@
 #include <map>
 #include <regex>
 
-#include "contraflow/core/number_text.h"
-#include "contraflow/core/rng.h"
-#include "contraflow/data/table.h"
-#include "tests/cli/program.h"
-#include "tests/support/npy.h"
+#include "tests/cli/table_program.h"
 
 // Tables with a known truth, through the program as a user would send them.
 namespace contraflow::testing {
@@ -18,62 +14,7 @@ namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-const double kNormalEntropy = 0.5 * std::log(2.0 * M_PI * M_E);
-
-at::Tensor normal_values(uint64_t seed, int64_t rows = 2000) {
-  return Rng(seed).normal({rows}, at::kDouble);
-}
-
-std::string csv(const std::string& header, const at::Tensor& rows) {
-  std::string text = header + "\n";
-  for (int64_t r = 0; r < rows.size(0); ++r) {
-    for (int64_t c = 0; c < rows.size(1); ++c) {
-      text += (c > 0 ? "," : "") + shortest(rows[r][c].item<double>());
-    }
-    text += "\n";
-  }
-  return text;
-}
-
-std::vector<std::string> small_table_model() {
-  return {"--set", "model.blocks=2",
-          "--set", "model.net.depth=1",
-          "--set", "model.net.growth=8",
-          "--set", "training.steps=150",
-          "--set", "training.validate_every=50"};
-}
-
-class CliTables : public ::testing::Test {
- protected:
-  std::string path(const std::string& name) const { return (folder_ / name).string(); }
-
-  nlohmann::ordered_json train(const std::string& data, const std::vector<std::string>& more = {}) {
-    const Ran ran = run(std::vector<std::string>{"train", "--data", path(data), "--out",
-                                                 path("run"), "--overwrite", "--json"} +
-                        small_table_model() + more);
-    EXPECT_EQ(ran.code, 0) << ran.err;
-    notes_ = ran.err;
-    return ran.json();
-  }
-  nlohmann::ordered_json evaluate(const std::vector<std::string>& more = {}) {
-    const Ran ran = run(std::vector<std::string>{"evaluate", path("run"), "--json"} + more);
-    EXPECT_EQ(ran.code, 0) << ran.err;
-    return ran.json();
-  }
-  at::Tensor scores(const std::string& input, const std::vector<std::string>& more = {}) {
-    const Ran ran =
-        run(std::vector<std::string>{"score", path("run"), path(input), "-o", path("scores.npy")} +
-            more);
-    EXPECT_EQ(ran.code, 0) << ran.err;
-    return read_npy_column(path("scores.npy"));
-  }
-  static at::Tensor read_npy_column(const std::string& file) {
-    return data::read_table(file).rows.select(1, 0);
-  }
-
-  TempFolder folder_;
-  std::string notes_;
-};
+using CliTables = TableProgram;
 
 // Seconds of this century, one a minute; days with a spread of a second; places a metre apart; tiny
 // and huge units. Their entropies differ by the logarithm of the unit alone.
@@ -139,12 +80,13 @@ TEST_F(CliTables, ConditionsOfAnyUnitDoTheSame) {
 
 TEST_F(CliTables, ARunKnowsItsData) {
   const at::Tensor rows = at::stack({normal_values(1, 400), normal_values(2, 400)}, 1);
-  write_bytes(folder_ / "t.csv", csv("x,y", rows));
+  write_bytes(folder_ / "t.csv", csv_text("x,y", rows));
   train("t.csv");
   const double before = evaluate()["nll_nats"]["mean"];
-  write_bytes(folder_ / "t.csv", csv("x,y", rows.index_select(0, rows.select(1, 0).argsort())));
+  write_bytes(folder_ / "t.csv",
+              csv_text("x,y", rows.index_select(0, rows.select(1, 0).argsort())));
   EXPECT_NEAR(evaluate()["nll_nats"]["mean"], before, 1e-9) << "sorted rows are the same data";
-  write_bytes(folder_ / "t.csv", csv("x,y", rows.narrow(0, 0, 300)));
+  write_bytes(folder_ / "t.csv", csv_text("x,y", rows.narrow(0, 0, 300)));
   expect_error(run({"evaluate", path("run")}), 2, {"400 rows", "300 rows", "--allow-changed-data"});
   EXPECT_LT(evaluate({"--allow-changed-data"})["rows"], 40);
 }
@@ -168,7 +110,7 @@ TEST_F(CliTables, BoundedColumnsStayInsideAndAddUpToOne) {
 TEST_F(CliTables, OneBadRowStopsNoOther) {
   const at::Tensor x = 50.0 + normal_values(1);
   const at::Tensor rows = at::stack({x, x.exp() / x.exp().mean()}, 1);
-  write_bytes(folder_ / "t.csv", csv("x,p", rows));
+  write_bytes(folder_ / "t.csv", csv_text("x,p", rows));
   train("t.csv");
   EXPECT_THAT(notes_, HasSubstr("p: positive"));
   write_bytes(folder_ / "in.csv", "x,p\n50,1\n50,-3\n1e200,1\n51,0.5\n");
@@ -214,7 +156,7 @@ TEST_F(CliTables, ProbabilitiesOfAllCellsAddUpToOne) {
   const at::Tensor u = Rng(5).uniform({3000, 2}, at::kDouble);
   const at::Tensor a = (3.0 * u.select(1, 0)).floor();
   const at::Tensor b = at::where(u.select(1, 1).lt(0.7), a, (3.0 * u.select(1, 1)).floor());
-  write_bytes(folder_ / "t.csv", csv("a,b", at::stack({a, b}, 1)));
+  write_bytes(folder_ / "t.csv", csv_text("a,b", at::stack({a, b}, 1)));
   train("t.csv");
   write_bytes(folder_ / "all.csv", "a,b\n0,0\n0,1\n0,2\n1,0\n1,1\n1,2\n2,0\n2,1\n2,2\n");
   const at::Tensor many = scores("all.csv", {"--replicates", "2000"});

@@ -21,16 +21,6 @@ void write_table(const fs::path& path) {
   write_bytes(path, text);
 }
 
-/// tiny() without the number of steps and the size of batches.
-std::vector<std::string> small_model() {
-  std::vector<std::string> out;
-  for (const char* set : {"model.blocks=2", "model.net.depth=1", "model.net.growth=4",
-                          "training.validate_every=2", "training.log_every=1"}) {
-    out.insert(out.end(), {"--set", set});
-  }
-  return out;
-}
-
 TEST(CliTrainOptions, AFileOfRowsOrANameIsDataAndTomlIsAConfig) {
   const TempFolder folder;
   write_table(folder / "t.csv");

@@ -1,15 +1,16 @@
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 
-#include "contraflow/core/number_text.h"
 #include "contraflow/core/rng.h"
 #include "contraflow/data/dataset.h"
 #include "tests/data/expect_error.h"
+#include "tests/support/csv_text.h"
 #include "tests/support/temp_folder.h"
 
 namespace contraflow::data {
 namespace {
 
+using contraflow::testing::csv_text;
 using contraflow::testing::expect_error;
 using contraflow::testing::TempFolder;
 using contraflow::testing::write_bytes;
@@ -18,21 +19,10 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-std::string csv_of(const std::string& header, const at::Tensor& rows) {
-  std::string text = header + "\n";
-  for (int64_t r = 0; r < rows.size(0); ++r) {
-    for (int64_t c = 0; c < rows.size(1); ++c) {
-      text += (c > 0 ? "," : "") + shortest(rows[r][c].item<double>());
-    }
-    text += "\n";
-  }
-  return text;
-}
-
 class ColumnDataset : public ::testing::Test {
  protected:
   DataOptions options(const at::Tensor& rows, const std::string& header = "x,y") {
-    write_bytes(folder_ / "t.csv", csv_of(header, rows));
+    write_bytes(folder_ / "t.csv", csv_text(header, rows));
     return {.name = (folder_ / "t.csv").string()};
   }
   static KnownData known(const Dataset& data, bool allow_changed = false) {
