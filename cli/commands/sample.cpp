@@ -132,7 +132,11 @@ SampleTotals write_samples(const SampleCommandArguments& a, const Model& model,
   draw_in_chunks(*model.flow, options, [&](const SampleWithLogProb& drawn, int64_t first) {
     const at::Tensor rows = inside_bounds(drawn.sample, model.columns);
     const bool probable = a.log_prob && of_cells;  // costs scores, where the density is at hand
-    const at::Tensor log_prob = probable ? probabilities(rows) : drawn.log_prob;
+    const at::Tensor log_prob =
+        probable ? probabilities(rows)
+                 : log_prob_of_rounded(
+                       *model.flow, model.columns,
+                       {.sample = rows, .log_prob = drawn.log_prob, .error_bound = {}}, given);
     at::Tensor out = rows.index_select(1, order);
     if (a.log_prob) out = at::cat({out, log_prob.unsqueeze(1)}, 1);
     writer.append(out.to(output_type(model, a.log_prob)));

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <limits>
 #include <vector>
 
 #include "contraflow/evaluation/scores.h"
@@ -15,6 +16,23 @@ constexpr int64_t kRowsAtOnce = 4096;
 // As many as a picture needs at once, fewer of large events.
 int64_t chunk_of(const Flow& flow) {
   return std::min(kRowsAtOnce, rows_per_chunk(event_size(flow)));
+}
+
+// Rows with a value whose rounding moves it by more than a billionth of its distance from a bound, or of
+// its column's scale.
+at::Tensor rounded_rows(const at::Tensor& x, const data::Columns& columns) {
+  constexpr double kRounding = 0x1p-30;
+  at::Tensor out = at::zeros({x.size(0)}, at::kBool);
+  for (size_t c = 0; c < columns.infos.size(); ++c) {
+    const ColumnInfo& info = columns.infos[c];
+    const at::Tensor value = x.select(1, static_cast<int64_t>(c));
+    at::Tensor distance = at::full_like(value, std::numeric_limits<double>::infinity());
+    if (info.low()) distance = at::minimum(distance, value - *info.low());
+    if (info.high()) distance = at::minimum(distance, *info.high() - value);
+    if (!info.low() && !info.high()) distance.fill_(info.scale);
+    out.logical_or_(distance.lt(kRounding * value.abs()));
+  }
+  return out;
 }
 
 at::Tensor on_host(const at::Tensor& t) { return t.to(at::kCPU, at::kDouble); }
@@ -65,6 +83,15 @@ at::Tensor log_prob_at(const Flow& flow, const at::Tensor& points, const at::Ten
     parts.push_back(on_host(flow.log_prob(x.narrow(0, begin, rows), context)));
   }
   return at::cat(parts);
+}
+
+at::Tensor log_prob_of_rounded(const Flow& flow, const data::Columns& columns,
+                               const SampleWithLogProb& drawn, const at::Tensor& given) {
+  if (columns.infos.empty() || columns.has_steps()) return drawn.log_prob;
+  const at::Tensor rows = rounded_rows(drawn.sample, columns).nonzero().squeeze(1);
+  if (rows.size(0) == 0) return drawn.log_prob;
+  return drawn.log_prob.index_copy(0, rows,
+                                   log_prob_at(flow, drawn.sample.index_select(0, rows), given));
 }
 
 }  // namespace contraflow

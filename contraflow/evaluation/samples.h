@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "contraflow/core/export.h"
+#include "contraflow/data/columns.h"
 #include "contraflow/distributions/flow.h"
 
 namespace contraflow {
@@ -37,5 +38,11 @@ CF_EXPORT at::Tensor draw_samples(const Flow& flow, int64_t count, const Rng& rn
 /// as sample r of a fixed seed.
 CF_EXPORT at::Tensor log_prob_at(const Flow& flow, const at::Tensor& points,
                                  const at::Tensor& given);
+
+/// The log-densities [N] of drawn rows of a table as float64 has the rows. A draw close to a bound, or
+/// of a spread that is small against an offset, is rounded, and its density with it: such rows of
+/// `drawn` are evaluated again. Columns in steps are left as they are.
+CF_EXPORT at::Tensor log_prob_of_rounded(const Flow& flow, const data::Columns& columns,
+                                         const SampleWithLogProb& drawn, const at::Tensor& given);
 
 }  // namespace contraflow
