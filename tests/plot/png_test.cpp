@@ -6,6 +6,7 @@
 #include <fstream>
 #include <string>
 
+#include "cli/plot/png_palette.h"
 #include "contraflow/core/error.h"
 #include "tests/plot/picture.h"
 
@@ -46,6 +47,68 @@ TEST(Png, SamePictureGivesTheSameBytes) {
     canvas.write_png(folder / name);
   }
   EXPECT_EQ(read(folder / "a.png"), read(folder / "b.png"));
+}
+
+/// Shades around two frequent colours, as thin lines make them.
+std::vector<uint32_t> shaded(size_t shades) {
+  std::vector<uint32_t> pixels(200'000, 0xFDFDFCU);
+  pixels.insert(pixels.end(), 100'000, 0xF7F7F8U);
+  for (size_t k = 0; k < shades; ++k) {
+    const size_t level = 20 + k % 150;
+    pixels.push_back(
+        static_cast<uint32_t>(level << 16 | (level + k / 150 % 4) << 8 | (level + k / 600 % 4)));
+  }
+  return pixels;
+}
+
+TEST(Palette, FewColoursStayExact) {
+  const std::vector<uint32_t> pixels = shaded(200);
+  const std::optional<Palette> palette = palette_of(pixels);
+  ASSERT_TRUE(palette);
+  for (size_t i = 0; i < pixels.size(); ++i) {
+    ASSERT_EQ(palette->colors[palette->index[i]], pixels[i]) << i;
+  }
+}
+
+TEST(Palette, OfManyColoursTheFrequentStayExactAndOthersNear) {
+  const std::vector<uint32_t> pixels = shaded(2000);
+  const std::optional<Palette> palette = palette_of(pixels);
+  ASSERT_TRUE(palette);
+  EXPECT_LE(palette->colors.size(), 256U);
+  for (size_t i = 0; i < pixels.size(); ++i) {
+    const uint32_t got = palette->colors[palette->index[i]];
+    if (i < 300'000) {
+      ASSERT_EQ(got, pixels[i]) << "paper and panel differ by 6 only";
+    }
+    for (const int shift : {0, 8, 16}) {
+      const int a = static_cast<int>(got >> shift & 0xFFU);
+      const int b = static_cast<int>(pixels[i] >> shift & 0xFFU);
+      ASSERT_LE(std::abs(a - b), 6) << i;
+    }
+  }
+}
+
+TEST(Palette, ThereIsNoneForAPhotograph) {
+  std::vector<uint32_t> pixels;
+  for (uint32_t k = 0; k < 60'000; ++k) pixels.push_back(k * 2654435761U & 0xFFFFFFU);
+  EXPECT_FALSE(palette_of(pixels));
+}
+
+TEST(Png, PicturesWithAndWithoutAPaletteReadBack) {
+  const TempFolder folder;
+  Pixels photograph{.width = 200, .height = 200, .rgb = {}};
+  for (uint32_t k = 0; k < 40'000; ++k) photograph.rgb.push_back(k * 2654435761U & 0xFFFFFFU);
+  Canvas canvas(100.0, 100.0);
+  canvas.image({0.0, 0.0, 100.0, 100.0}, photograph);
+  canvas.write_png(folder / "photograph.png");
+  const Picture read_back(folder / "photograph.png");
+  for (int k = 0; k < 40'000; k += 371) {
+    EXPECT_EQ(read_back.at(k % 200, k / 200), photograph.rgb[static_cast<size_t>(k)]);
+  }
+  EXPECT_EQ(read(folder / "photograph.png")[25], '\x02');
+  Canvas(100.0, 100.0).write_png(folder / "paper.png");
+  EXPECT_EQ(read(folder / "paper.png")[25], '\x03') << "with a palette";
+  EXPECT_LT(read(folder / "paper.png").size(), 400U);
 }
 
 TEST(Png, UnwritablePathIsAnIoErrorThatNamesIt) {
