@@ -47,6 +47,10 @@ uint32_t pack_rgb(const Color& color);
 double text_width(std::string_view text, const TextStyle& style);
 /// `text`, or its beginning with an ellipsis so that it takes at most `max_width`.
 std::string ellipsized(std::string_view text, const TextStyle& style, double max_width);
+/// The same with the ellipsis inside: of names that begin alike the ends tell them apart.
+std::string shortened_inside(std::string_view text, const TextStyle& style, double max_width);
+/// Whether a font of the machine has every character of `text`; others are drawn as boxes.
+bool has_glyphs(std::string_view text);
 /// Valid UTF-8 without control characters: bytes that are neither become U+FFFD or a space.
 std::string printable(std::string_view text);
 

@@ -66,9 +66,13 @@ Series ordered(const Series& series) {
   return sorted;
 }
 
+double course_span(const Series& series) {
+  return std::max(1.0, static_cast<double>(series.value.size()) / 60.0);
+}
+
 std::vector<double> course(const Series& series) {
   if (series.style != CurveStyle::kNoisy) return series.value;
-  return smoothed(series.value, std::max(1.0, static_cast<double>(series.value.size()) / 60.0));
+  return smoothed(series.value, course_span(series));
 }
 
 std::optional<Range> step_range(const std::vector<Series>& series) {

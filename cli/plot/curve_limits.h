@@ -8,6 +8,8 @@ namespace contraflow::plot {
 
 /// Copy ordered by step, without the entries whose step is not finite.
 Series ordered(const Series& series);
+/// Values that the course of a noisy series is a running mean of, about.
+double course_span(const Series& series);
 /// The bold course of a noisy series.
 std::vector<double> course(const Series& series);
 /// Steps from the first to the last finite value; nothing if there is none.

@@ -149,11 +149,37 @@ Swatch swatch_of(CurveStyle style) {
   return is_dashed(style) ? Swatch::kDash : Swatch::kLine;
 }
 
+/// Its pale values and its bold course, where that is not the same line.
+void add_noisy(std::vector<LegendEntry>& entries, const Series& series, const Color& color) {
+  const double span = course_span(series);
+  if (span < 2.0) {
+    entries.push_back({series.name, color});
+    return;
+  }
+  entries.push_back({series.name, mix(theme::kPaper, color, 0.35)});
+  entries.push_back({"running mean of about " + format_fixed(span, 0) + " values", color});
+}
+
 std::vector<LegendEntry> legend_of(const Curves& curves) {
   std::vector<LegendEntry> entries;
+  const Color* band = nullptr;
+  std::vector<Color> colors;
+  for (size_t i = 0; i < curves.series.size(); ++i) {
+    colors.push_back(color_of(curves.series[i], i));
+  }
   for (size_t i = 0; i < curves.series.size(); ++i) {
     const Series& one = curves.series[i];
-    entries.push_back({one.name, color_of(one, i), swatch_of(one.style)});
+    if (one.style == CurveStyle::kNoisy) {
+      add_noisy(entries, one, colors[i]);
+    } else {
+      entries.push_back({one.name, colors[i], swatch_of(one.style)});
+    }
+    const bool wide =
+        std::any_of(one.error.begin(), one.error.end(), [](double e) { return e > 0; });
+    if (band == nullptr && wide) band = &colors[i];
+  }
+  if (band != nullptr) {
+    entries.push_back({curves.band_text, mix(theme::kPaper, *band, 0.3), Swatch::kBox});
   }
   if (curves.best) entries.push_back({curves.best->label, theme::kInk, Swatch::kRing});
   return entries;
@@ -226,7 +252,7 @@ void draw_curves(const Curves& curves, const std::filesystem::path& path) {
   const double rate_top = top + kPlotHeight + kRateGap;
   const double bottom = curves.learning_rate ? rate_top + kRateHeight : top + kPlotHeight;
   Canvas canvas(left + kPlotWidth + reference_space(curves.references) + theme::kMargin,
-                bottom + bottom_space(curves.x_label) + theme::kMargin);
+                bottom + bottom_space(x, kPlotWidth, curves.x_label) + theme::kMargin);
   draw_heading(canvas, curves.title, curves.subtitle);
   draw_legend(canvas, {left, legend_top}, kPlotWidth, legend);
   draw_main(canvas, Panel({left, top, kPlotWidth, kPlotHeight}, x, y), curves, series);

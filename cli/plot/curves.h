@@ -10,7 +10,7 @@
 namespace contraflow::plot {
 
 enum class CurveStyle {
-  kNoisy,    ///< The values faintly, their smoothed course boldly.
+  kNoisy,    ///< The values faintly, their smoothed course boldly; the legend names both.
   kMarkers,  ///< A marker at every value.
   kLine,     ///< Nothing but the line.
   kDashed,   ///< A dashed line, for the companion of another series.
@@ -50,7 +50,8 @@ struct Curves {
   std::vector<Series> series = {};
   std::vector<ReferenceLine> references = {};
   std::optional<MarkedPoint> best = {};
-  std::optional<Series> learning_rate = {};  ///< A small panel of its own below.
+  std::string band_text = "band: ± one standard error";  ///< For the legend, where there is a band.
+  std::optional<Series> learning_rate = {};              ///< A small panel of its own below.
   /// By default what the curves do once the first tenth of the steps is over, without outliers.
   std::optional<Range> y = {};
 };

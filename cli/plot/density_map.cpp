@@ -108,6 +108,29 @@ ColorScale make_scale(const DensityMap& map, const std::vector<std::optional<Sho
   return scale;
 }
 
+/// Left sides of the panels and of the colour bar, which stands beside the last panel that has its
+/// colours; what it takes is `bar_space`.
+struct MapPlaces {
+  std::vector<double> panels = {};
+  std::optional<double> bar = {};
+  double right = 0.0;
+};
+
+MapPlaces places_of(const std::vector<std::optional<Shown>>& shown, double left, double width,
+                    double bar_space) {
+  size_t last = shown.size();
+  for (size_t i = 0; i < shown.size(); ++i) last = shown[i] ? i : last;
+  MapPlaces places{.panels = {}, .bar = {}, .right = left - kMapGap};
+  for (size_t i = 0; i < shown.size(); ++i) {
+    places.panels.push_back(places.right + kMapGap);
+    places.right = places.panels.back() + width;
+    if (i != last) continue;
+    places.bar = places.right + kMapBarGap;
+    places.right += bar_space;
+  }
+  return places;
+}
+
 void draw_panel(Canvas& canvas, const Panel& axes, const DensityPanel& panel,
                 const std::optional<Shown>& shown, const ColorScale& scale) {
   axes.draw_ground(canvas);
@@ -130,33 +153,26 @@ void draw_density_map(const DensityMap& map, const std::filesystem::path& path) 
   std::vector<std::optional<Shown>> shown;
   for (const DensityPanel& panel : map.panels) shown.push_back(shown_grid(map, panel, x, y));
   const ColorScale scale = make_scale(map, shown);
-  const bool has_bar =
-      std::any_of(shown.begin(), shown.end(), [](const auto& s) { return s.has_value(); });
   const char* unit = map.scale == DensityScale::kNats ? "log density (nats)" : "density";
-
-  const double count = static_cast<double>(map.panels.size());
   const Point size = panel_size(x, y, map.panels.size() == 1 ? kSingleSide : kSharedSide);
   const double left = theme::kMargin + left_space(y, size.y, map.y_label);
+  const MapPlaces at =
+      places_of(shown, left, size.x, kMapBarGap + color_bar_space(scale, size.y, unit));
   const bool titled = std::any_of(map.panels.begin(), map.panels.end(), [](const auto& panel) {
     return !panel.title.empty() || !panel.note.empty();
   });
   const double top = heading_bottom(map.title, map.subtitle) + (titled ? kPanelTitleSpace : 0.0);
-  const double panels_right = left + count * size.x + (count - 1.0) * kMapGap;
-  const double bar = has_bar ? kMapBarGap + color_bar_space(scale, size.y, unit) : 0.0;
-  Canvas canvas(panels_right + bar + theme::kMargin,
-                top + size.y + bottom_space(map.x_label) + theme::kMargin);
+  Canvas canvas(at.right + theme::kMargin,
+                top + size.y + bottom_space(x, size.x, map.x_label) + theme::kMargin);
   draw_heading(canvas, map.title, map.subtitle);
   for (size_t i = 0; i < map.panels.size(); ++i) {
-    const double offset = static_cast<double>(i) * (size.x + kMapGap);
-    const Panel axes({left + offset, top, size.x, size.y}, x, y);
+    const Panel axes({at.panels[i], top, size.x, size.y}, x, y);
     draw_panel(canvas, axes, map.panels[i], shown[i], scale);
     axes.draw_axes(canvas, map.x_label, map.y_label, AxisDetail::kTexts,
                    i == 0 ? AxisDetail::kTexts : AxisDetail::kMarks);
     axes.draw_title(canvas, map.panels[i].title, map.panels[i].note);
   }
-  if (has_bar) {
-    draw_color_bar(canvas, {panels_right + kMapBarGap, top, kColorBarWidth, size.y}, scale, unit);
-  }
+  if (at.bar) draw_color_bar(canvas, {*at.bar, top, kColorBarWidth, size.y}, scale, unit);
   canvas.write_png(path);
 }
 

@@ -79,7 +79,7 @@ std::vector<Between> locate_pixels(const Range& view, const Range& range, int64_
 
 Ticks bar_ticks(const ColorScale& scale, double height) {
   return scale.tick_step ? ticks_every(scale.range, *scale.tick_step)
-                         : vertical_ticks(scale.range, height);
+                         : nice_ticks(scale.range, vertical_tick_count(height));
 }
 
 /// Colours and outline of the bar with its tips; returns the part between the tips.

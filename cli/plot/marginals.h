@@ -5,14 +5,18 @@
 #include <string>
 #include <vector>
 
+#include "cli/plot/axis.h"
+
 namespace contraflow::plot {
 
 /// One column of a table with the samples of the model for it; values that are not finite are left
 /// out. Columns of few distinct values get one bar per value.
 struct MarginalColumn {
   std::string name = {};
-  std::vector<double> data = {};
+  std::vector<double> data = {};   ///< May be empty: only the samples are drawn.
   std::vector<double> model = {};  ///< May be empty: only the data are drawn.
+  AxisScale scale = {};
+  double step = 0.0;  ///< Distance of neighbouring values; 0 = any value, as far as is known.
 };
 
 /// One-dimensional marginals: data as filled histogram, model samples as outline.

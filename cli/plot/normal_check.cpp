@@ -199,7 +199,8 @@ void draw_normal_check(const NormalCheck& check, const std::filesystem::path& pa
   const double right = left + kCheckSide + kCheckGap + left_space(right_y, kCheckSide, "deviation");
   const double top = heading_bottom(check.title, check.subtitle) + kPanelTitleSpace;
   const std::vector<LegendEntry> legend = legend_of(check);
-  const double legend_top = top + kCheckSide + bottom_space("z") + kCheckLegendGap;
+  const double legend_top =
+      top + kCheckSide + bottom_space(kView, kCheckSide, "z") + kCheckLegendGap;
   const double legend_width = right + kCheckSide - left;
   Canvas canvas(right + kCheckSide + theme::kMargin,
                 legend_top + legend_height(legend, legend_width) + theme::kMargin);

@@ -11,32 +11,92 @@ constexpr double kTickGap = 5.0;   // from the tick mark to its text
 constexpr double kLabelGap = 9.0;  // from tick texts to the axis label
 constexpr double kTextGap = 12.0;  // least distance of neighbouring tick texts
 
+constexpr double kNoteGap = 6.0;  // from tick texts to the note of the axis
+
 /// Texts apart from each other, and not far beyond the ends of the axis.
-bool texts_fit(const Ticks& ticks, const Range& range, double length) {
-  constexpr double kMostOverhang = 14.0;
+bool texts_fit(const Ticks& ticks, const Axis& axis, double length) {
+  const double overhang = axis.crowded ? 1.0 : 14.0;
+  const double gap = axis.crowded ? 0.5 * kTextGap : kTextGap;
+  const Range& range = axis.range;
   const double scale = length / range.width();
-  if (widest(ticks.labels, tick_style()) + kTextGap > scale * ticks.step) return false;
-  if (ticks.values.empty()) return true;
+  std::vector<double> half;
+  for (const std::string& text : ticks.labels) half.push_back(0.5 * text_width(text, tick_style()));
+  for (size_t i = 0; i + 1 < half.size(); ++i) {
+    const double apart = scale * (ticks.values[i + 1] - ticks.values[i]);
+    if (half[i] + half[i + 1] + gap > apart) return false;
+  }
+  if (half.empty()) return true;
   const double left = (ticks.values.front() - range.lo) * scale;
   const double right = (range.hi - ticks.values.back()) * scale;
-  return 0.5 * text_width(ticks.labels.front(), tick_style()) <= left + kMostOverhang &&
-         0.5 * text_width(ticks.labels.back(), tick_style()) <= right + kMostOverhang;
+  return half.front() <= left + overhang && half.back() <= right + overhang;
 }
 
-/// As many ticks as fit; texts get shorter where few would fit.
-Ticks horizontal_ticks(Range range, double length) {
-  constexpr size_t kEnough = 3;
-  const int most = std::clamp(static_cast<int>(length / 36.0), 3, 9);
-  for (const Notation notation : {Notation::kPlain, Notation::kShort}) {
-    for (int count = most; count > 2; --count) {
-      Ticks ticks = nice_ticks(range, count, notation);
-      if (ticks.values.size() >= kEnough && texts_fit(ticks, range, length)) return ticks;
+bool lines_fit(const Ticks& ticks, const Axis& axis, double length) {
+  constexpr double kLinePitch = 15.0;
+  for (size_t i = 0; i + 1 < ticks.values.size(); ++i) {
+    if (ticks.values[i + 1] - ticks.values[i] < kLinePitch * axis.range.width() / length)
+      return false;
+  }
+  return true;
+}
+
+/// Without the texts at the ends that would reach into a neighbour; their marks stay.
+Ticks without_overhang(Ticks ticks, const Axis& axis, double length) {
+  const double scale = length / axis.range.width();
+  for (size_t i = ticks.values.size(); i-- > 0;) {
+    const double at = ticks.values[i];
+    const double room = scale * std::min(at - axis.range.lo, axis.range.hi - at);
+    if (0.5 * text_width(ticks.labels[i], tick_style()) <= room + 1.0) continue;
+    ticks.minor.push_back(at);
+    ticks.values.erase(ticks.values.begin() + static_cast<std::ptrdiff_t>(i));
+    ticks.labels.erase(ticks.labels.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+  return ticks;
+}
+
+using Fits = bool (*)(const Ticks& ticks, const Axis& axis, double length);
+
+/// As many ticks as fit, if there are three such; else two that fit, else what there is.
+Ticks fitting_ticks(const Axis& axis, double length, int most, Fits fits) {
+  std::vector<Ticks> choices = tick_choices(axis, most);
+  if (axis.crowded && fits == texts_fit) {
+    for (Ticks& ticks : choices) ticks = without_overhang(std::move(ticks), axis, length);
+  }
+  for (const size_t enough : {3U, 2U}) {
+    for (const Ticks& ticks : choices) {
+      if (ticks.values.size() >= enough && fits(ticks, axis, length)) return ticks;
     }
   }
-  return nice_ticks(range, 2, Notation::kShort);
+  return choices.back();
+}
+
+Ticks horizontal_ticks(const Axis& axis, double length) {
+  const double least = axis.crowded ? 20.0 : 36.0;
+  const int most = std::clamp(static_cast<int>(length / least), 3, 9);
+  return fitting_ticks(axis, length, most, texts_fit);
+}
+
+Ticks vertical_ticks(const Axis& axis, double length) {
+  const int most = vertical_tick_count(axis.crowded ? 1.5 * length : length);
+  return fitting_ticks(axis, length, most, lines_fit);
 }
 
 double cap_height(double size) { return 0.73 * size; }
+
+/// Whole points: frames and images beside it stay sharp.
+double space_left(const Ticks& ticks, std::string_view label) {
+  const double texts = kTickLength + kTickGap + widest(ticks.labels, tick_style());
+  const double note = ticks.note.empty() ? 0.0 : kNoteGap + cap_height(theme::kTickSize);
+  return std::ceil(texts + note +
+                   (label.empty() ? 0.0 : kLabelGap + cap_height(theme::kLabelSize)));
+}
+
+double space_below(const Ticks& ticks, std::string_view label) {
+  const double texts = kTickLength + kTickGap + cap_height(theme::kTickSize);
+  const double note = ticks.note.empty() ? 0.0 : kNoteGap + cap_height(theme::kTickSize);
+  return std::ceil(texts + note +
+                   (label.empty() ? 0.0 : kLabelGap + cap_height(theme::kLabelSize)));
+}
 
 }  // namespace
 
@@ -49,16 +109,16 @@ double widest(const std::vector<std::string>& texts, const TextStyle& style) {
   return width;
 }
 
-Ticks vertical_ticks(Range range, double length) {
-  return nice_ticks(range, std::clamp(static_cast<int>(length / 36.0), 3, 9));
-}
+int vertical_tick_count(double length) { return std::clamp(static_cast<int>(length / 36.0), 3, 9); }
 
-Panel::Panel(const Rect& area, Range x, Range y)
+Panel::Panel(const Rect& area, Range x, Range y) : Panel(area, Axis(x), Axis(y)) {}
+
+Panel::Panel(const Rect& area, const Axis& x, const Axis& y)
     : area_(area),
-      x_(usable_range(x)),
-      y_(usable_range(y)),
-      x_ticks_(horizontal_ticks(x_, area.width)),
-      y_ticks_(vertical_ticks(y_, area.height)) {}
+      x_(x.range),
+      y_(y.range),
+      x_ticks_(horizontal_ticks(x, area.width)),
+      y_ticks_(vertical_ticks(y, area.height)) {}
 
 void Panel::draw_ground(Canvas& canvas) const { canvas.fill(area_, theme::kPanel); }
 
@@ -76,37 +136,62 @@ void Panel::draw_axes(Canvas& canvas, std::string_view x_label, std::string_view
                       AxisDetail x, AxisDetail y) const {
   const Stroke mark{.color = theme::kFrame, .width = 1.0};
   canvas.frame(area_, mark);
-  TextStyle below = tick_style();
-  below.horizontal = Align::kMiddle;
-  below.vertical = Align::kStart;
-  for (size_t i = 0; x != AxisDetail::kNone && i < x_ticks_.values.size(); ++i) {
-    const Point at{at_x(x_ticks_.values[i]), area_.bottom()};
-    canvas.line(at, {at.x, at.y + kTickLength}, mark);
-    if (x == AxisDetail::kTexts)
-      canvas.text({at.x, at.y + kTickLength + kTickGap}, x_ticks_.labels[i], below);
+  if (x != AxisDetail::kNone) {
+    for (const double value : x_ticks_.values) {
+      canvas.line({at_x(value), area_.bottom()}, {at_x(value), area_.bottom() + kTickLength}, mark);
+    }
+    for (const double value : x_ticks_.minor) {
+      canvas.line({at_x(value), area_.bottom()}, {at_x(value), area_.bottom() + 2.0}, mark);
+    }
   }
-  TextStyle left = tick_style();
-  left.horizontal = Align::kEnd;
-  for (size_t i = 0; y != AxisDetail::kNone && i < y_ticks_.values.size(); ++i) {
-    const Point at{area_.x, at_y(y_ticks_.values[i])};
-    canvas.line(at, {at.x - kTickLength, at.y}, mark);
-    if (y == AxisDetail::kTexts)
-      canvas.text({at.x - kTickLength - kTickGap, at.y}, y_ticks_.labels[i], left);
+  if (y != AxisDetail::kNone) {
+    for (const double value : y_ticks_.values) {
+      canvas.line({area_.x, at_y(value)}, {area_.x - kTickLength, at_y(value)}, mark);
+    }
+    for (const double value : y_ticks_.minor) {
+      canvas.line({area_.x, at_y(value)}, {area_.x - 2.0, at_y(value)}, mark);
+    }
   }
-  draw_labels(canvas, x == AxisDetail::kTexts ? x_label : "",
-              y == AxisDetail::kTexts ? y_label : "");
+  if (x == AxisDetail::kTexts) draw_x_texts(canvas, x_label);
+  if (y == AxisDetail::kTexts) draw_y_texts(canvas, y_label);
 }
 
-void Panel::draw_labels(Canvas& canvas, std::string_view x_label, std::string_view y_label) const {
-  TextStyle label = label_style();
-  label.horizontal = Align::kMiddle;
-  label.vertical = Align::kEnd;
-  canvas.text({area_.x + 0.5 * area_.width, area_.bottom() + bottom_space(x_label)},
-              ellipsized(x_label, label, area_.width), label);
-  label.upwards = true;
-  label.vertical = Align::kStart;
-  canvas.text({area_.x - left_space(y_, area_.height, y_label), area_.y + 0.5 * area_.height},
-              ellipsized(y_label, label, area_.height), label);
+void Panel::draw_x_texts(Canvas& canvas, std::string_view label) const {
+  TextStyle style = tick_style();
+  style.horizontal = Align::kMiddle;
+  style.vertical = Align::kStart;
+  const double top = area_.bottom() + kTickLength + kTickGap;
+  for (size_t i = 0; i < x_ticks_.values.size(); ++i) {
+    canvas.text({at_x(x_ticks_.values[i]), top}, x_ticks_.labels[i], style);
+  }
+  style.vertical = Align::kEnd;
+  style.horizontal = Align::kEnd;
+  canvas.text({area_.right(), area_.bottom() + space_below(x_ticks_, "")},
+              ellipsized(x_ticks_.note, style, area_.width + kTextGap), style);
+  TextStyle large = label_style();
+  large.horizontal = Align::kMiddle;
+  large.vertical = Align::kEnd;
+  canvas.text({area_.x + 0.5 * area_.width, area_.bottom() + space_below(x_ticks_, label)},
+              shortened_inside(label, large, area_.width), large);
+}
+
+void Panel::draw_y_texts(Canvas& canvas, std::string_view label) const {
+  TextStyle style = tick_style();
+  style.horizontal = Align::kEnd;
+  for (size_t i = 0; i < y_ticks_.values.size(); ++i) {
+    canvas.text({area_.x - kTickLength - kTickGap, at_y(y_ticks_.values[i])}, y_ticks_.labels[i],
+                style);
+  }
+  style.upwards = true;
+  style.vertical = Align::kStart;
+  canvas.text({area_.x - space_left(y_ticks_, ""), area_.y},
+              ellipsized(y_ticks_.note, style, area_.height), style);
+  TextStyle large = label_style();
+  large.horizontal = Align::kMiddle;
+  large.vertical = Align::kStart;
+  large.upwards = true;
+  canvas.text({area_.x - space_left(y_ticks_, label), area_.y + 0.5 * area_.height},
+              shortened_inside(label, large, area_.height), large);
 }
 
 void Panel::draw_title(Canvas& canvas, std::string_view title, std::string_view note) const {
@@ -120,20 +205,16 @@ void Panel::draw_title(Canvas& canvas, std::string_view title, std::string_view 
   const std::string shown =
       note.empty() ? "" : ellipsized(note, soft, area_.width - shortest_title - kTextGap);
   const double taken = shown.empty() ? 0.0 : text_width(shown, soft) + kTextGap;
-  canvas.text({area_.x, baseline}, ellipsized(title, bold, area_.width - taken), bold);
+  canvas.text({area_.x, baseline}, shortened_inside(title, bold, area_.width - taken), bold);
   canvas.text({area_.right(), baseline}, shown, soft);
 }
 
-double left_space(Range y, double height, std::string_view y_label) {
-  const double texts = widest(vertical_ticks(y, height).labels, tick_style());
-  const double label = y_label.empty() ? 0.0 : kLabelGap + cap_height(theme::kLabelSize);
-  // Whole points: frames and images beside it stay sharp.
-  return std::ceil(kTickLength + kTickGap + texts + label);
+double left_space(const Axis& y, double height, std::string_view y_label) {
+  return space_left(vertical_ticks(y, height), y_label);
 }
 
-double bottom_space(std::string_view x_label) {
-  const double texts = kTickLength + kTickGap + cap_height(theme::kTickSize);
-  return std::ceil(x_label.empty() ? texts : texts + kLabelGap + cap_height(theme::kLabelSize));
+double bottom_space(const Axis& x, double width, std::string_view x_label) {
+  return space_below(horizontal_ticks(x, width), x_label);
 }
 
 void draw_heading(Canvas& canvas, std::string_view title, std::string_view subtitle) {

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/plot/axis.h"
 #include "cli/plot/canvas.h"
 #include "cli/plot/geometry.h"
 #include "cli/plot/ticks.h"
@@ -16,11 +17,13 @@ enum class AxisDetail {
   kTexts,  ///< Tick marks, their texts, and the label of the axis.
 };
 
-/// One pair of linear axes on a rectangle of the canvas.
+/// One pair of axes on a rectangle of the canvas.
 class Panel {
  public:
   /// Ranges are repaired by usable_range().
   Panel(const Rect& area, Range x, Range y);
+  /// Ranges, and what at_x() and at_y() take, are places of the scales.
+  Panel(const Rect& area, const Axis& x, const Axis& y);
 
   const Rect& area() const { return area_; }
   Range x_range() const { return x_; }
@@ -38,7 +41,8 @@ class Panel {
   void draw_title(Canvas& canvas, std::string_view title, std::string_view note = {}) const;
 
  private:
-  void draw_labels(Canvas& canvas, std::string_view x_label, std::string_view y_label) const;
+  void draw_x_texts(Canvas& canvas, std::string_view label) const;
+  void draw_y_texts(Canvas& canvas, std::string_view label) const;
 
   Rect area_;
   Range x_;
@@ -48,14 +52,14 @@ class Panel {
 };
 
 /// Free space a panel of this height needs to the left of its frame for y ticks and label.
-double left_space(Range y, double height, std::string_view y_label);
-/// Free space below the frame.
-double bottom_space(std::string_view x_label);
+double left_space(const Axis& y, double height, std::string_view y_label);
+/// Free space below the frame of a panel of this width.
+double bottom_space(const Axis& x, double width, std::string_view x_label);
 /// Free space above the frame for Panel::draw_title().
 inline constexpr double kPanelTitleSpace = 24.0;
 
-/// Ticks for a vertical axis of this length.
-Ticks vertical_ticks(Range range, double length);
+/// How many texts a vertical axis of this length has room for.
+int vertical_tick_count(double length);
 /// Widest of the texts.
 double widest(const std::vector<std::string>& texts, const TextStyle& style);
 TextStyle tick_style();

@@ -22,7 +22,7 @@ void draw_points(Canvas& canvas, const Panel& panel, const PointList& points,
   const size_t stride = (count - 1) / static_cast<size_t>(kMostPoints) + 1;
   const double drawn = static_cast<double>(count / stride);
   // Chosen so that 100 points read as dots and 20,000 as shading.
-  const double radius = std::clamp(9.5 / std::pow(drawn, 0.25), 0.95, 2.6);
+  const double radius = style.scale * std::clamp(9.5 / std::pow(drawn, 0.25), 0.95, 2.6);
   const double alpha = std::clamp(38.0 / std::sqrt(drawn), 0.26, 0.85);
   const Canvas::Clip clip(canvas, panel.area());
   for (size_t i = 0; i < count; i += stride) {

@@ -18,7 +18,8 @@ void check_points(std::string_view where, std::string_view name, const PointList
 
 struct DotStyle {
   Color color;
-  bool rim = false;  ///< A light rim, for dots on grounds of any colour.
+  bool rim = false;    ///< A light rim, for dots on grounds of any colour.
+  double scale = 1.0;  ///< Of their size, below 1 for small panels.
 };
 /// Small translucent discs, the fainter the more there are. Of more than kMostPoints every n-th is
 /// drawn: more would only be one colour.

@@ -105,12 +105,18 @@ std::vector<double> histogram_density(std::span<const double> sorted, Range rang
 }
 
 int64_t histogram_bins(std::span<const double> sorted, Range range) {
-  constexpr double kMost = 80.0;
-  if (sorted.empty()) return 8;
-  // The quartiles of separate clumps ask for cells wider than a clump.
-  const double fewest = std::clamp(0.25 * std::sqrt(static_cast<double>(sorted.size())), 8.0, 32.0);
-  const double quartiles = quantile(sorted, 0.75) - quantile(sorted, 0.25);
-  const double cell = 2.0 * quartiles / std::cbrt(static_cast<double>(sorted.size()));
+  constexpr double kMost = 100.0;
+  if (sorted.empty()) return 6;
+  const double count = static_cast<double>(sorted.size());
+  const double fewest = std::clamp(std::sqrt(count), 6.0, 48.0);
+  // The shortest interval that holds half of the values: the quartiles of separate clumps would
+  // ask for cells wider than a clump.
+  const size_t half = sorted.size() / 2;
+  double spread = std::numeric_limits<double>::infinity();
+  for (size_t i = 0; i + half < sorted.size(); ++i) {
+    spread = std::min(spread, sorted[i + half] - sorted[i]);
+  }
+  const double cell = 2.0 * spread / std::cbrt(count);
   const double bins = cell > 0.0 ? range.width() / cell : kMost;
   return static_cast<int64_t>(std::clamp(bins, fewest, kMost));
 }

@@ -28,8 +28,8 @@ double ks_distance(std::span<const double> sorted_a, std::span<const double> sor
 /// Density of one-dimensional samples on `bins` equal cells; samples outside are not drawn but
 /// count in the total, so that the curves of two samples stay comparable.
 std::vector<double> histogram_density(std::span<const double> sorted, Range range, int64_t bins);
-/// Number of cells by the rule of Freedman and Diaconis, kept at least 8 (32 for many
-/// samples) and at most 80.
+/// Number of cells by the rule of Freedman and Diaconis, with the shortest half for the quartiles;
+/// at least the root of the number of values (6 to 48) and at most 100.
 int64_t histogram_bins(std::span<const double> sorted, Range range);
 
 }  // namespace contraflow::plot

@@ -45,10 +45,12 @@ int decimals_of(double step) {
 std::string format_scientific(double value, double step, int exponent) {
   if (value == 0.0) return "0";
   const double scale = std::pow(10.0, exponent);
-  return format_fixed(value / scale, decimals_of(step / scale)) + "×10" + superscript(exponent);
+  return format_fixed(value / scale, decimals_of(step / scale)) + "×" + power_text(exponent);
 }
 
 }  // namespace
+
+std::string power_text(int exponent) { return "10" + superscript(exponent); }
 
 std::string format_fixed(double value, int decimals) {
   std::array<char, 400> buffer{};
@@ -66,7 +68,8 @@ Range usable_range(Range range) {
   if (!(std::abs(range.lo) <= kLargest && std::abs(range.hi) <= kLargest)) return {0.0, 1.0};
   if (range.lo > range.hi) std::swap(range.lo, range.hi);
   const double largest = std::max(std::abs(range.lo), std::abs(range.hi));
-  if (range.width() > 1e-9 * largest && range.width() > 1e-300) return range;
+  // Doubles tell some thousand values apart in the narrowest of these ranges.
+  if (range.width() > 1e-12 * largest && range.width() > 1e-300) return range;
   const double half = largest > 0.0 ? 0.05 * largest : 0.5;
   return {range.lo - half, range.hi + half};
 }
@@ -85,7 +88,7 @@ Ticks nice_ticks(Range range, int max_count, Notation notation) {
 Ticks ticks_every(Range range, double step, Notation notation) {
   constexpr double kMost = 1000.0;
   const Range usable = usable_range(range);
-  Ticks ticks{.values = {}, .labels = {}, .step = step};
+  Ticks ticks{.values = {}, .labels = {}, .step = step, .minor = {}, .note = {}};
   const double first = std::ceil(usable.lo / step - kSlack);
   const double last = std::min(std::floor(usable.hi / step + kSlack), first + kMost - 1.0);
   const double largest = std::max(std::abs(usable.lo), std::abs(usable.hi));

@@ -7,11 +7,13 @@
 
 namespace contraflow::plot {
 
-/// Tick positions of a linear axis with their texts.
+/// Tick positions of an axis with their texts.
 struct Ticks {
-  std::vector<double> values;
-  std::vector<std::string> labels;
+  std::vector<double> values = {};
+  std::vector<std::string> labels = {};
   double step = 1.0;  ///< Distance of neighbours; nice_ticks: 1, 2 or 5 times a power of ten.
+  std::vector<double> minor = {};  ///< Positions of small marks without a text.
+  std::string note = {};           ///< What all texts leave out, e.g. "+1.7×10⁹" or "log scale".
 };
 
 /// When labels become "2×10⁵" instead of "200,000".
@@ -31,5 +33,7 @@ Range padded(Range range, double fraction);
 
 /// `value` with `decimals` decimals, thousands separated, a true minus sign, never "-0".
 std::string format_fixed(double value, int decimals);
+/// "10⁻⁵"
+std::string power_text(int exponent);
 
 }  // namespace contraflow::plot

@@ -20,8 +20,6 @@ constexpr double kWarpBarGap = 18.0;
 constexpr double kWarpLegendGap = 14.0;
 constexpr const char* kBaseX = "z₁";
 constexpr const char* kBaseY = "z₂";
-constexpr const char* kDataX = "x₁";
-constexpr const char* kDataY = "x₂";
 
 std::string unit_of(const Warp& warp) {
   return warp.color == WarpColor::kRadius ? "distance from the middle, |z|"
@@ -165,10 +163,12 @@ Layout choose_layout(const Warp& warp, const Views& views, const ColorScale& sca
                      const std::vector<LegendEntry>& legend) {
   Layout at{};
   at.base_left = theme::kMargin + left_space(views.base_y, kWarpSide, kBaseY);
-  at.data_left = at.base_left + kWarpSide + kWarpGap + left_space(views.data_y, kWarpSide, kDataY);
+  at.data_left =
+      at.base_left + kWarpSide + kWarpGap + left_space(views.data_y, kWarpSide, warp.y_label);
   at.bar_left = at.data_left + kWarpSide + kWarpBarGap;
   at.top = heading_bottom(warp.title, warp.subtitle) + kPanelTitleSpace;
-  at.legend_top = at.top + kWarpSide + bottom_space(kBaseX) + kWarpLegendGap;
+  at.legend_top =
+      at.top + kWarpSide + bottom_space(views.data_x, kWarpSide, warp.x_label) + kWarpLegendGap;
   at.legend_width = at.data_left + kWarpSide - at.base_left;
   at.width = at.bar_left + color_bar_space(scale, kWarpSide, unit_of(warp)) + theme::kMargin;
   at.height = at.legend_top - (legend.empty() ? kWarpLegendGap : 0.0) +
@@ -199,7 +199,7 @@ void draw_warp(const Warp& warp, const std::filesystem::path& path) {
   data.draw_ground(canvas);
   draw_points(canvas, data, warp.data_points, {.color = mix(theme::kPanel, theme::kFrame, 0.75)});
   draw_half(canvas, data, warp, &WarpLine::data, scale);
-  data.draw_axes(canvas, kDataX, kDataY);
+  data.draw_axes(canvas, warp.x_label, warp.y_label);
   data.draw_title(canvas, warp.data_title);
 
   draw_color_bar(canvas, {layout.bar_left, layout.top, kColorBarWidth, kWarpSide}, scale,

@@ -33,6 +33,8 @@ struct Warp {
   WarpColor color = WarpColor::kRadius;
   std::optional<Range> x = {};  ///< What the data panel shows; by default nearly all of the image.
   std::optional<Range> y = {};
+  std::string x_label = "x₁";  ///< Of the data panel.
+  std::string y_label = "x₂";
 };
 
 /// Throws     DomainError (no lines; a line whose halves differ in length; no finite point);

@@ -118,6 +118,22 @@ TEST(Curves, FullFigureKeepsItsBorder) {
   EXPECT_GT(picture.count(series_color(1)), 500) << "markers";
 }
 
+TEST(Curves, TheLegendNamesBandAndSmoothing) {
+  const auto legend_rows = [](Curves curves) {
+    return drawn([&](const auto& path) { draw_curves(curves, path); }).height();
+  };
+  Curves curves;
+  curves.series = {falling(CurveStyle::kMarkers)};
+  curves.series[0].name = std::string(100, 'W');  // fills a row
+  const int plain = legend_rows(curves);
+  curves.series[0].error.assign(400, 0.1);
+  EXPECT_GT(legend_rows(curves), plain) << "the band has an entry";
+  curves.series[0].error.assign(400, 0.0);
+  EXPECT_EQ(legend_rows(curves), plain) << "no band, no entry";
+  curves.series[0].style = CurveStyle::kNoisy;
+  EXPECT_GT(legend_rows(curves), plain) << "values and running mean";
+}
+
 TEST(Curves, DegenerateSeriesAreDrawn) {
   for (const CurveStyle style : {CurveStyle::kNoisy, CurveStyle::kMarkers}) {
     for (const size_t count : {1U, 2U, 5U}) {

@@ -20,7 +20,8 @@ TEST(Panel, TextsFitTheSpaceAskedFor) {
   for (const Range y : {Range{0, 1}, Range{-123456, 98765}, Range{0, 3e-7}, Range{5, 5}}) {
     const double left = 10.0 + left_space(y, 150.0, "loss (nats)");
     const auto picture = testing::drawn([&](const auto& path) {
-      Canvas canvas(left + 200.0 + 24.0, 10.0 + 150.0 + bottom_space("step") + 10.0);
+      Canvas canvas(left + 200.0 + 24.0,
+                    10.0 + 150.0 + bottom_space(Range{0, 40000}, 200.0, "step") + 10.0);
       Panel({left, 10.0, 200.0, 150.0}, {0, 40000}, y).draw_axes(canvas, "step", "loss (nats)");
       canvas.write_png(path);
     });

@@ -34,6 +34,22 @@ TEST(Ellipsized, FitsAndKeepsWholeCharacters) {
   EXPECT_EQ(ellipsized("anything", style, 0.0), "…");
 }
 
+TEST(ShortenedInside, KeepsTheEndThatTellsNamesApart) {
+  const TextStyle style;
+  const std::string first = shortened_inside("measurement_number_10", style, 90.0);
+  EXPECT_TRUE(first.ends_with("r_10")) << first;
+  EXPECT_LE(text_width(first, style), 90.0);
+  EXPECT_NE(first, shortened_inside("measurement_number_11", style, 90.0));
+  EXPECT_EQ(shortened_inside("short", style, 500.0), "short");
+  EXPECT_EQ(shortened_inside("anything", style, 0.0), "…");
+}
+
+TEST(HasGlyphs, TellsWhatFontsHave) {
+  EXPECT_TRUE(has_glyphs("price x₁ Größe αβγ"));
+  // No font has characters for private use.
+  EXPECT_FALSE(has_glyphs("\U000F1234"));
+}
+
 TEST(TextWidth, GrowsWithTextSizeAndWeight) {
   EXPECT_EQ(text_width("", {}), 0.0);
   EXPECT_GT(text_width("mm", {}), text_width("ii", {}));
