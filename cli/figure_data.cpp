@@ -13,10 +13,6 @@
 namespace contraflow::cli {
 namespace {
 
-at::Tensor tensor_of(const plot::PointList& points) {
-  return at::tensor(points, at::kDouble).view({-1, 2});
-}
-
 std::vector<double> centers(plot::Range range, int64_t cells) {
   std::vector<double> out;
   const double width = range.width() / static_cast<double>(cells);
@@ -64,23 +60,6 @@ plot::Grid density_grid(const Flow& flow, plot::Range x, plot::Range y, int64_t 
           .x = x,
           .y = y,
           .values = points_of(log_prob_at(flow, grid_points(x, y, cells), given))};
-}
-
-std::vector<plot::WarpLine> warp_lines(const Flow& flow, const std::vector<plot::PointList>& lines,
-                                       const at::Tensor& given) {
-  const at::NoGradGuard no_grad;
-  plot::PointList all;
-  for (const plot::PointList& line : lines) all.insert(all.end(), line.begin(), line.end());
-  const at::Tensor z = tensor_of(all).to(kind_of(flow));
-  const Context context{.condition = condition_for(flow, given, z.size(0))};
-  const plot::PointList images = points_of(flow.transform()->inverse(z, context).value);
-  std::vector<plot::WarpLine> out;
-  auto at = images.begin();
-  for (const plot::PointList& line : lines) {
-    out.push_back({line, {at, at + std::ssize(line)}});
-    at += std::ssize(line);
-  }
-  return out;
 }
 
 RunCurves read_curves(const std::filesystem::path& metrics) {

@@ -27,9 +27,15 @@ plot::Grid energy_grid(EnergyKind kind, plot::Range x, plot::Range y, int64_t ce
 plot::Grid density_grid(const Flow& flow, plot::Range x, plot::Range y, int64_t cells,
                         const at::Tensor& given);
 
-/// The lines of base space and their images under the inverse.
+/// What a picture of two columns shows.
+struct Box {
+  plot::Range x, y;
+};
+
+/// The lines of base space and their images under the inverse (warp_lines.cpp). Pieces whose images
+/// are long get points in between, where the map stretches most.
 std::vector<plot::WarpLine> warp_lines(const Flow& flow, const std::vector<plot::PointList>& lines,
-                                       const at::Tensor& given);
+                                       const Box& box, const at::Tensor& given);
 
 /// Training and validation losses and the learning rate of a run's metrics; lines that are not
 /// whole (of a run that is writing) are left out. Throws IoError (no file).

@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "cli/column_choice.h"
 #include "cli/console.h"
 #include "cli/figure_data.h"
 #include "cli/plot/density_map.h"
 #include "cli/plot/image_grid.h"
-#include "cli/plot/marginals.h"
 #include "contraflow/core/text.h"
 #include "contraflow/data/weights.h"
 #include "contraflow/evaluation/samples.h"
@@ -20,8 +20,6 @@ namespace {
 
 constexpr int64_t kGridCells = 160;
 
-Rng figure_rng() { return Rng(0).fork("figures"); }
-
 // The rows of the class that was given; all of them where other numbers are given, which hardly any
 // row has exactly.
 at::Tensor rows_given(const FigureInput& input, const data::Batch& batch) {
@@ -31,34 +29,25 @@ at::Tensor rows_given(const FigureInput& input, const data::Batch& batch) {
   return chosen.size(0) > 1 ? chosen : batch.x;
 }
 
-// Rows that training did not see, if there are any; as often as their weights say.
-at::Tensor data_rows(const FigureInput& input, int64_t most) {
-  const data::Splits& splits = input.dataset.splits;
-  const data::SourcePtr& source = splits.test         ? splits.test
-                                  : splits.validation ? splits.validation
-                                                      : splits.train;
-  // Of one class among many there are fewer: look at more rows for them.
-  const int64_t wanted =
-      most * std::max<int64_t>(1, input.given.defined() ? input.columns.classes : 1);
-  const int64_t rows = std::min(wanted, source->size().value_or(wanted));
-  const at::Tensor x = rows_given(input, data::rows_by_weight(source->rows(0, rows)));
-  return x.narrow(0, 0, std::min(most, x.size(0))).to(at::kDouble);
-}
-
 std::string count_note(int64_t count) { return format_count(count) + " points"; }
 
-struct Box {
-  plot::Range x, y;
-};
+bool has_target(const FigureInput& input) {
+  return input.dataset != nullptr && find_energy(input.dataset->name).has_value();
+}
 
-Box box_of(const FigureInput& input, const plot::PointList& data) {
+plot::PointList data_points(const FigureInput& input, int64_t most) {
+  const at::Tensor rows = figure_rows(input, most);
+  return rows.defined() ? points_of(rows) : plot::PointList{};
+}
+
+Box box_of(const FigureInput& input, const plot::PointList& points) {
   if (input.columns.plot_box) {
     const double side = *input.columns.plot_box;
     return {{-side, side}, {-side, side}};
   }
   constexpr double kTail = 0.002;
-  Box box{plot::points_range(data, 0, kTail).value_or(plot::Range{-1, 1}),
-          plot::points_range(data, 1, kTail).value_or(plot::Range{-1, 1})};
+  Box box{plot::points_range(points, 0, kTail).value_or(plot::Range{-1, 1}),
+          plot::points_range(points, 1, kTail).value_or(plot::Range{-1, 1})};
   const auto cut = [](plot::Range& range, double low, double high) {
     range.lo = std::max(range.lo, low);
     range.hi = std::min(range.hi, high);
@@ -76,10 +65,6 @@ Box box_of(const FigureInput& input, const plot::PointList& data) {
   return box;
 }
 
-std::string column_name(const data::Columns& columns, size_t k) {
-  return k < columns.names.size() ? columns.names[k] : "x" + std::to_string(k);
-}
-
 std::vector<double> pixels_of(const at::Tensor& rows, int64_t levels) {
   return points_of(rows / static_cast<double>(levels - 1));
 }
@@ -94,8 +79,26 @@ std::optional<LeastLoss> least_loss(const RunConfig& config, const data::Columns
   return std::nullopt;
 }
 
-std::string title_of(const data::Dataset& dataset) {
-  return std::filesystem::path(dataset.name).filename().string();
+std::string title_of(const data::Dataset& dataset) { return title_of(dataset.name); }
+
+std::string title_of(const std::string& name) {
+  return drawn_title(std::filesystem::path(name).filename().string());
+}
+
+Rng figure_rng() { return Rng(0).fork("figures"); }
+
+at::Tensor figure_rows(const FigureInput& input, int64_t most) {
+  if (input.dataset == nullptr) return {};
+  const data::Splits& splits = input.dataset->splits;
+  const data::SourcePtr& source = splits.test         ? splits.test
+                                  : splits.validation ? splits.validation
+                                                      : splits.train;
+  // Of one class among many there are fewer: look at more rows for them.
+  const int64_t wanted =
+      most * std::max<int64_t>(1, input.given.defined() ? input.columns.classes : 1);
+  const int64_t rows = std::min(wanted, source->size().value_or(wanted));
+  const at::Tensor x = rows_given(input, data::rows_by_weight(source->rows(0, rows)));
+  return x.narrow(0, 0, std::min(most, x.size(0))).to(at::kDouble);
 }
 
 bool has_density_map(const data::Columns& columns) {
@@ -108,80 +111,70 @@ bool is_image(const data::Columns& columns) {
 }
 
 void draw_density(const FigureInput& input, const std::filesystem::path& path) {
-  const plot::PointList data = points_of(data_rows(input, 100'000));
+  const plot::PointList data = data_points(input, 100'000);
   const plot::PointList shown(data.begin(),
                               data.begin() + std::min(std::ssize(data), 2 * input.samples));
-  const at::Tensor samples = draw_samples(input.flow, input.samples, figure_rng(), input.given);
-  const Box box = box_of(input, data);
+  const plot::PointList samples =
+      points_of(draw_samples(input.flow, input.samples, figure_rng(), input.given));
+  const Box box = box_of(input, data.empty() ? samples : data);
   plot::DensityMap map{.title = input.title,
-                       .x_label = column_name(input.columns, 0),
-                       .y_label = column_name(input.columns, 1),
+                       .x_label = drawn_name(input.columns, 0),
+                       .y_label = drawn_name(input.columns, 1),
                        .x = box.x,
                        .y = box.y};
-  if (const auto target = find_energy(input.dataset.name)) {
-    map.panels.push_back({.title = "target exp(-U) / Z",
-                          .log_density = energy_grid(*target, box.x, box.y, kGridCells)});
-  } else {
+  if (!data.empty() && !has_target(input)) {
     map.panels.push_back(
         {.title = "data", .note = count_note(std::ssize(shown) / 2), .points = shown});
   }
   map.panels.push_back(
+      {.title = "model samples", .note = count_note(std::ssize(samples) / 2), .points = samples});
+  // Panels in colours stand together, beside their colour bar.
+  if (has_target(input)) {
+    const auto target = find_energy(input.dataset->name);
+    map.panels.push_back({.title = "target exp(-U) / Z",
+                          .log_density = energy_grid(*target, box.x, box.y, kGridCells)});
+  }
+  map.panels.push_back(
       {.title = "model density",
        .log_density = density_grid(input.flow, box.x, box.y, kGridCells, input.given)});
-  map.panels.push_back({.title = "model samples",
-                        .note = count_note(samples.size(0)),
-                        .points = points_of(samples)});
   plot::draw_density_map(map, path);
 }
 
 void draw_base_warp(const FigureInput& input, const std::filesystem::path& path) {
-  const plot::PointList data = points_of(data_rows(input, input.samples));
-  const Box box = box_of(input, data);
-  const plot::Warp warp{
-      .title = input.title,
-      .grid = warp_lines(input.flow, plot::disc_grid(3.0, 0.25, 200), input.given),
-      .contours = warp_lines(input.flow, plot::normal_contours({1.0, 2.0, 3.0}, 400), input.given),
-      .data_points = data,
-      .x = box.x,
-      .y = box.y};
+  const plot::PointList data = data_points(input, input.samples);
+  const Box box = box_of(input, data.empty() ? points_of(draw_samples(input.flow, input.samples,
+                                                                      figure_rng(), input.given))
+                                             : data);
+  const auto carried = [&](const std::vector<plot::PointList>& lines) {
+    return warp_lines(input.flow, lines, {box.x, box.y}, input.given);
+  };
+  const plot::Warp warp{.title = input.title,
+                        .grid = carried(plot::disc_grid(3.0, 0.25, 200)),
+                        .contours = carried(plot::normal_contours({1.0, 2.0, 3.0}, 400)),
+                        .data_points = data,
+                        .x = box.x,
+                        .y = box.y,
+                        .x_label = drawn_name(input.columns, 0),
+                        .y_label = drawn_name(input.columns, 1)};
   plot::draw_warp(warp, path);
 }
 
 void draw_images(const FigureInput& input, const std::filesystem::path& path) {
   constexpr int64_t kImages = 64;
-  const at::Tensor data = data_rows(input, kImages);
+  const at::Tensor data = figure_rows(input, kImages);
   const at::Tensor samples = draw_samples(input.flow, kImages, figure_rng(), input.given);
   const std::vector<int64_t>& image = input.columns.image;
-  plot::draw_image_grid(
-      {.title = input.title,
-       .rows = image[1],
-       .cols = image[2],
-       .channels = image[0],
-       .grey = plot::GreyScale::kOneIsInk,
-       .sets = {{.caption = "data", .pixels = pixels_of(data, input.columns.levels)},
-                {.caption = "model samples", .pixels = pixels_of(samples, input.columns.levels)}}},
-      path);
-}
-
-void draw_columns(const FigureInput& input, const std::filesystem::path& path) {
-  const at::Tensor data = data_rows(input, 20'000);
-  const at::Tensor samples = draw_samples(input.flow, input.samples, figure_rng(), input.given);
-  // Of more columns than the figure holds, those that vary most say most.
-  const at::Tensor order = data.std(0).argsort(0, /*descending=*/true);
-  const int64_t count = std::min(input.columns.dim(), static_cast<int64_t>(plot::kMostColumns));
-  plot::Marginals figure{.title = input.title};
-  if (count < input.columns.dim()) {
-    figure.subtitle = "the " + std::to_string(count) + " columns of " +
-                      std::to_string(input.columns.dim()) + " that vary most";
+  plot::ImageGrid grid{.title = input.title,
+                       .rows = image[1],
+                       .cols = image[2],
+                       .channels = image[0],
+                       .grey = plot::GreyScale::kOneIsInk};
+  if (data.defined()) {
+    grid.sets.push_back({.caption = "data", .pixels = pixels_of(data, input.columns.levels)});
   }
-  std::vector<int64_t> chosen;
-  for (int64_t k = 0; k < count; ++k) chosen.push_back(order[k].item<int64_t>());
-  std::sort(chosen.begin(), chosen.end());
-  for (const int64_t k : chosen) {
-    figure.columns.push_back({column_name(input.columns, static_cast<size_t>(k)),
-                              column_of(data, k), column_of(samples, k)});
-  }
-  plot::draw_marginals(figure, path);
+  grid.sets.push_back(
+      {.caption = "model samples", .pixels = pixels_of(samples, input.columns.levels)});
+  plot::draw_image_grid(grid, path);
 }
 
 void draw_run_curves(const std::filesystem::path& metrics, const std::optional<LeastLoss>& least,

@@ -13,11 +13,19 @@ namespace contraflow::cli {
 struct FigureInput {
   const Flow& flow;
   const data::Columns& columns;
-  const data::Dataset& dataset;
-  std::string title;  ///< Of every picture, such as the name of the data.
-  at::Tensor given;   ///< Condition [1, C] of conditional flows.
+  const data::Dataset* dataset =
+      nullptr;             ///< Null where the data are gone: only the model is drawn.
+  std::string title = {};  ///< Of every picture, such as the name of the data.
+  at::Tensor given = {};   ///< Condition [1, C] of conditional flows.
   int64_t samples = 4000;
+  std::vector<int64_t> chosen = {};  ///< Columns to draw one by one; empty = as many as fit.
 };
+
+/// Rows for a picture that training did not see, if there are such, as often as their weights say;
+/// at most `most`, float64. Undefined without data.
+at::Tensor figure_rows(const FigureInput& input, int64_t most);
+/// Random numbers of the samples in pictures.
+Rng figure_rng();
 
 /// What no loss of a run can be below.
 struct LeastLoss {
@@ -29,6 +37,7 @@ std::optional<LeastLoss> least_loss(const RunConfig& config, const data::Columns
 
 /// A title for pictures of these data: a name, or that of the file.
 std::string title_of(const data::Dataset& dataset);
+std::string title_of(const std::string& name);
 
 /// Two continuous columns, so that the density can be drawn as a map.
 bool has_density_map(const data::Columns& columns);
@@ -41,8 +50,6 @@ void draw_density(const FigureInput& input, const std::filesystem::path& path);
 void draw_base_warp(const FigureInput& input, const std::filesystem::path& path);
 /// Data and samples as small images.
 void draw_images(const FigureInput& input, const std::filesystem::path& path);
-/// Each column's distribution in data and samples.
-void draw_columns(const FigureInput& input, const std::filesystem::path& path);
 /// Losses over steps, with the least there is where it is known.
 void draw_run_curves(const std::filesystem::path& metrics, const std::optional<LeastLoss>& least,
                      const std::string& title, const std::filesystem::path& path);

@@ -1,20 +1,28 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "cli/column_choice.h"
 #include "cli/commands/common.h"
 #include "cli/commands/given.h"
 #include "cli/figures.h"
+#include "cli/plot/column_maps.h"
+#include "cli/plot/marginals.h"
+#include "cli/plot/pairs.h"
+#include "cli/table_figures.h"
 #include "contraflow/core/error.h"
+#include "contraflow/core/text.h"
 #include "contraflow/runs/model.h"
 
 namespace contraflow::cli {
 
-enum class PlotKind { kAll, kDensity, kWarp, kCurves, kSamples };
+enum class PlotKind { kAll, kDensity, kWarp, kCurves, kSamples, kPairs, kMaps };
 
 constexpr auto enum_names(PlotKind) {
-  return std::array{std::pair{"all", PlotKind::kAll}, std::pair{"density", PlotKind::kDensity},
-                    std::pair{"warp", PlotKind::kWarp}, std::pair{"curves", PlotKind::kCurves},
-                    std::pair{"samples", PlotKind::kSamples}};
+  return std::array{
+      std::pair{"all", PlotKind::kAll},         std::pair{"density", PlotKind::kDensity},
+      std::pair{"warp", PlotKind::kWarp},       std::pair{"curves", PlotKind::kCurves},
+      std::pair{"samples", PlotKind::kSamples}, std::pair{"pairs", PlotKind::kPairs},
+      std::pair{"maps", PlotKind::kMaps}};
 }
 namespace {
 
@@ -25,23 +33,47 @@ constexpr const char* kPlotExamples =
     "Examples:\n"
     "  contraflow plot runs/checkerboard               everything that fits the data, as PNG\n"
     "  contraflow plot runs/digits --kind samples\n"
-    "  contraflow plot runs/labelled --given label=3 --out pictures\n\n"
-    "density  two columns: data (or the target of an energy), model density and samples side by "
+    "  contraflow plot runs/labelled --given label=3 --out pictures\n"
+    "  contraflow plot runs/events --kind pairs --columns price,visits,share\n\n"
+    "density  two columns: data (or the target of an energy), samples and model density side by "
     "side\n"
     "warp     two columns: a grid of the base space carried to the data\n"
     "curves   losses over the steps of the run\n"
     "samples  images of data and samples where rows are images (data.image); each column's "
-    "distribution\n";
+    "distribution\n"
+    "pairs    columns against each other, data below and samples above the diagonal\n"
+    "maps     the curve that takes each column of a table to normal scores\n\n"
+    "Without the training's data the model alone is drawn.\n";
 
 struct PlotArguments {
   std::string run, out;
   PlotKind kind = PlotKind::kAll;
-  std::vector<std::string> given;
+  std::vector<std::string> given, columns;
   int64_t samples = 4000;
   bool allow_changed = false;
   FloatType dtype = FloatType::kFloat32;
   DeviceKind device = DeviceKind::kCpu;
 };
+
+/// The data of the run. Nothing where they are not needed, or gone, which a note says.
+std::optional<data::Dataset> data_of(const PlotArguments& a, const Model& model,
+                                     const Console& console) {
+  if (a.kind == PlotKind::kCurves) return std::nullopt;
+  if (!model.run) {
+    console.note("pictures show the model alone: it has no config that names its data");
+    return std::nullopt;
+  }
+  try {
+    return open_data(model, a.allow_changed);
+  } catch (const IoError& error) {
+    console.note(std::string("pictures show the model alone, without its data: ") + error.what());
+    return std::nullopt;
+  }
+}
+
+std::string title_of_model(const Model& model) {
+  return title_of(model.run ? model.run->data.name : model.checkpoint_path.string());
+}
 
 /// Draws what was asked for; "all" leaves out what the model cannot show.
 class Plotter {
@@ -49,21 +81,36 @@ class Plotter {
   Plotter(const PlotArguments& a, const Model& model, const Console& console)
       : arguments_(a),
         model_(model),
+        console_(console),
         folder_(a.out.empty() ? model.folder() : fs::path(a.out)),
-        dataset_(open_data(model, a.allow_changed)),
-        input_{*model.flow, model.columns, dataset_, title_of(dataset_), {}, a.samples},
+        dataset_(data_of(a, model, console)),
+        input_{*model.flow,
+               model.columns,
+               dataset_ ? &*dataset_ : nullptr,
+               title_of_model(model),
+               {},
+               a.samples,
+               column_numbers(a.columns, model.columns)},
         progress_(console, "drawing", pictures(), "pictures") {}
 
   std::vector<fs::path> draw() {
     if (wants(PlotKind::kCurves)) draw_curves();
     const bool needs_flow = arguments_.kind != PlotKind::kCurves;
     if (!needs_flow) return drawn_;
+    for (const std::string& note : undrawable_names(model_.columns)) console_.note(note);
     input_.given = given_condition(arguments_.given, model_.columns);
     if (wants(PlotKind::kDensity) && allowed("density")) add("density.png", draw_density);
     if (wants(PlotKind::kWarp) && allowed("warp")) add("warp.png", draw_base_warp);
-    if (!wants(PlotKind::kSamples)) return drawn_;
-    if (is_image(model_.columns)) add("samples.png", draw_images);
-    add("marginals.png", draw_columns);
+    if (wants(PlotKind::kSamples)) {
+      if (is_image(model_.columns)) add("samples.png", draw_images);
+      add("marginals.png", draw_columns, plot::kMostColumns);
+    }
+    if (wants(PlotKind::kPairs) && has_pairs()) {
+      add("pairs.png", draw_column_pairs, plot::kMostPairs);
+    }
+    if (wants(PlotKind::kMaps) && has_maps()) {
+      add("maps.png", draw_column_curves, plot::kMostCurves);
+    }
     return drawn_;
   }
 
@@ -79,36 +126,75 @@ class Plotter {
     if (map && wants(PlotKind::kDensity)) ++count;
     if (map && wants(PlotKind::kWarp)) ++count;
     if (wants(PlotKind::kSamples)) count += is_image(model_.columns) ? 2 : 1;
+    if (wants(PlotKind::kPairs)) ++count;
+    if (wants(PlotKind::kMaps)) ++count;
     return count;
   }
 
   void draw_curves() {
     const fs::path metrics = model_.folder() / "metrics.jsonl";
     if (arguments_.kind == PlotKind::kAll && !fs::exists(metrics)) return;
-    draw_run_curves(metrics, least_loss(model_.config(), model_.columns), title_of(dataset_),
-                    folder_ / "curves.png");
+    const std::optional<LeastLoss> least =
+        model_.run ? least_loss(model_.config(), model_.columns) : std::nullopt;
+    draw_run_curves(metrics, least, title_of_model(model_), folder_ / "curves.png");
     drawn_.push_back(folder_ / "curves.png");
   }
 
-  bool allowed(const char* kind) const {
-    if (has_density_map(model_.columns)) return true;
-    if (arguments_.kind == PlotKind::kAll) return false;
-    fail<ConfigError>("plot", std::string("--kind ") + kind, "a model of two continuous columns",
-                      std::to_string(model_.columns.dim()) +
-                          (model_.columns.levels > 0 ? " integer columns" : " columns"),
-                      "Use --kind samples.");
+  // Whether to draw; an error if a picture was asked for by name that cannot be.
+  bool can_draw(bool possible, const char* kind, const char* expected,
+                const std::string& got) const {
+    if (possible || arguments_.kind == PlotKind::kAll) return possible;
+    fail<ConfigError>("plot", std::string("--kind ") + kind, expected, got, "Use --kind samples.");
   }
 
-  void add(const char* name, void (*picture)(const FigureInput&, const fs::path&)) {
+  bool allowed(const char* kind) const {
+    return can_draw(has_density_map(model_.columns), kind, "a model of two continuous columns",
+                    std::to_string(model_.columns.dim()) +
+                        (model_.columns.levels > 0 ? " integer columns" : " columns"));
+  }
+
+  bool has_pairs() const {
+    // Pixels by themselves say little about images: only on demand.
+    if (arguments_.kind == PlotKind::kAll && is_image(model_.columns)) return false;
+    const size_t count =
+        input_.chosen.empty() ? static_cast<size_t>(model_.columns.dim()) : input_.chosen.size();
+    return can_draw(count >= 2, "pairs", "two columns or more", std::to_string(count));
+  }
+
+  bool has_maps() const {
+    if (arguments_.kind == PlotKind::kAll && is_image(model_.columns)) return false;
+    return can_draw(has_column_maps(*model_.flow), "maps",
+                    "a flow that begins with a curve for each column", "one without");
+  }
+
+  void add(const char* name, void (*picture)(const FigureInput&, const fs::path&),
+           std::optional<size_t> most = {}) {
     progress_.done(std::ssize(drawn_));
     picture(input_, folder_ / name);
     drawn_.push_back(folder_ / name);
+    if (most) say_choice(name, *most);
+  }
+
+  // Which columns a picture has, where it has not all that were wanted.
+  void say_choice(const std::string& picture, size_t most) const {
+    const size_t wanted =
+        input_.chosen.empty() ? static_cast<size_t>(model_.columns.dim()) : input_.chosen.size();
+    const std::vector<int64_t> shown = shown_columns(input_, most);
+    if (shown.size() >= wanted) return;
+    std::vector<std::string> names;
+    for (const int64_t k : shown) {
+      names.push_back(drawn_name(model_.columns, static_cast<size_t>(k)));
+    }
+    console_.note(picture + " shows " + std::to_string(shown.size()) + " of " +
+                  std::to_string(wanted) + " columns: " + shorten(join(names, ", "), 200) +
+                  "; choose others with --columns");
   }
 
   const PlotArguments& arguments_;
   const Model& model_;
+  const Console& console_;
   fs::path folder_;
-  data::Dataset dataset_;
+  std::optional<data::Dataset> dataset_;
   FigureInput input_;
   RowProgress progress_;
   std::vector<fs::path> drawn_;
@@ -149,6 +235,11 @@ Command add_plot(CLI::App& parent) {
   app.add_option("--samples", a->samples, "Samples to draw.")
       ->check(integer_range(2, 1'000'000))
       ->capture_default_str();
+  app.add_option("--columns", a->columns,
+                 "Columns to draw one by one and in pairs, with commas between them; default: as "
+                 "many as fit.")
+      ->delimiter(',')
+      ->allow_extra_args(false);
   add_given_option(app, a->given);
   add_dtype_option(app, a->dtype);
   add_device_option(app, a->device);

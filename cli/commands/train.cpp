@@ -50,7 +50,7 @@ std::vector<fs::path> draw_pictures(const PreparedRun& run, const RunFolder& fol
   });
   if (has_density_map(run.columns) && run.columns.condition_size() == 0) {
     draw("density.png", [&](const fs::path& path) {
-      draw_density({*run.flow, run.columns, run.dataset, title_of(run.dataset), {}}, path);
+      draw_density({*run.flow, run.columns, &run.dataset, title_of(run.dataset)}, path);
     });
   }
   return drawn;

@@ -34,7 +34,7 @@ Json certify_test(const RowJob& job, const DensityModel& model, const data::Sour
 std::string draw_map(const RowJob& job, const DensityModel& model) {
   const std::string name = "density.png";
   const std::string title = title_of(model.dataset) + ", " + job.row.model;
-  draw_density({*model.file.flow, model.file.columns, model.dataset, title, {}},
+  draw_density({*model.file.flow, model.file.columns, &model.dataset, title},
                job.run_folder / name);
   return name;
 }

@@ -235,7 +235,7 @@ TEST(CliPlot, DrawsWhatFitsTheData) {
   const std::string out = (folder / "pictures").string();
   const auto json =
       run({"plot", moons_run().string(), "--out", out, "--samples", "100", "--json"}).json();
-  EXPECT_EQ(json["pictures"].size(), 4U);  // curves, density, warp, marginals
+  EXPECT_EQ(json["pictures"].size(), 5U);  // curves, density, warp, marginals, pairs
   for (const auto& path : json["pictures"]) {
     EXPECT_THAT(read_bytes(path.get<std::string>()), ::testing::StartsWith("\x89PNG"));
   }
