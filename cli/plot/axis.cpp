@@ -129,10 +129,11 @@ std::vector<Ticks> log_choices(const Axis& axis, int most) {
     offer(log_ticks_at(axis, mantissas, 1.0));
   }
   // Beside 0 there is little room for 1.
-  offer(log_ticks_at(axis, {1}, 1.0, 1.0));
+  const bool from_zero = axis.scale.kind == AxisKind::kLogOnePlus;
+  if (from_zero) offer(log_ticks_at(axis, {1}, 1.0, 1.0));
   for (double stride = 2.0; stride <= std::max(2.0, axis.range.width()); stride += 1.0) {
     offer(log_ticks_at(axis, {1}, stride));
-    offer(log_ticks_at(axis, {1}, stride, 1.0));
+    if (from_zero) offer(log_ticks_at(axis, {1}, stride, 1.0));
   }
   if (choices.empty()) choices.push_back(within_decade(axis, 2));
   return choices;

@@ -138,22 +138,23 @@ class PairGrid {
   }
 
   void draw_pair(size_t row, size_t col) const {
-    const bool lower = row > col;
     const MarginalColumn& x = pairs_.columns[col];
     const MarginalColumn& y = pairs_.columns[row];
-    const auto values = lower ? &MarginalColumn::data : &MarginalColumn::model;
-    const bool axis_only = (x.*values).empty();
     const Panel panel(area(row, col), views_[col].axis, views_[row].axis);
-    if (!axis_only) {
-      panel.draw_ground(canvas_);
-      draw_rows(panel, row, col);
-    }
+    panel.draw_ground(canvas_);
+    draw_rows(panel, row, col);
     panel.draw_axes(canvas_, x.name, y.name, below(row),
                     col == 0 ? AxisDetail::kTexts : AxisDetail::kNone);
   }
 
+  /// Of one kind alone both sides of the diagonal show it.
+  bool shows_data(size_t row, size_t col) const {
+    const MarginalColumn& first = pairs_.columns.front();
+    return first.model.empty() || (row > col && !first.data.empty());
+  }
+
   void draw_rows(const Panel& panel, size_t row, size_t col) const {
-    const bool lower = row > col;
+    const bool lower = shows_data(row, col);
     const MarginalColumn& x = pairs_.columns[col];
     const MarginalColumn& y = pairs_.columns[row];
     const PlacePairs data = places_of(x, y, &MarginalColumn::data);
@@ -185,12 +186,15 @@ class PairGrid {
 
 std::vector<LegendEntry> legend_of(const Pairs& pairs) {
   std::vector<LegendEntry> entries;
-  if (!pairs.columns.front().data.empty()) {
-    entries.push_back(
-        {pairs.data_name + ": filled, and below the diagonal", data_color(), Swatch::kBox});
+  const bool data = !pairs.columns.front().data.empty();
+  const bool model = !pairs.columns.front().model.empty();
+  if (data) {
+    entries.push_back({pairs.data_name + (model ? ": filled, and below the diagonal" : ""),
+                       data_color(), Swatch::kBox});
   }
-  if (!pairs.columns.front().model.empty()) {
-    entries.push_back({pairs.model_name + ": line, and above the diagonal", model_color()});
+  if (model) {
+    entries.push_back(
+        {pairs.model_name + (data ? ": line, and above the diagonal" : ""), model_color()});
   }
   bool counted = false;
   for (const MarginalColumn& x : pairs.columns) {

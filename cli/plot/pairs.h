@@ -21,7 +21,7 @@ inline constexpr size_t kMostPairs = 8;
 
 /// A panel for each pair, on a square grid. Diagonal: the distribution of a column. Below it the
 /// data and above it the samples, as dots, or counted where dots would cover each other; then two
-/// panels of one pair share their shades. Without data, what is below stays free.
+/// panels of one pair share their shades. Of one of the two alone both sides show it.
 /// Throws     DomainError (fewer than two columns, more than kMostPairs, lengths that differ, a
 ///            column that view_of() refuses); IoError (the file).
 void draw_pairs(const Pairs& pairs, const std::filesystem::path& path);
