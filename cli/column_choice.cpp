@@ -80,18 +80,19 @@ plot::AxisScale axis_scale(const data::Columns& columns, size_t k, std::vector<d
   constexpr double kEnoughOfAny = 3000.0;
   if (is_date(columns, name_of_column(columns, k))) return {.kind = plot::AxisKind::kDate};
   const std::vector<double> sorted = plot::sorted_finite(values);
-  if (sorted.empty() || columns.levels > 0) return {};
+  const plot::AxisScale linear{.least_step = step_of(columns, k)};
+  if (sorted.empty() || columns.levels > 0) return linear;
   const ColumnInfo info = k < columns.infos.size() ? columns.infos[k] : ColumnInfo{};
   const double origin = info.low().value_or(0.0);
   if (info.whole()) {
     const plot::AxisScale scale{plot::AxisKind::kLogOnePlus, origin, info.step};
     const bool count = info.kind == ColumnKind::kCount && sorted.front() >= origin;
-    return count && spread_of(sorted, scale) > kEnoughOfPowers ? scale : plot::AxisScale{};
+    return count && spread_of(sorted, scale) > kEnoughOfPowers ? scale : linear;
   }
   const plot::AxisScale scale{plot::AxisKind::kLog, origin, 1.0};
-  if (info.high() || sorted.front() <= origin) return {};
+  if (info.high() || sorted.front() <= origin) return linear;
   const double enough = info.kind == ColumnKind::kPositive ? kEnoughOfPowers : kEnoughOfAny;
-  return spread_of(sorted, scale) > enough ? scale : plot::AxisScale{};
+  return spread_of(sorted, scale) > enough ? scale : linear;
 }
 
 }  // namespace contraflow::cli

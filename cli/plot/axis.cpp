@@ -48,11 +48,13 @@ int shared_power(Range range, Notation notation) {
   return plain ? 0 : static_cast<int>(decade_of(largest));
 }
 
-std::vector<Ticks> linear_choices(Range range, int most) {
+std::vector<Ticks> linear_choices(Range range, double least_step, int most) {
   std::vector<Ticks> choices;
   for (const Notation notation : {Notation::kPlain, Notation::kShort}) {
     for (int count = most; count >= 2; --count) {
-      choices.push_back(noted_ticks(range, count, notation));
+      Ticks ticks = noted_ticks(range, count, notation);
+      const bool too_fine = ticks.step < least_step;
+      choices.push_back(too_fine ? ticks_every(range, least_step, notation) : std::move(ticks));
     }
   }
   // Few texts in plain notation are no better than many in short notation.
@@ -188,7 +190,7 @@ std::vector<Ticks> tick_choices(const Axis& axis, int most) {
   if (axis.scale.logarithmic()) return log_choices(axis, most);
   std::vector<Ticks> choices;
   if (axis.scale.kind == AxisKind::kDate) choices = date_ticks(axis.range, most);
-  return choices.empty() ? linear_choices(axis.range, most) : choices;
+  return choices.empty() ? linear_choices(axis.range, axis.scale.least_step, most) : choices;
 }
 
 }  // namespace contraflow::plot

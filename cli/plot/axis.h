@@ -20,6 +20,8 @@ struct AxisScale {
   AxisKind kind = AxisKind::kLinear;
   double origin = 0.0;
   double unit = 1.0;
+  double least_step =
+      0.0;  ///< Of a linear axis: 1 for whole numbers, which have no halves to name.
 
   bool logarithmic() const { return kind == AxisKind::kLog || kind == AxisKind::kLogOnePlus; }
   /// NaN for a value that a logarithm does not have.

@@ -56,7 +56,19 @@ Ticks without_overhang(Ticks ticks, const Axis& axis, double length) {
 
 using Fits = bool (*)(const Ticks& ticks, const Axis& axis, double length);
 
-/// As many ticks as fit, if there are three such; else two that fit, else what there is.
+/// Every second of the ticks, from the first on.
+Ticks thinned(const Ticks& ticks) {
+  Ticks out = ticks;
+  out.values.clear();
+  out.labels.clear();
+  for (size_t k = 0; k < ticks.values.size(); k += 2) {
+    out.values.push_back(ticks.values[k]);
+    out.labels.push_back(ticks.labels[k]);
+  }
+  return out;
+}
+
+/// As many ticks as fit, if there are three such; else two that fit, else as many as do.
 Ticks fitting_ticks(const Axis& axis, double length, int most, Fits fits) {
   std::vector<Ticks> choices = tick_choices(axis, most);
   if (axis.crowded && fits == texts_fit) {
@@ -67,7 +79,9 @@ Ticks fitting_ticks(const Axis& axis, double length, int most, Fits fits) {
       if (ticks.values.size() >= enough && fits(ticks, axis, length)) return ticks;
     }
   }
-  return choices.back();
+  Ticks last = choices.back();
+  while (last.values.size() > 1 && !fits(last, axis, length)) last = thinned(last);
+  return last;
 }
 
 Ticks horizontal_ticks(const Axis& axis, double length) {

@@ -13,6 +13,13 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsSupersetOf;
 
+TEST(Axis, WholeNumbersHaveNoHalves) {
+  const Axis axis({-0.5, 1.5}, {.least_step = 1.0});
+  for (const Ticks& ticks : tick_choices(axis, 6)) {
+    EXPECT_EQ(ticks.labels, (std::vector<std::string>{"0", "1"}));
+  }
+}
+
 TEST(Axis, FarFromZeroTextsAreDifferencesToOneNumber) {
   const Ticks seconds = noted_ticks({1.7e9 - 150.0, 1.7e9 + 150.0}, 7);
   EXPECT_THAT(seconds.labels, ElementsAre("−150", "−100", "−50", "0", "50", "100", "150"));
