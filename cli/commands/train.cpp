@@ -118,8 +118,7 @@ std::string how_to_go_on(const TrainReport& report, const TrainingOptions& train
   const std::string resume =
       "Go on with: contraflow train --out " + folder.path().string() + " --resume";
   if (report.status == TrainStatus::kInterrupted) return resume + "\n";
-  const bool can_be_longer = training.schedule.kind == Schedule::kConstant;
-  if (report.status != TrainStatus::kOutOfTime || !can_be_longer) return "";
+  if (report.status != TrainStatus::kOutOfTime) return "";
   return resume + " --minutes M, with M above " + fixed(training.minutes, 2) + "\n";
 }
 
