@@ -47,7 +47,8 @@ constexpr const char* kTrainingPage =
     "Examples:\n"
     "  contraflow train events.csv --minutes 10             as many steps as fit\n"
     "  contraflow train events.csv --epochs 20 --lr 5e-4 --batch 256\n"
-    "  contraflow train events.csv --set training.schedule.kind=cosine --set training.patience=20\n"
+    "  contraflow train events.csv --set training.schedule.kind=constant --set "
+    "training.patience=0\n"
     "  contraflow train configs/energy-u1.toml              no data: towards a known energy\n\n"
     "Ctrl-C, SIGTERM and SIGHUP finish the step, save, and exit with code 128 + the signal's "
     "number\n"
@@ -157,7 +158,14 @@ void add_help_pages(CLI::App& app) {
   };
   app.add_flag_callback("--help-all", show_all, "Every option and every key of a config.")
       ->trigger_on_parse();
-  show_options(app, pages().front().options);
+  // Only then, because an option that is not listed has no name in messages either.
+  const auto show_first = [&app] {
+    show_options(app, pages().front().options);
+    throw CLI::CallForHelp();
+  };
+  app.set_help_flag();
+  app.add_flag_callback("-h,--help", show_first, "Print this help message and exit")
+      ->trigger_on_parse();
   app.footer([] { return page_text(pages().front()); });
 }
 
