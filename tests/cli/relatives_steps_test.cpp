@@ -115,7 +115,7 @@ using CliConditionRelatives = TableProgram;
 TEST_F(CliConditionRelatives, UnitsOffsetsAndConstantsChangeNothing) {
   const at::Tensor a = uniform_values(1), b = normal_values(2);
   const at::Tensor y = 3.0 * a - b + 0.2 * normal_values(3);
-  const std::vector<std::string> given{"--condition", "a,b", "--lr", "1e-2"};
+  const std::vector<std::string> given{"--condition", "a,b", "--set", "training.steps=500"};
   write("t.csv", csv_text("a,b,y", at::stack({a, b, y}, 1)));
   train("t.csv", given);
   const double expected = -scores("t.csv").mean().item<double>();
@@ -133,7 +133,7 @@ TEST_F(CliConditionRelatives, HeavyTailsOfAConditionAreNoDivergence) {
   const at::Tensor c = (M_PI * (uniform_values(5) - 0.5)).tan();
   const at::Tensor y = c.tanh() + 0.3 * normal_values(2);
   write("t.csv", csv_text("c,y", at::stack({c, y}, 1)));
-  train("t.csv", {"--condition", "c", "--lr", "1e-2"});
+  train("t.csv", {"--condition", "c", "--set", "training.steps=500"});
   EXPECT_NEAR(-scores("t.csv").mean().item<double>(), kNormalEntropy + std::log(0.3), 0.3);
 }
 

@@ -123,11 +123,11 @@ TEST_F(CliTables, OneBadRowStopsNoOther) {
 }
 
 TEST_F(CliTables, WhatIsNoMeasurementIsLeftOutAndSaid) {
-  std::string text = ",x,flag,unit\n";
+  std::string text = ",x,flag,unit,floor\n";
   const at::Tensor x = normal_values(1, 500);
   for (int64_t r = 0; r < 500; ++r) {
     text += std::to_string(r) + "," + shortest(x[r].item<double>()) + "," +
-            (r % 200 == 0 ? "1" : "0") + ",3\n";
+            (r % 200 == 0 ? "1" : "0") + ",3," + std::to_string(r % 3) + "\n";
   }
   write_bytes(folder_ / "t.csv", text);
   train("t.csv");
