@@ -33,7 +33,6 @@ for name in checkerboard digits; do
   "$program" train "${train[@]}" --out "$run" --overwrite
   step "$name: evaluate, certify, score and sample held-out rows, draw"
   "$program" evaluate "$run" --json > "$run/evaluate.json"
-  "$program" certify "$run" --rows 300
   "$program" certify "$run" --rows 300 --json > "$run/certify.json"
   "$program" score "$run" --split test -o "$run/scores.csv"
   "$program" sample "$run" -n 1000 -o "$run/samples.csv"

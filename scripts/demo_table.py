@@ -19,12 +19,13 @@ def row(run):
     reference = (f"entropy {evaluation['data_entropy']:.3f}" if 'data_entropy' in evaluation
                  else 'zuko MAF 2.18, spline 2.03')
     return [run.name, measured(likelihood), 'bits/dim' if in_bits else 'nats', reference,
-            certificate['verdict'], f"{certificate['worst_round_trip_error']:.1e}"]
+            certificate['verdict'], f"{certificate['worst_round_trip_error']:.1e}",
+            f"{certificate['worst_error_bound']:.1e}"]
 
 
 def main():
     out = pathlib.Path(sys.argv[1])
-    header = ['data', 'test -log p(x)', 'unit', 'to compare', 'inverse', 'worst round trip']
+    header = ['data', 'test -log p(x)', 'unit', 'to compare', 'inverse', 'worst round trip', 'proven']
     rows = [header] + [row(out / name) for name in ('checkerboard', 'digits')]
     widths = [max(len(r[c]) for r in rows) for c in range(len(header))]
     for line in rows:
