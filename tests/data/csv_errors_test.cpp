@@ -56,7 +56,8 @@ TEST_F(CsvErrors, TextWhereANumberIsExpected) {
     expect<DomainError>(std::string("a,b\n1,2\n") + value + ",4\n",
                         {"line 3 (row 1), column 0 'a'", "a number", value});
   }
-  expect<DomainError>("a,b\n\"1,5\",2\n3.5,4\n", {"line 2 (row 0), column 0 'a'", "'1,5'", "point"});
+  expect<DomainError>("a,b\n\"1,5\",2\n3.5,4\n",
+                      {"line 2 (row 0), column 0 'a'", "'1,5'", "point"});
 }
 
 TEST_F(CsvErrors, WrongDelimiterIsSuspected) {
