@@ -76,7 +76,7 @@ missing_packages() {
   local -A package=(
     [CLI/CLI.hpp]=libcli11-dev [hwy/highway.h]=libhwy-dev [nlohmann/json.hpp]=nlohmann-json3-dev [toml++/toml.h]=libtomlplusplus-dev
     [cairo/cairo.h]=libcairo2-dev [gtest/gtest.h]=libgtest-dev [gmock/gmock.h]=libgmock-dev
-    [zlib.h]=zlib1g-dev [zip.h]=libzip-dev)
+    [png.h]=libpng-dev [zlib.h]=zlib1g-dev [zip.h]=libzip-dev)
   if [ -n "$bench" ]; then
     package[benchmark/benchmark.h]=libbenchmark-dev
   fi

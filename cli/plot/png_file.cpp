@@ -1,7 +1,7 @@
 #include "cli/plot/png_file.h"
 
 #include <cairo.h>
-#include <zlib.h>
+#include <png.h>
 
 #include <cstdint>
 #include <span>
@@ -35,72 +35,33 @@ Raster raster_of(cairo_surface_t* surface) {
   return raster;
 }
 
-void append_u32(std::string& bytes, uint32_t value) {
-  for (const int shift : {24, 16, 8, 0}) bytes += static_cast<char>((value >> shift) & 0xFFU);
-}
-
-void append_color(std::string& bytes, uint32_t color) {
-  for (const int shift : {16, 8, 0}) bytes += static_cast<char>((color >> shift) & 0xFFU);
-}
-
-/// Length, kind, content and checksum.
-void append_chunk(std::string& png, const std::string& kind, const std::string& content) {
-  append_u32(png, static_cast<uint32_t>(content.size()));
-  const std::string covered = kind + content;
-  png += covered;
-  const auto* bytes = reinterpret_cast<const Bytef*>(covered.data());
-  append_u32(png, static_cast<uint32_t>(crc32(0, bytes, static_cast<uInt>(covered.size()))));
-}
-
-std::string compressed(const std::string& bytes) {
-  uLongf length = compressBound(static_cast<uLong>(bytes.size()));
-  std::string out(length, '\0');
-  const int status = compress2(reinterpret_cast<Bytef*>(out.data()), &length,
-                               reinterpret_cast<const Bytef*>(bytes.data()),
-                               static_cast<uLong>(bytes.size()), Z_BEST_COMPRESSION);
-  if (status != Z_OK) {
-    fail<IoError>("plot.write_png", "picture", "a PNG compressed by zlib", zError(status),
-                  "Free some memory, or draw a smaller picture");
+std::vector<png_byte> bytes_of(std::span<const uint32_t> colors) {
+  std::vector<png_byte> out;
+  out.reserve(3 * colors.size());
+  for (const uint32_t color : colors) {
+    for (const int shift : {16, 8, 0}) out.push_back(static_cast<png_byte>(color >> shift));
   }
-  out.resize(length);
   return out;
-}
-
-/// Rows without a filter: these pictures repeat themselves, and filters hide that.
-template <class Append>
-std::string rows_of(const Raster& raster, size_t bytes_per_pixel, Append append) {
-  std::string rows;
-  rows.reserve(raster.height * (1 + raster.width * bytes_per_pixel));
-  for (size_t row = 0; row < raster.height; ++row) {
-    rows += '\0';
-    for (size_t col = 0; col < raster.width; ++col) append(rows, row * raster.width + col);
-  }
-  return rows;
 }
 
 std::string encode(const Raster& raster) {
   const std::optional<Palette> palette = palette_of(raster.pixels);
-  std::string png = "\x89PNG\r\n\x1a\n";
-  std::string header;
-  append_u32(header, raster.width);
-  append_u32(header, raster.height);
-  header += '\x08';                     // bits of a number
-  header += palette ? '\x03' : '\x02';  // numbers of a palette, or red, green, blue
-  header += std::string(3, '\0');       // deflate, filters by row, not interlaced
-  append_chunk(png, "IHDR", header);
-  if (palette) {
-    std::string colors;
-    for (const uint32_t color : palette->colors) append_color(colors, color);
-    append_chunk(png, "PLTE", colors);
-    append_chunk(png, "IDAT", compressed(rows_of(raster, 1, [&](std::string& rows, size_t at) {
-                   rows += static_cast<char>(palette->index[at]);
-                 })));
-  } else {
-    append_chunk(png, "IDAT", compressed(rows_of(raster, 3, [&](std::string& rows, size_t at) {
-                   append_color(rows, raster.pixels[at]);
-                 })));
+  png_image image{};
+  image.version = PNG_IMAGE_VERSION;
+  image.width = raster.width;
+  image.height = raster.height;
+  image.format = palette ? PNG_FORMAT_RGB_COLORMAP : PNG_FORMAT_RGB;
+  if (palette) image.colormap_entries = static_cast<png_uint_32>(palette->colors.size());
+  const std::vector<png_byte> pixels = palette ? palette->index : bytes_of(raster.pixels);
+  const std::vector<png_byte> colors = palette ? bytes_of(palette->colors) : pixels;
+  png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(image);
+  std::string png(size, '\0');
+  if (png_image_write_to_memory(&image, png.data(), &size, /*convert_to_8_bit=*/0, pixels.data(),
+                                /*row_stride=*/0, palette ? colors.data() : nullptr) == 0) {
+    fail<IoError>("plot.write_png", "picture", "a PNG written by libpng", image.message,
+                  "Free some memory, or draw a smaller picture.");
   }
-  append_chunk(png, "IEND", {});
+  png.resize(size);
   return png;
 }
 
