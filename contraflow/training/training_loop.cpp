@@ -57,7 +57,9 @@ void warn_of_another_length(const TrainingOptions& then, const TrainingOptions& 
   if (now.schedule.kind == Schedule::kConstant) return;
   if (then.steps == now.steps && then.minutes == now.minutes) return;
   const auto length = [](const TrainingOptions& o) {
-    return o.steps > 0 ? c10::str(o.steps, " steps") : c10::str(o.minutes, " minutes");
+    const std::string minutes = o.minutes > 0.0 ? c10::str(o.minutes, " minutes") : "";
+    if (o.steps == 0) return minutes;
+    return c10::str(o.steps, " steps", minutes.empty() ? "" : " or ", minutes);
   };
   log(LogLevel::kWarning,
       c10::str("[resume] from step ", step + 1, " on the learning rate is that of a run of ",
