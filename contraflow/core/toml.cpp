@@ -9,10 +9,25 @@
 #include <utility>
 #include <vector>
 
-// Compiled in here, so that whoever links contraflow needs no TOML library.
+namespace contraflow {
+namespace {
+
+/// The TOML library's own check failed: toml++ 3.3 takes for granted that a key begins after "[".
+struct TomlDoubt {};
+[[noreturn]] void throw_toml_doubt() { throw TomlDoubt(); }
+
+}  // namespace
+}  // namespace contraflow
+
+// Compiled in here, so that whoever links contraflow needs no TOML library. With NDEBUG it would hand its checks to
+// the optimiser as facts, and a damaged file would do anything; without, it would end the program.
 #define TOML_HEADER_ONLY 1
 #define TOML_ENABLE_FORMATTERS 0
+#define TOML_ASSERT(expr) ((expr) ? static_cast<void>(0) : ::contraflow::throw_toml_doubt())
+#pragma push_macro("NDEBUG")
+#undef NDEBUG
 #include <toml++/toml.h>
+#pragma pop_macro("NDEBUG")
 
 #include "contraflow/core/error.h"
 #include "contraflow/core/json.h"
@@ -22,6 +37,9 @@ namespace contraflow {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+constexpr std::string_view kBareKey =
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
 
 std::string position(const toml::source_region& source) {
   return "line " + std::to_string(source.begin.line) + ", column " +
@@ -64,10 +82,7 @@ Json from_toml(const toml::node& node, std::string_view source_name) {
 std::string quoted_text(std::string_view text) { return json_text(Json(std::string(text))); }
 
 std::string key_text(const std::string& key) {
-  const bool bare =
-      !key.empty() &&
-      key.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") ==
-          std::string::npos;
+  const bool bare = !key.empty() && key.find_first_not_of(kBareKey) == std::string::npos;
   return bare ? key : quoted_text(key);
 }
 
@@ -139,6 +154,25 @@ Json assignment_value(std::string_view text, const std::string& path) {
   return std::string(text);
 }
 
+// A table's first line whose name does not begin like one: "[[[", "[=]".
+bool is_broken_header(std::string_view line) {
+  line = trim(line);
+  if (!line.starts_with('[')) return false;
+  line.remove_prefix(line.starts_with("[[") ? 2 : 1);
+  line = trim(line);
+  return line.empty() || (kBareKey.find(line.front()) == kBareKey.npos && line.front() != '"' &&
+                          line.front() != '\'');
+}
+
+std::string place_of_broken_header(std::string_view text) {
+  for (int64_t number = 1; !text.empty(); ++number) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    if (is_broken_header(line)) return "line " + std::to_string(number);
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+  }
+  return "text";
+}
+
 }  // namespace
 
 Json parse_toml(std::string_view text, std::string_view source_name) {
@@ -148,6 +182,10 @@ Json parse_toml(std::string_view text, std::string_view source_name) {
     fail<ConfigError>(source_name, position(error.source()), "TOML",
                       "a syntax error (" + shorten(error.description(), 160) + ")",
                       "Correct that line; text needs quotes, and each key may appear once.");
+  } catch (const TomlDoubt&) {
+    fail<ConfigError>(source_name, place_of_broken_header(text), "TOML",
+                      "the name of a table that does not begin like one",
+                      "Names of tables are words, as in [training].");
   }
 }
 

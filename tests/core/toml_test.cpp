@@ -53,6 +53,9 @@ TEST(Toml, DuplicateKeysHugeIntegersAndDatesAreErrors) {
               HasSubstr("got a date or time. Put it in quotes."));
   EXPECT_THAT(error_of<ConfigError>([] { parse_toml(std::string(100'000, '['), "f"); }),
               HasSubstr("[f] line 1"));
+  for (const char* header : {"a = 1\n[=]\n", "a = 1\n [[ [b]]]\n", "[a]\n[.b]", "[a]\n[[\n"}) {
+    EXPECT_THAT(error_of<ConfigError>([&] { parse_toml(header, "f"); }), HasSubstr("[f] line 2"));
+  }
   EXPECT_THAT(error_of<ConfigError>([] { parse_toml("a = \"\xFF\"", "f"); }),
               HasSubstr("[f] line 1"));
 }
