@@ -64,32 +64,61 @@ function(contraflow_unity target)
   set_target_properties(${target} PROPERTIES UNITY_BUILD ${CONTRAFLOW_UNITY} UNITY_BUILD_BATCH_SIZE 0)
 endfunction()
 
-# contraflow_library(core SOURCES a.cpp b.cpp DEPENDS folder... [INTERNAL a.h b.h] [NO_TORCH] [COLD])
-#   COLD       reads words, prints, and calls loops of others: a release compiles it with -O1, in three quarters of the
-#              time of -O2.
-#   INTERNAL   headers of the folder that are not installed; those of its subfolders never are. No installed
-#              header includes one of them (scripts/check_includes.py).
-function(contraflow_library folder)
-  cmake_parse_arguments(ARG "NO_TORCH;COLD" "" "SOURCES;DEPENDS;INTERNAL" ${ARGN})
+# Compiles the files of a folder in the unit of another (contraflow_library WITH): a unit without a line costs seven
+# seconds for the templates that LibTorch's headers leave to its end.
+function(contraflow_join folder host sources dependencies)
   set(target contraflow_${folder})
-  add_library(${target} STATIC ${ARG_SOURCES})
-  add_library(contraflow::${folder} ALIAS ${target})
+  add_library(${target} INTERFACE)
+  list(TRANSFORM sources PREPEND "${CMAKE_CURRENT_SOURCE_DIR}/")
+  target_sources(contraflow_${host} PRIVATE ${sources})
+  target_link_libraries(${target} INTERFACE contraflow_${host})
+  set_target_properties(${target} PROPERTIES CONTRAFLOW_HOST ${host})
+  foreach(dependency ${dependencies})
+    get_target_property(dependency_host contraflow_${dependency} CONTRAFLOW_HOST)
+    if(NOT dependency STREQUAL host AND NOT dependency_host STREQUAL host)  # one library needs no other for itself
+      target_link_libraries(${target} INTERFACE contraflow_${dependency})
+      target_link_libraries(contraflow_${host} PUBLIC contraflow_${dependency})
+    endif()
+  endforeach()
+endfunction()
+
+# The folder's own static library.
+function(contraflow_compile folder sources dependencies)
+  set(target contraflow_${folder})
+  add_library(${target} STATIC ${sources})
   target_include_directories(${target} PUBLIC
     "$<BUILD_INTERFACE:${contraflow_SOURCE_DIR}>" "$<BUILD_INTERFACE:${contraflow_BINARY_DIR}/include>"
     "$<INSTALL_INTERFACE:include>")
-  foreach(dependency ${ARG_DEPENDS})
+  foreach(dependency ${dependencies})
     target_link_libraries(${target} PUBLIC contraflow_${dependency})
   endforeach()
   target_link_libraries(${target} PUBLIC nlohmann_json::nlohmann_json)
   contraflow_compile_settings(${target})
   contraflow_unity(${target})
-  if(ARG_COLD)
-    target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
+endfunction()
+
+# contraflow_library(core SOURCES a.cpp b.cpp DEPENDS folder... [INTERNAL a.h b.h] [NO_TORCH] [COLD] [WITH folder])
+#   COLD       reads words, prints, and calls loops of others: a release compiles it with -O1, in three quarters of the
+#              time of -O2.
+#   WITH       an earlier folder, in whose unit this one is compiled, with its settings: for small folders.
+#   INTERNAL   headers of the folder that are not installed; those of its subfolders never are. No installed
+#              header includes one of them (scripts/check_includes.py).
+function(contraflow_library folder)
+  cmake_parse_arguments(ARG "NO_TORCH;COLD" "WITH" "SOURCES;DEPENDS;INTERNAL" ${ARGN})
+  set(target contraflow_${folder})
+  if(ARG_WITH)
+    contraflow_join(${folder} ${ARG_WITH} "${ARG_SOURCES}" "${ARG_DEPENDS}")
+  else()
+    contraflow_compile(${folder} "${ARG_SOURCES}" "${ARG_DEPENDS}")
+    if(ARG_COLD)
+      target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
+    endif()
+    if(NOT ARG_NO_TORCH)
+      target_link_libraries(${target} PUBLIC contraflow::libtorch)
+      contraflow_use_pch(${target})
+    endif()
   endif()
-  if(NOT ARG_NO_TORCH)
-    target_link_libraries(${target} PUBLIC contraflow::libtorch)
-    contraflow_use_pch(${target})
-  endif()
+  add_library(contraflow::${folder} ALIAS ${target})
   # Folders of contraflow/ make the public library; those of cli/ do not.
   if(CMAKE_CURRENT_SOURCE_DIR STREQUAL "${contraflow_SOURCE_DIR}/contraflow/${folder}")
     set_property(GLOBAL APPEND PROPERTY CONTRAFLOW_FOLDERS ${folder})

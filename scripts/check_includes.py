@@ -21,7 +21,7 @@ import sys
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 LIBRARY = re.compile(r'contraflow_library\(\s*(\w+)([^)]*)\)')
-LISTS = {'SOURCES', 'DEPENDS', 'INTERNAL', 'NO_TORCH', 'COLD'}
+LISTS = {'SOURCES', 'DEPENDS', 'INTERNAL', 'NO_TORCH', 'COLD', 'WITH'}
 SUFFIXES = ('.h', '.cpp', '.cu', '.cuh')
 # Programs and the tops (folders of the root) that they may include.
 PROGRAMS = {'tests': {'contraflow', 'cli', 'tests'},
