@@ -1,8 +1,11 @@
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "contraflow/core/export.h"
@@ -89,5 +92,15 @@ void visit(ConditionScale& o, Field&& field) {
 
 /// ConfigError: bounds in the wrong order, a bounded column without a bound.
 CF_EXPORT void validate(const ColumnInfo& info);
+
+/// Which of these numbers of steps, of any shape, are not whole, beyond what a decimal loses in binary
+/// and in the division.
+CF_EXPORT at::Tensor are_broken_steps(const at::Tensor& steps);
+
+/// Which of these values, of any shape, the column cannot have; NaN is not told.
+CF_EXPORT at::Tensor are_impossible(const ColumnInfo& info, const at::Tensor& values);
+
+/// "a value in [0, 1]", "a multiple of 0.5 from 2 on": the values that are not impossible.
+CF_EXPORT std::string possible_values(const ColumnInfo& info);
 
 }  // namespace contraflow

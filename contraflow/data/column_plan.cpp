@@ -83,21 +83,12 @@ ColumnInfo info_of(const std::string& name, const at::Tensor& values, const Json
 }
 
 void check_values(const Table& table, size_t c, const at::Tensor& values, const ColumnInfo& info) {
-  constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  const double low = info.least().value_or(-kInfinity), high = info.most().value_or(kInfinity);
-  at::Tensor bad = values.lt(low).logical_or(values.gt(high));
-  std::string expected = c10::str("a value within [", low, ", ", high, "]");
-  if (info.whole() && !bad.any().item<bool>()) {
-    const at::Tensor steps = values / info.step;
-    bad = (steps - steps.round()).abs().gt(1e-6 + steps.abs() * 0x1p-50);
-    expected = c10::str("a multiple of ", info.step);
-  }
-  const auto found = first_bad(values, bad);
+  const auto found = first_bad(values, are_impossible(info, values));
   if (!found) return;
   fail<DomainError>("data",
                     table.source + ", row " + std::to_string(found->row) + ", column " +
                         in_quotes(table.columns[c]),
-                    expected, c10::str(found->value),
+                    possible_values(info), shortest(found->value),
                     "Correct the row, or give the column another kind or other bounds.");
 }
 

@@ -2,12 +2,10 @@
 
 #include <ATen/ATen.h>
 
-#include <limits>
 #include <vector>
 
 #include "contraflow/core/bad_value.h"
 #include "contraflow/core/error.h"
-#include "contraflow/core/number_text.h"
 
 namespace contraflow::data {
 namespace {
@@ -36,20 +34,6 @@ struct Rule {
   std::string expected;
 };
 
-// One column's rule on the values of a column alone.
-Rule rule_of(const ColumnInfo& info, const at::Tensor& values) {
-  constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  const double low = info.least().value_or(-kInfinity), high = info.most().value_or(kInfinity);
-  const at::Tensor outside = values.lt(low).logical_or(values.gt(high));
-  if (!info.whole()) return {outside, c10::str("a value in [", low, ", ", high, "]")};
-  const at::Tensor steps = values / info.step;
-  const at::Tensor off = (steps - steps.round()).abs().gt(1e-6 + steps.abs() * 0x1p-50);
-  std::string expected = "a multiple of " + shortest(info.step);
-  if (info.least()) expected += " from " + shortest(*info.least()) + " on";
-  if (info.most()) expected += " up to " + shortest(*info.most());
-  return {off.logical_or(outside), std::move(expected)};
-}
-
 std::vector<Rule> rules_of(const at::Tensor& x, const Columns& columns) {
   std::vector<Rule> out;
   if (columns.levels > 0) {
@@ -64,10 +48,9 @@ std::vector<Rule> rules_of(const at::Tensor& x, const Columns& columns) {
     const ColumnInfo& info = columns.infos[c];
     if (!info.whole() && !info.low() && !info.high()) continue;
     const auto place = static_cast<int64_t>(c);
-    Rule rule = rule_of(info, x.select(1, place).to(at::kDouble));
     at::Tensor bad = at::zeros_like(x, at::kBool);
-    bad.select(1, place).copy_(rule.bad);
-    out.push_back({bad, std::move(rule.expected)});
+    bad.select(1, place).copy_(are_impossible(info, x.select(1, place).to(at::kDouble)));
+    out.push_back({bad, possible_values(info)});
   }
   return out;
 }

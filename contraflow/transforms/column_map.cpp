@@ -119,9 +119,8 @@ std::optional<double> ColumnMap::inverse_lipschitz() const {
 void ColumnMap::check_values(const at::Tensor& x) const {
   if (whole_.defined()) {
     const at::Tensor steps = x.index_select(1, on(whole_, x)) * on(per_unit_, x);
-    const at::Tensor off = (steps - steps.round()).abs().gt(1e-6 + steps.abs() * 0x1p-50);
     at::Tensor bad = at::zeros_like(x, at::kBool);
-    bad.index_copy_(1, on(whole_, x), off);
+    bad.index_copy_(1, on(whole_, x), are_broken_steps(steps));
     check_none_bad("ColumnMap.forward", x, bad, "a whole number of steps",
                    "Correct the row, or call the column continuous.");
   }
