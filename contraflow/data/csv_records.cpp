@@ -63,7 +63,23 @@ CsvRecords::CsvRecords(const std::filesystem::path& path, const FileOptions& opt
   read_names();
 }
 
+// A delimiter that the file's first line names is as good as one that the user names.
+void CsvRecords::take_separator_line() {
+  const char named = scanner_.separator();
+  if (named == 0) return;
+  const std::string line = "the first line, " + in_quotes(std::string("sep=") + named) + ", ";
+  for (const CsvDelimiter known :
+       {CsvDelimiter::kComma, CsvDelimiter::kSemicolon, CsvDelimiter::kTab}) {
+    if (delimiter_char(known) != named || options_.delimiter != CsvDelimiter::kAuto) continue;
+    options_.delimiter = known;
+    note(line + "says that fields are separated by " + plural(known));
+    return;
+  }
+  note(line + "names a delimiter that is not used");
+}
+
 void CsvRecords::sniff(const std::filesystem::path& path) {
+  take_separator_line();
   const auto records = scanner_.peek(kSniffedRecords);
   const bool tab_first = parse_row_file(path).kind == RowFileKind::kTsv;
   const CsvLayout layout = sniff_csv(records, options_, tab_first);
@@ -75,7 +91,10 @@ void CsvRecords::sniff(const std::filesystem::path& path) {
   text_columns_ = layout.text_columns;
   whole_above_fractions_ = layout.whole_above_fractions;
   whole_far_outside_ = layout.whole_far_outside;
+  first_repeats_ = layout.first_repeats;
   rows_below_ = records.size() > 1;
+  if (layout.title_records > 0) fail_title(layout, records.front());
+  if (!layout.units.empty()) fail_units(layout.units);
   for (size_t i = 1; i < records.size(); ++i) {
     integers_below_ = integers_below_ || is_integer(trim(records[i]));
   }
@@ -142,6 +161,12 @@ bool CsvRecords::has_header(const std::vector<std::string>& first) {
   const auto [numbers, words] = count_cells(first, format_.decimal);
   // One column: its name, unless the rows below are integers, of which 0 is one more.
   const bool counted = first.size() > 1 ? counts_up(first) : first[0] == "0" && !integers_below_;
+  if (counted && rows_below_ && first_repeats_) {
+    note("the first line, " + in_quotes(text(record_)) +
+         ", counts the columns, but a row below is the same: it is read as a row (header = "
+         "\"yes\" takes it for names)");
+    return false;
+  }
   if (counted && rows_below_) {
     note(
         "the first line, " + in_quotes(text(record_)) +
@@ -258,6 +283,24 @@ std::string CsvRecords::text(std::string_view bytes) {
     note("from line " + std::to_string(line()) + " on the text is not UTF-8 and read as Latin-1");
   }
   return latin1_to_utf8(bytes);
+}
+
+void CsvRecords::fail_title(const CsvLayout& layout, std::string_view first) {
+  const bool one = layout.title_records == 1;
+  const std::string below =
+      one ? "in the lines below" : "after the first " + std::to_string(layout.title_records);
+  fail<IoError>(
+      kReadRecords, name() + ", line 1",
+      std::to_string(layout.fields_below) + " names or values, as " + below, in_quotes(text(first)),
+      one ? "Remove a title, or start it with #; give each column a name, row numbers too."
+          : "Remove these lines, or start them with #.");
+}
+
+void CsvRecords::fail_units(std::string_view units) {
+  fail<IoError>(kReadRecords, name() + ", the second line", "values, as in the lines below",
+                in_quotes(text(units)) + ", text where these have numbers",
+                "Remove it if it tells the columns' units, or start it with #; marks of missing "
+                "values have names in missing_marks.");
 }
 
 void CsvRecords::fail_quotes() {

@@ -8,6 +8,7 @@
 
 #include "contraflow/data/csv_fields.h"
 #include "contraflow/data/csv_scanner.h"
+#include "contraflow/data/csv_sniff.h"
 #include "contraflow/data/rows.h"
 
 namespace contraflow::data {
@@ -52,6 +53,7 @@ class CsvRecords {
   std::string text(std::string_view bytes);
 
  private:
+  void take_separator_line();
   void sniff(const std::filesystem::path& path);
   void read_names();
   bool has_header(const std::vector<std::string>& first);
@@ -63,6 +65,8 @@ class CsvRecords {
   std::string_view without_trailing(std::string_view record) const;
   void note(const std::string& what) { notes_.push_back(what); }
   [[noreturn]] void fail_quotes();
+  [[noreturn]] void fail_title(const CsvLayout& layout, std::string_view first);
+  [[noreturn]] void fail_units(std::string_view units);
 
   FileOptions options_;
   CsvScanner scanner_;
@@ -79,6 +83,7 @@ class CsvRecords {
   bool lenient_ = false;
   bool trailing_ = false;
   bool whole_above_fractions_ = false, whole_far_outside_ = false;  // as CsvLayout has them
+  bool first_repeats_ = false;
   bool rows_below_ = false;      // the first record is not the only one
   bool integers_below_ = false;  // one of the first records after the first one is an integer alone
   bool first_is_data_ = false;

@@ -40,6 +40,7 @@ CsvScanner::CsvScanner(std::unique_ptr<ByteSource> source, std::string name,
       lenient_(lenient),
       buffer_(kChunkBytes) {
   skip_byte_order_mark();
+  skip_separator_line();
   while (skip_comment()) {
   }
 }
@@ -53,6 +54,20 @@ void CsvScanner::skip_byte_order_mark() {
                   "UTF-16, whose every other byte is NUL in English text", "Save it as UTF-8.");
   }
   if (start.starts_with("\xEF\xBB\xBF")) after_ = 3;
+}
+
+void CsvScanner::skip_separator_line() {
+  constexpr std::string_view kMark = "sep=";
+  constexpr size_t kLongest = 7;  // with its delimiter and two characters of a line end
+  while (end_ - after_ < kLongest && fill_after()) {
+  }
+  const std::string_view start = buffered().substr(0, kLongest);
+  if (!start.starts_with(kMark) || start.size() < kMark.size() + 2) return;
+  const std::string_view rest = start.substr(kMark.size() + 1);
+  if (!rest.starts_with('\n') && !rest.starts_with("\r\n")) return;
+  separator_ = start[kMark.size()];
+  after_ += start.find('\n') + 1;
+  ++next_line_;
 }
 
 // Passes over a line that starts with "#"; false where there is none.

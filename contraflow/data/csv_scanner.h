@@ -43,6 +43,9 @@ class CsvScanner {
   const std::string& comment() const { return comment_; }
   int64_t comment_line() const { return comment_line_; }
 
+  /// The delimiter that a first line "sep=;" names, as Excel writes and reads it; 0 = no such line.
+  char separator() const { return separator_; }
+
   /// First line of the record, from 1.
   int64_t line() const { return line_; }
   double fraction_read() const;
@@ -53,6 +56,7 @@ class CsvScanner {
   bool fill();
   bool fill_after();
   void skip_byte_order_mark();
+  void skip_separator_line();
   bool skip_comment();
   void check_length(size_t bytes) const;
   void check_text(const char* fresh, size_t count) const;
@@ -73,6 +77,7 @@ class CsvScanner {
   int64_t quotes_ = 0;
   int64_t line_ = 0;
   int64_t next_line_ = 1;
+  char separator_ = 0;
   std::string comment_;
   int64_t comment_line_ = 0;
 };

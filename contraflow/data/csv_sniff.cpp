@@ -97,18 +97,19 @@ Candidate judge(const Records& records, CsvDelimiter delimiter, DecimalMark want
   return out;
 }
 
-CsvDelimiter delimiter_of_records(const Records& records, DecimalMark decimal, bool tab_first) {
+// The delimiter that explains the records best.
+Candidate best_candidate(const Records& records, DecimalMark decimal, bool tab_first) {
   using enum CsvDelimiter;
   std::array<CsvDelimiter, 4> order{kComma, kSemicolon, kTab, kWhitespace};
   if (tab_first) std::swap(order[0], order[2]);
   Candidate best{order[0], 0, -1.0};
-  if (records.empty()) return best.delimiter;
+  if (records.empty()) return best;
   for (const CsvDelimiter delimiter : order) {
     const Candidate next = judge(records, delimiter, decimal);
     const bool more = next.score == best.score && best.fields == 1 && next.fields > 1;
     if (next.score > best.score || more) best = next;
   }
-  return best.delimiter;
+  return best;
 }
 
 // Every record ends with a delimiter: all have as many fields, of which the last is empty.
@@ -180,6 +181,51 @@ void look_for_numbered_names(const std::vector<std::vector<std::string>>& cells,
   out.whole_above_fractions = !first.empty();
 }
 
+// Titles: up to three records before ones that a delimiter explains far better than all of them.
+void look_for_title(const Records& records, const FileOptions& options, double score,
+                    CsvLayout& out) {
+  constexpr size_t kMostTitles = 3, kFewestRows = 3;
+  constexpr double kFarBetter = 3.0;
+  using enum CsvDelimiter;
+  std::vector<CsvDelimiter> delimiters{kComma, kSemicolon, kTab, kWhitespace};
+  if (options.delimiter != kAuto) delimiters = {options.delimiter};
+  for (size_t titles = 1; titles <= kMostTitles && titles + kFewestRows <= records.size();
+       ++titles) {
+    const Records below(records.begin() + static_cast<std::ptrdiff_t>(titles), records.end());
+    for (const CsvDelimiter delimiter : delimiters) {
+      const Candidate next = judge(below, delimiter, options.decimal);
+      const auto above = cut(records, delimiter_char(delimiter));
+      if (next.fields < 2 || next.score <= kFarBetter * score) continue;
+      if (above[titles - 1].size() == next.fields) continue;
+      out.title_records = titles;
+      out.fields_below = next.fields;
+      score = next.score / kFarBetter;
+    }
+    if (out.title_records > 0) return;
+  }
+}
+
+// Text in every filled cell of the second record, where the records below hold numbers.
+bool has_units_second(const std::vector<std::vector<std::string>>& cells,
+                      const MissingMarks& missing, DecimalMark decimal) {
+  constexpr size_t kFewestRecords = 4;
+  if (cells.size() < kFewestRecords) return false;
+  const auto is_filled = [&](const std::string& cell) {
+    return !stands_for_missing(cell) && !missing.matches(cell, decimal);
+  };
+  bool units = false;
+  for (size_t c = 0; c < cells[1].size(); ++c) {
+    if (!is_filled(cells[1][c])) continue;
+    if (is_plain_value(cells[1][c], decimal)) return false;
+    for (size_t i = 2; i < cells.size(); ++i) {
+      if (c >= cells[i].size() || !is_filled(cells[i][c])) continue;
+      if (!as_number(cells[i][c], decimal)) return false;
+      units = true;
+    }
+  }
+  return units;
+}
+
 bool is_blank_line(std::string_view record) {
   return record.find_first_not_of(" ") == std::string_view::npos;
 }
@@ -221,14 +267,22 @@ CsvLayout sniff_csv(const std::vector<std::string_view>& all_records, const File
   Records records = all_records;
   std::erase_if(records, is_blank_line);
   CsvLayout out;
-  out.delimiter = options.delimiter == CsvDelimiter::kAuto
-                      ? delimiter_of_records(records, options.decimal, tab_first)
-                      : options.delimiter;
+  Candidate best;
+  if (options.delimiter == CsvDelimiter::kAuto) {
+    best = best_candidate(records, options.decimal, tab_first);
+  } else if (!records.empty()) {
+    best = judge(records, options.delimiter, options.decimal);
+  }
+  out.delimiter = options.delimiter == CsvDelimiter::kAuto ? best.delimiter : options.delimiter;
+  look_for_title(records, options, best.score, out);
   const auto cells = cut(records, delimiter_char(out.delimiter));
   out.fields = cells.empty() ? 0 : cells[0].size();
   out.decimal = decimal_for(cells, out.delimiter, options.decimal);
   out.trailing = all_end_with_delimiter(cells);
   out.text_columns = columns_of_text(cells, out.decimal);
+  out.first_repeats =
+      !records.empty() && std::count(records.begin(), records.end(), records[0]) > 1;
+  if (has_units_second(cells, MissingMarks(options.missing), out.decimal)) out.units = records[1];
   look_for_numbered_names(cells, out);
   return out;
 }

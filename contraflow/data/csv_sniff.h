@@ -19,6 +19,14 @@ struct CsvLayout {
   bool whole_above_fractions = false;
   /// And one of them is far outside of the values below it.
   bool whole_far_outside = false;
+  /// A later record is the same as the first one.
+  bool first_repeats = false;
+  /// So many records, a title perhaps, come before those that have a number of fields in common; 0 = none.
+  size_t title_records = 0;
+  /// Fields of the records after the title.
+  size_t fields_below = 0;
+  /// The second record, if it holds text where all records below hold numbers: units, perhaps.
+  std::string_view units = {};
   /// No number stands in the column, and some text: for each field after the first record.
   std::vector<bool> text_columns;
 };

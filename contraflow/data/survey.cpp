@@ -2,7 +2,9 @@
 
 #include <ATen/ATen.h>
 
+#include <array>
 #include <cmath>
+#include <cstdio>
 #include <functional>
 #include <string_view>
 #include <unordered_set>
@@ -19,6 +21,17 @@ struct TextHash {
   using is_transparent = void;
   size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
 };
+
+// The digits of an integer that float64 does not have.
+bool is_rounded_integer(std::string_view field, double number) {
+  if (!(std::abs(number) > 0x1p53)) return false;
+  const std::string_view digits =
+      field.substr(std::min(field.find_first_not_of("+-0"), field.size()));
+  if (digits.find_first_not_of("0123456789") != std::string_view::npos) return false;
+  std::array<char, 400> own{};  // the largest float64 has 309 digits
+  const int size = std::snprintf(own.data(), own.size(), "%.0f", std::abs(number));
+  return digits != std::string_view(own.data(), static_cast<size_t>(size));
+}
 
 // Counts the cells of one column of a file of text.
 class ColumnCounter {
@@ -40,6 +53,7 @@ class ColumnCounter {
     if (!survey_.more_distinct) add_distinct(field, records);
     if (number && std::isfinite(*number)) {
       ++survey_.numbers;
+      if (is_rounded_integer(field, *number)) ++survey_.inexact;
       return;
     }
     if (survey_.first_bad_line == 0) {

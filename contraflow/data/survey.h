@@ -18,7 +18,8 @@ struct CF_EXPORT ColumnSurvey {
   int64_t numbers = 0;   ///< Finite ones.
   int64_t infinite = 0;  ///< Infinite, or beyond float64.
   int64_t missing = 0;   ///< With NaN; of arrays all values that are not finite.
-  int64_t inexact = 0;   ///< Of the missing ones: integers of arrays beyond 2^53.
+  int64_t inexact =
+      0;  ///< Integers beyond 2^53 that float64 does not have; of arrays also `missing`.
   int64_t booleans = 0;  ///< Words: true, no, t, ...; 1 and 0 are numbers.
   int64_t dates = 0;
   int64_t texts = 0;  ///< All others.

@@ -41,7 +41,7 @@ std::string reason_against(const ColumnSurvey& column, int64_t rows) {
     return words_of(column) + "; label = " + in_quotes(column.name) + " would condition on them";
   }
   if (column.inexact > 0) {
-    return inexact_text(column, rows) + ": subtract an offset, or save it as float64";
+    return inexact_text(column, rows) + ": subtract an offset, or write rounded ones";
   }
   if (2 * column.missing > rows) {
     return "missing in " + format_count(column.missing) + " of " + format_count(rows) + " rows";
@@ -65,7 +65,7 @@ CellReading reading_of_numbers(const ColumnSurvey& column, int64_t rows,
   const CellKind kind = column.suggestion();
   if (column.inexact > 0) {
     fail<DomainError>("data", place_of(options, column), "integers within 2^53",
-                      inexact_text(column, rows), "Subtract an offset, or save it as float64.");
+                      inexact_text(column, rows), "Subtract an offset, or write rounded ones.");
   }
   if (kind != CellKind::kCategory) return {kind, {}};
   fail<DomainError>("data", place_of(options, column), "numbers, dates, or true and false",

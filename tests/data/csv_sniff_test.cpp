@@ -133,6 +133,50 @@ TEST_F(Sniff, HeaderThatCountsTheColumns) {
   EXPECT_THAT(open("0,2\n1,3\n").columns(), ElementsAre("column_0", "column_1"));
 }
 
+TEST_F(Sniff, ARowThatCountsTheColumnsAndComesAgainIsARow) {
+  CsvReader reader = open("0,1\n1,1\n0,1\n0,0\n");
+  EXPECT_THAT(reader.columns(), ElementsAre("column_0", "column_1"));
+  EXPECT_THAT(reader.notes(), ElementsAre(HasSubstr("read as a row")));
+  EXPECT_EQ(read_all(reader).size(0), 4);
+}
+
+TEST_F(Sniff, ALineThatNamesTheDelimiterIsFollowed) {
+  CsvReader reader = open("sep=;\r\na;b\r\n1,5;2,5\r\n3;4\r\n");
+  EXPECT_THAT(reader.columns(), ElementsAre("a", "b"));
+  EXPECT_THAT(reader.notes(), Contains(HasSubstr("'sep=;', says")));
+  EXPECT_TRUE(read_all(reader).equal(two_columns({1.5, 2.5, 3, 4})));
+  CsvReader bad = open("\xEF\xBB\xBFsep=,\na,b\n1,2\n3,x\n");
+  expect_error<DomainError>([&] { read_all(bad); }, {"line 4 (row 1)", "'x'"});
+  EXPECT_THAT(open("sep=|\na,b\n1,2\n").notes(), ElementsAre(HasSubstr("not used")));
+  EXPECT_THAT(open("sep=\n1\n2\n").columns(), ElementsAre("sep=")) << "a name like any other";
+}
+
+TEST_F(Sniff, TitlesAreNamed) {
+  const std::string table = "a;b;c\n1,5;2;3\n4;5;6\n7;8;9\n";
+  expect_error<IoError>([&] { open("Measurements of 2024\n" + table); },
+                        {"line 1", "3 names or values", "'Measurements of 2024'", "title", "#"});
+  expect_error<IoError>([&] { open("Station 5\n\nby hand, at noon\n" + table); },
+                        {"line 1", "3 names or values, as after the first 2"});
+  EXPECT_THAT(open("# Measurements of 2024\n" + table).columns(), ElementsAre("a", "b", "c"));
+  expect_error<IoError>([&] { open("x,y\n1,0.5,2.5\n2,1.5,2\n3,0.25,1\n"); },
+                        {"line 1", "3 names or values", "'x,y'", "row numbers"});
+}
+
+TEST_F(Sniff, UnitsBelowTheNamesAreNamed) {
+  expect_error<IoError>([&] { open("v,t,kind\nm/s,K,\n1,2,red\n3,4,blue\n"); },
+                        {"second line", "'m/s,K,'", "units", "missing_marks"});
+}
+
+TEST_F(Sniff, WordsInTheSecondLineAreNoUnitsWhereOthersFollow) {
+  EXPECT_THAT(open("name,kind\nbob,red\nal,blue\ncy,red\n").columns(), ElementsAre("name", "kind"));
+  EXPECT_THAT(open("x,y\nna,?\n1,2\n3,4\n", {.missing = {"?"}}).columns(), ElementsAre("x", "y"));
+}
+
+TEST_F(Sniff, WindowsCharactersAreThemselves) {
+  EXPECT_THAT(open("price \x80,\x93x\x94 \x96 \xFC\n1,2\n").columns(),
+              ElementsAre("price €", "“x” – ü"));
+}
+
 TEST_F(Sniff, Latin1BecomesUtf8) {
   CsvReader reader = open(
       "Temp \xB0"

@@ -35,6 +35,19 @@ class Survey : public ::testing::Test {
   TempFolder folder_;
 };
 
+TEST_F(Survey, IntegersThatFloat64DoesNotHaveAreCounted) {
+  const TableSurvey got = survey(
+      "id,even,power,decimal\n"
+      "9007199254740993,9007199254740994,+1e22,9007199254740993.5\n"
+      "-36028797018963969,36028797018963968,18446744073709551616,1\n"
+      "5,0009007199254740992,100000000000000000000000000,2\n");
+  const auto inexact = [&](size_t c) { return got.columns.at(c).inexact; };
+  EXPECT_EQ(inexact(0), 2);
+  EXPECT_EQ(inexact(1), 0);
+  EXPECT_EQ(inexact(2), 1) << "1e26 is none of float64's";
+  EXPECT_EQ(inexact(3), 0) << "a decimal is rounded as all are";
+}
+
 TEST_F(Survey, EveryColumnIsTold) {
   const TableSurvey got = survey(
       ";x;when;flag;kind\n"
