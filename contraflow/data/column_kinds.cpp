@@ -113,19 +113,29 @@ std::optional<double> coarse_step(const at::Tensor& sorted) {
   return std::nullopt;
 }
 
-// A short list of values that are all well attested: the least and the largest are no mere extremes of
-// something that may go further.
-void find_levels(ColumnInfo& info, const at::Tensor& sorted) {
-  constexpr int64_t kMostLevels = 64, kAttested = 5;
+// So many rows have the value that it is no mere extreme of something that may go further.
+bool is_attested(const at::Tensor& values, double value) {
+  constexpr int64_t kFewest = 5;
+  constexpr double kShare = 0.002;
+  const auto wanted =
+      std::max<int64_t>(kFewest, std::llround(kShare * static_cast<double>(values.size(0))));
+  return values.eq(value).sum().item<int64_t>() >= wanted;
+}
+
+// A short list of values, of which the least and the largest are attested; else a count, if the least is
+// attested and no lower one makes sense: there are no -1 rooms.
+void find_ends(ColumnInfo& info, const at::Tensor& sorted) {
+  constexpr double kMostLevels = 64.0;
   const double least = sorted[0].item<double>(), most = sorted[-1].item<double>();
+  if (!is_attested(sorted, least)) return;
   const double levels = std::round((most - least) / info.step) + 1.0;
-  if (levels > static_cast<double>(kMostLevels)) return;
-  const auto rows = static_cast<double>(sorted.size(0));
-  const auto attested = std::max<int64_t>(kAttested, std::llround(0.002 * rows));
-  if (sorted.eq(least).sum().item<int64_t>() < attested) return;
-  if (sorted.eq(most).sum().item<int64_t>() < attested) return;
-  info.lower = least;
-  info.levels = std::llround(levels);
+  if (levels <= kMostLevels && is_attested(sorted, most)) {
+    info.lower = least;
+    info.levels = std::llround(levels);
+  } else if (least == 0.0 || least == info.step) {
+    info.kind = ColumnKind::kCount;
+    info.lower = least;
+  }
 }
 
 // Upwards from one first value again and again, as where tables were put together.
@@ -146,16 +156,20 @@ ColumnInfo guess_kind(const at::Tensor& values) {
   const double least = sorted[0].item<double>();
   if (is_whole(sorted)) {
     constexpr double kWide = 20.0;  // fewer values hold no powers
-    const bool count = least >= 0.0 && at(sorted, .95) > kWide && spreads_like_powers(sorted, .5);
+    constexpr int64_t kFewest = 100;
+    const auto step = sorted.size(0) >= kFewest ? coarse_step(sorted) : std::nullopt;
+    out.step = std::max(1.0, step.value_or(1.0));
+    const bool count = least >= 0.0 && at(sorted, .95) > kWide * out.step &&
+                       spreads_like_powers(sorted, .5 * out.step);
     out.kind = count ? ColumnKind::kCount : ColumnKind::kInteger;
     if (count) out.lower = 0.0;
-    if (!count) find_levels(out, sorted);
+    if (!count) find_ends(out, sorted);
     return out;
   }
   if (const auto step = coarse_step(sorted)) {
     out.kind = ColumnKind::kInteger;
     out.step = *step;
-    find_levels(out, sorted);
+    find_ends(out, sorted);
     return out;
   }
   if (const auto top = share_of(sorted)) {

@@ -66,11 +66,32 @@ TEST(ColumnKinds, AnAtomMakesAnyDecimalStepCount) {
   const at::Tensor rain =
       at::where(uniform_column(1).lt(0.9), 0.0, (300.0 * uniform_column(2)).round() / 100.0);
   const ColumnInfo info = guess_kind(rain);
-  EXPECT_EQ(info.kind, ColumnKind::kInteger);
+  EXPECT_EQ(info.kind, ColumnKind::kCount) << "there is no rain below 0";
   EXPECT_DOUBLE_EQ(info.step, 0.01);
   const CommonValue common = most_common(rain);
   EXPECT_EQ(common.value, 0.0);
   EXPECT_NEAR(common.share, 0.9, 0.03);
+}
+
+TEST(ColumnKinds, WholeNumbersMayHaveALargerStep) {
+  const at::Tensor degrees = (uniform_column(1) * 37.0).floor() * 10.0;
+  const ColumnInfo info = guess_kind(degrees);
+  EXPECT_DOUBLE_EQ(info.step, 10.0);
+  EXPECT_EQ(info.levels, 37);
+  EXPECT_DOUBLE_EQ(guess_kind(at::cat({degrees, at::full({1}, 5.0, at::kDouble)})).step, 5.0);
+  EXPECT_DOUBLE_EQ(guess_kind(degrees.narrow(0, 0, 20)).step, 1.0) << "too few rows to tell";
+}
+
+TEST(ColumnKinds, WholeNumbersThatStartAtZeroGoNoLower) {
+  const at::Tensor geometric = (uniform_column(1).log() / std::log(0.6)).floor();
+  const ColumnInfo info = guess_kind(geometric);
+  EXPECT_EQ(info.kind, ColumnKind::kCount);
+  EXPECT_EQ(info.least(), 0.0);
+  EXPECT_EQ(guess_kind(geometric + 1.0).least(), 1.0);
+  EXPECT_EQ(guess_kind(geometric - 5.0).kind, ColumnKind::kInteger) << "nothing begins at -5";
+  at::Tensor one_zero = (20.0 + 5.0 * normal_column(1)).round().clamp_min(1.0);
+  one_zero[0] = 0.0;
+  EXPECT_EQ(guess_kind(one_zero).kind, ColumnKind::kInteger) << "an extreme among others";
 }
 
 TEST(ColumnPlan, LeavesOutWhatIsNoMeasurement) {
