@@ -6,6 +6,8 @@
 #include <map>
 
 #include "contraflow/core/error.h"
+#include "contraflow/core/log.h"
+#include "contraflow/core/number_text.h"
 #include "contraflow/core/text.h"
 #include "contraflow/data/given.h"
 
@@ -35,6 +37,16 @@ double number_of(const std::string& word, const std::string& text, const data::C
                     "For example --given label=3.");
 }
 
+void warn_of_empty_class(const std::map<std::string, double>& values,
+                         const data::Columns& columns) {
+  const auto given = values.find(columns.label);
+  if (given == values.end()) return;
+  const auto is_given = [&](int64_t k) { return static_cast<double>(k) == given->second; };
+  if (std::none_of(columns.empty_classes.begin(), columns.empty_classes.end(), is_given)) return;
+  log(LogLevel::kWarning, "the training's data had no row of class " + shortest(given->second) +
+                              " of " + columns.label + ": what the model does there is not known");
+}
+
 }  // namespace
 
 void add_given_option(CLI::App& app, std::vector<std::string>& given) {
@@ -49,6 +61,7 @@ at::Tensor given_condition(const std::vector<std::string>& given, const data::Co
     const std::string number = equals == std::string::npos ? "" : word.substr(equals + 1);
     values[word.substr(0, equals)] = number_of(word, number, columns);
   }
+  warn_of_empty_class(values, columns);
   return data::condition_of(columns, values, kWhere);
 }
 

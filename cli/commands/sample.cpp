@@ -156,6 +156,7 @@ std::string bound_text(const SampleTotals& totals) {
 }
 
 int run_sample(const SampleCommandArguments& a, const Console& console) {
+  data::check_row_file(a.output);  // before the model is loaded
   const Model model = load(a.run, {.dtype = a.dtype, .device = a.device});
   const auto writer = data::create_rows(a.output, output_columns(model.columns, a.log_prob),
                                         output_type(model, a.log_prob));

@@ -1,8 +1,5 @@
 #include <filesystem>
 #include <map>
-
-#include <filesystem>
-#include <map>
 #include <nlohmann/json.hpp>
 
 #include "cli/commands/common.h"
@@ -209,6 +206,7 @@ void report(const ScoreArguments& a, const Model& model, const std::string& inpu
 
 // A file that is written under the name of the one that is read would take its rows with it.
 void check_output(const ScoreArguments& a) {
+  data::check_row_file(a.output);
   std::error_code error;
   if (a.feed.input.empty() || !std::filesystem::equivalent(a.feed.input, a.output, error)) return;
   fail<ConfigError>("score", "--out", "another file than INPUT", "'" + shorten(a.output) + "'",

@@ -99,6 +99,7 @@ class Builder {
     Table own = select(table, wanted);
     if (known_ == nullptr && !columns_.label.empty()) {
       columns_.classes = count_classes(values_of(own, columns_.label), table.source);
+      columns_.empty_classes = empty_classes(own);
     }
     return own;
   }
@@ -107,15 +108,14 @@ class Builder {
     if (known_ == nullptr) return;
     const DataIdentity& expected = known_->identity;
     if (expected.checksum == got.checksum && expected.rows == got.rows) return;
-    const auto text = [](const DataIdentity& identity) {
-      return format_count(identity.rows) + " rows with checksum " + identity.checksum;
-    };
     if (known_->allow_changed) {
-      out_.notes.push_back("the data changed since the training, from " + text(expected) + " to " +
-                           text(got) + ": validation and test are the rows of the held-out side");
+      out_.notes.push_back("the data changed since the training, from " + identity_text(expected) +
+                           " to " + identity_text(got) +
+                           ": validation and test are the rows of the held-out side");
       return;
     }
-    fail<DomainError>("data", source, "the data of the training: " + text(expected), text(got),
+    fail<DomainError>("data", source, "the data of the training: " + identity_text(expected),
+                      identity_text(got),
                       "Restore the file or train anew; --allow-changed-data goes on with the rows "
                       "that fall on the held-out side, none of which was trained on.");
   }
@@ -206,8 +206,7 @@ class Builder {
       lines.push_back("  " + name + ": given, one value only, " + shortest(common.value) +
                       ": what other values do is not known");
     }
-    const std::string empty = empty_classes(table);
-    if (!empty.empty()) lines.push_back(empty);
+    if (!columns_.empty_classes.empty()) lines.push_back(note_of_empty_classes());
     for (const LeftOut& column : columns_.left_out) {
       lines.push_back("  " + column.name + ": left out, " + column.reason);
     }
@@ -215,15 +214,17 @@ class Builder {
   }
 
   // Classes are numbered without gaps, rows may have some of them only.
-  std::string empty_classes(const Table& table) const {
-    if (columns_.label.empty()) return "";
+  std::vector<int64_t> empty_classes(const Table& table) const {
     const at::Tensor labels = values_of(table, columns_.label).to(at::kLong);
     const at::Tensor empty = at::bincount(labels, {}, columns_.classes).eq(0).nonzero().squeeze(1);
-    if (empty.size(0) == 0) return "";
+    const at::ArrayRef<int64_t> classes(empty.const_data_ptr<int64_t>(),
+                                        static_cast<size_t>(empty.size(0)));
+    return classes.vec();
+  }
+
+  std::string note_of_empty_classes() const {
     std::vector<std::string> names;
-    for (int64_t k = 0; k < empty.size(0); ++k) {
-      names.push_back(std::to_string(empty[k].item<int64_t>()));
-    }
+    for (const int64_t k : columns_.empty_classes) names.push_back(std::to_string(k));
     return "  " + columns_.label + ": no row has class " + shorten(join(names, ", "), 200) +
            " of 0 to " + std::to_string(columns_.classes - 1) + ": what it does is not known";
   }
@@ -266,6 +267,10 @@ class Builder {
 };
 
 }  // namespace
+
+std::string identity_text(const DataIdentity& identity) {
+  return format_count(identity.rows) + " rows with checksum " + identity.checksum;
+}
 
 Dataset column_dataset(const Table& table, const Columns& columns, const SplitColumn& split,
                        const DataOptions& options, const KnownData* known) {

@@ -50,9 +50,10 @@ struct CF_EXPORT Columns {
   /// What the density is over; empty for events of several dimensions.
   std::vector<std::string> names = {};
   std::vector<std::string> condition = {};  ///< Given numbers.
-  std::string label = "";           ///< Given class 0 .. classes - 1, one-hot; empty = none.
-  int64_t classes = 0;              ///< Number of classes; 0 = without a label.
-  std::string weight = "";          ///< Importance of the row, >= 0; empty = none.
+  std::string label = "";  ///< Given class 0 .. classes - 1, one-hot; empty = none.
+  int64_t classes = 0;     ///< Number of classes; 0 = without a label.
+  std::vector<int64_t> empty_classes = {};  ///< Of which the data have no row.
+  std::string weight = "";                  ///< Importance of the row, >= 0; empty = none.
   int64_t levels = 0;               ///< Values are integers 0 .. levels - 1; 0 = continuous.
   std::vector<double> bounds = {};  ///< [low, high] that values cannot leave; empty = unbounded.
   /// What each of `names` is, from the training rows; empty = nothing is known (toys, images).
@@ -109,6 +110,7 @@ void visit(Columns& o, Field&& field) {
   field("condition", o.condition, "Columns of numbers to condition on.");
   field("label", o.label, "Column of classes to condition on.");
   field("classes", o.classes, non_negative(), "Number of classes.");
+  field("empty_classes", o.empty_classes, non_negative(), "Classes without a row.");
   field("weight", o.weight, "Column of row weights.");
   field("levels", o.levels, non_negative(), "Integer levels; 0 = continuous.");
   field("bounds", o.bounds, "[low, high]; empty = unbounded.");

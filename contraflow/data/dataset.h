@@ -28,6 +28,9 @@ void visit(DataIdentity& o, Field&& field) {
   field("split", o.split, "What decides into which part a row falls.");
 }
 
+/// "12,000 rows with checksum 8c5b...": what tells data from others.
+CF_EXPORT std::string identity_text(const DataIdentity& identity);
+
 /// What a model knows of its training's data: they are opened again with the same columns, and a
 /// row falls into the part that it fell into.
 struct KnownData {

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "contraflow/core/error.h"
 #include "contraflow/training/objective_registry.h"
 
 namespace contraflow {
@@ -19,6 +20,17 @@ nlohmann::ordered_json resolved_metadata(const nlohmann::ordered_json& stored) {
   return out;
 }
 
+// Data that changed make another run of it, however alike the columns are.
+void check_same_data(const nlohmann::ordered_json& stored,
+                     const std::optional<data::DataIdentity>& now, const std::string& name) {
+  if (!stored.contains("identity") || !now) return;
+  const auto then = options_from_json<data::DataIdentity>(stored["identity"], "resume");
+  if (then.rows == now->rows && then.checksum == now->checksum) return;
+  fail<DomainError>("resume", name, "the data of the run: " + data::identity_text(then),
+                    data::identity_text(*now),
+                    "Restore the file, or train anew in another folder.");
+}
+
 }  // namespace
 
 std::shared_ptr<const Objective> objective_of(const PreparedRun& run) {
@@ -31,7 +43,11 @@ std::shared_ptr<const Objective> objective_of(const PreparedRun& run) {
 
 TrainerHooks with_metadata(const PreparedRun& run, TrainerHooks hooks) {
   hooks.config = run.metadata();
-  hooks.resolve_config = resolved_metadata;
+  hooks.resolve_config = [identity = run.dataset.identity,
+                          name = run.dataset.name](const nlohmann::ordered_json& stored) {
+    check_same_data(stored, identity, name);
+    return resolved_metadata(stored);
+  };
   return hooks;
 }
 

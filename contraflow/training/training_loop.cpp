@@ -235,12 +235,13 @@ void TrainingLoop::restore(const Checkpoint& saved) {
 
 void TrainingLoop::check_same_run(const Checkpoint& saved) const {
   const std::string remedy = "Resume with the configuration of the run, or start a new run.";
+  // First, since it knows why other things differ.
+  const bool resolves = settings_.resolve_config != nullptr && !saved.config.is_null();
+  ordered_json stored = resolves ? settings_.resolve_config(saved.config) : saved.config;
   // Both sides are read as options, so that one that is newer than the checkpoint has its default.
   const auto then = options_from_json<TrainingOptions>(saved.training, "resume: training");
   check_same_config(resume_relevant(then), resume_relevant(options_), "resume: training", remedy);
   warn_of_another_length(then, options_, saved.counters.step);
-  const bool resolves = settings_.resolve_config != nullptr && !saved.config.is_null();
-  ordered_json stored = resolves ? settings_.resolve_config(saved.config) : saved.config;
   ordered_json config = settings_.config;
   if (config.is_object()) config.erase("training");
   if (stored.is_object()) stored.erase("training");

@@ -85,6 +85,12 @@ TEST(CliMistakes, ATableInAnotherFormatIsNoConfig) {
                {"another format", "Save the table as .csv"});
 }
 
+TEST(CliMistakes, AFormatThatCannotBeWrittenIsNamedAtOnce) {
+  expect_error(run({"score", "no_such_run", "rows.csv", "-o", "scores.xlsx"}), 2,
+               {"scores.xlsx", ".csv"});
+  expect_error(run({"sample", "no_such_run", "-o", "rows.xlsx"}), 2, {"rows.xlsx", ".csv"});
+}
+
 TEST(CliMistakes, AConfigWithATypoNamesTheKey) {
   const TempFolder folder;
   write_bytes(folder / "a.toml", "[data]\nname = \"moons\"\n[trainig]\nsteps = 3\n");

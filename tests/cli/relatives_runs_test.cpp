@@ -37,9 +37,12 @@ TEST_F(CliRunRelatives, AnyChangeOfTheDataIsSeen) {
     words.insert(words.end(), command.begin() + 1, command.end());
     expect_error(run(words), 2, {"400 rows", "--allow-changed-data"});
   }
-  EXPECT_EQ(run({"train", "--out", path("run"), "--resume", "--steps", "160"}).code, 2);
+  const std::vector<std::string> resume{"train",    "--out",   path("run"),
+                                        "--resume", "--steps", "160"};
+  expect_error(run(resume), 2, {"the data of the run", "400 rows", "Restore the file"});
   write("t.csv", in_steps(at::cat({rows_, rows_.narrow(0, 0, 5)})));
   expect_refused();
+  expect_error(run(resume), 2, {"the data of the run", "400 rows", "405 rows"});
   write("t.csv", in_steps(at::cat({rows_.narrow(0, 200, 200), rows_.narrow(0, 200, 200)})));
   expect_refused();
 }

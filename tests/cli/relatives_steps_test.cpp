@@ -142,6 +142,11 @@ TEST_F(CliConditionRelatives, AClassWithoutRowsIsNamed) {
   write("t.csv", csv_text("k,y", at::stack({k, normal_values(2, 400)}, 1)));
   train("t.csv", {"--label", "k"});
   EXPECT_THAT(notes_, HasSubstr("k: no row has class 1 of 0 to 2"));
+  const auto note_of = [&](const std::string& given) {
+    return run({"sample", path("run"), "-n", "5", "-o", path("drawn.csv"), "--given", given}).err;
+  };
+  EXPECT_THAT(note_of("k=1"), HasSubstr("no row of class 1 of k"));
+  EXPECT_THAT(note_of("k=2"), ::testing::Not(HasSubstr("no row")));
 }
 
 TEST_F(CliConditionRelatives, WordsAreGivenByName) {
