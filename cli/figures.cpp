@@ -10,6 +10,8 @@
 #include "cli/figure_data.h"
 #include "cli/plot/density_map.h"
 #include "cli/plot/image_grid.h"
+#include "contraflow/core/estimate.h"
+#include "contraflow/core/number_text.h"
 #include "contraflow/core/text.h"
 #include "contraflow/data/weights.h"
 #include "contraflow/evaluation/samples.h"
@@ -178,10 +180,15 @@ void draw_images(const FigureInput& input, const std::filesystem::path& path) {
 }
 
 void draw_run_curves(const std::filesystem::path& metrics, const std::optional<LeastLoss>& least,
-                     const std::string& title, const std::filesystem::path& path) {
+                     const data::Columns& columns, const std::string& title,
+                     const std::filesystem::path& path) {
   RunCurves curves = read_curves(metrics);
   plot::Curves figure{.title = title};
   figure.best = plot::lowest_point(curves.validation);
+  if (figure.best && columns.levels > 0) {
+    const double bits = bits_per_dim(figure.best->value, columns.dim());
+    figure.best->label += " (" + fixed(bits, 3) + " bits/dim)";
+  }
   for (plot::Series* series : {&curves.training, &curves.validation}) {
     if (!series->value.empty()) figure.series.push_back(std::move(*series));
   }

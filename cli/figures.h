@@ -50,8 +50,9 @@ void draw_density(const FigureInput& input, const std::filesystem::path& path);
 void draw_base_warp(const FigureInput& input, const std::filesystem::path& path);
 /// Data and samples as small images.
 void draw_images(const FigureInput& input, const std::filesystem::path& path);
-/// Losses over steps, with the least there is where it is known.
+/// Losses over steps, with the least there is where it is known, of integers also in bits/dim.
 void draw_run_curves(const std::filesystem::path& metrics, const std::optional<LeastLoss>& least,
-                     const std::string& title, const std::filesystem::path& path);
+                     const data::Columns& columns, const std::string& title,
+                     const std::filesystem::path& path);
 
 }  // namespace contraflow::cli

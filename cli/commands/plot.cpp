@@ -136,7 +136,7 @@ class Plotter {
     if (arguments_.kind == PlotKind::kAll && !fs::exists(metrics)) return;
     const std::optional<LeastLoss> least =
         model_.run ? least_loss(model_.config(), model_.columns) : std::nullopt;
-    draw_run_curves(metrics, least, title_of_model(model_), folder_ / "curves.png");
+    draw_run_curves(metrics, least, model_.columns, title_of_model(model_), folder_ / "curves.png");
     drawn_.push_back(folder_ / "curves.png");
   }
 

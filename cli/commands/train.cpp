@@ -45,7 +45,7 @@ std::vector<fs::path> draw_pictures(const PreparedRun& run, const RunFolder& fol
     }
   };
   draw("curves.png", [&](const fs::path& path) {
-    draw_run_curves(folder.metrics_path(), least_loss(run.config, run.columns),
+    draw_run_curves(folder.metrics_path(), least_loss(run.config, run.columns), run.columns,
                     title_of(run.dataset), path);
   });
   if (has_density_map(run.columns) && run.columns.condition_size() == 0) {

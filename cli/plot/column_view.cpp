@@ -111,6 +111,11 @@ std::vector<double> cells_of(const MarginalColumn& column, const std::vector<dou
 
 }  // namespace
 
+bool ColumnView::is_cut() const {
+  const std::vector<double>& counted = data.empty() ? model : data;
+  return counted.front() < edges.front() || counted.back() > edges.back();
+}
+
 ColumnView view_of(const MarginalColumn& column) {
   ColumnView view{sorted_places(column.data, column.scale),
                   sorted_places(column.model, column.scale),

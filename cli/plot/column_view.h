@@ -15,6 +15,9 @@ struct ColumnView {
   std::vector<double> model;  ///< The same of the samples.
   std::vector<double> edges;  ///< Places between the cells; those of steps are around their values.
   Axis axis;
+
+  /// Values of the data, or of the samples where there are no data, lie beyond the axis.
+  bool is_cut() const;
 };
 
 /// Throws     DomainError (neither data nor samples with a finite value; data without one).
@@ -27,6 +30,9 @@ std::vector<double> joined_cells(std::span<const double> edges, size_t most);
 /// Outline of a histogram as a step function from and to zero.
 std::vector<Point> step_outline(const Panel& panel, std::span<const double> edges,
                                 std::span<const double> density);
+
+/// For the legend, where a view is cut.
+constexpr const char* kCutText = "axes leave out at most 0.25 % of the data at each end";
 
 /// Colours of data and of samples in the pictures of tables.
 Color data_color();

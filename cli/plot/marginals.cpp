@@ -59,7 +59,8 @@ std::string full_subtitle(const Marginals& marginals) {
          std::to_string(kMostColumns) + " of " + std::to_string(count) + " columns";
 }
 
-std::vector<LegendEntry> legend_of(const Marginals& marginals) {
+std::vector<LegendEntry> legend_of(const Marginals& marginals,
+                                   const std::vector<ColumnView>& views) {
   const auto any = [&](std::vector<double> MarginalColumn::*values) {
     return std::any_of(marginals.columns.begin(), marginals.columns.end(),
                        [&](const auto& column) { return !(column.*values).empty(); });
@@ -72,6 +73,9 @@ std::vector<LegendEntry> legend_of(const Marginals& marginals) {
   if (data && model) {
     entries.push_back({"KS: largest distance between the two distribution functions",
                        theme::kSoftInk, Swatch::kNone});
+  }
+  if (std::any_of(views.begin(), views.end(), [](const auto& view) { return view.is_cut(); })) {
+    entries.push_back({kCutText, theme::kSoftInk, Swatch::kNone});
   }
   return entries;
 }
@@ -90,7 +94,7 @@ void draw_marginals(const Marginals& marginals, const std::filesystem::path& pat
   for (const ColumnView& view : views) {
     panels.make_room(bottom_space(view.axis, panels.width(), ""));
   }
-  panels.put_below(heading_bottom(marginals.title, subtitle), legend_of(marginals));
+  panels.put_below(heading_bottom(marginals.title, subtitle), legend_of(marginals, views));
   Canvas canvas(panels.canvas_width(), panels.canvas_height());
   draw_heading(canvas, marginals.title, subtitle);
   panels.draw_legend_on(canvas);

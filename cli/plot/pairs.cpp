@@ -184,7 +184,7 @@ class PairGrid {
   Point corner_;
 };
 
-std::vector<LegendEntry> legend_of(const Pairs& pairs) {
+std::vector<LegendEntry> legend_of(const Pairs& pairs, const std::vector<ColumnView>& views) {
   std::vector<LegendEntry> entries;
   const bool data = !pairs.columns.front().data.empty();
   const bool model = !pairs.columns.front().model.empty();
@@ -203,6 +203,9 @@ std::vector<LegendEntry> legend_of(const Pairs& pairs) {
   }
   if (counted) {
     entries.push_back({"shades: rows in a cell, darker for more", theme::kSoftInk, Swatch::kNone});
+  }
+  if (std::any_of(views.begin(), views.end(), [](const auto& view) { return view.is_cut(); })) {
+    entries.push_back({kCutText, theme::kSoftInk, Swatch::kNone});
   }
   return entries;
 }
@@ -226,7 +229,7 @@ void draw_pairs(const Pairs& pairs, const std::filesystem::path& path) {
   left += theme::kMargin;
   const double count = static_cast<double>(views.size());
   const double width = count * (side + kPairGap) - kPairGap;
-  const std::vector<LegendEntry> legend = legend_of(pairs);
+  const std::vector<LegendEntry> legend = legend_of(pairs, views);
   const double legend_top = heading_bottom(pairs.title, pairs.subtitle);
   const double top = legend_top + legend_height(legend, width) + kPairLegendGap;
   // The last text below may reach a little beyond its panel.
