@@ -84,7 +84,8 @@ class SpecBuilder {
 
   FlowSpec finish() {
     Json base = o_.base;
-    if (!base.contains("event")) {
+    if (base.is_string()) base = Json{{"type", base}};
+    if (base.is_object() && !base.contains("event")) {
       base["event"] =
           info_.event.is_row() ? Json(info_.event.features()) : Json(info_.event.sizes());
     }

@@ -90,7 +90,7 @@ void visit(ContractiveOptions& o, Field&& field) {
   field("tolerance", o.tolerance, positive(), "Error of a solve otherwise.");
   field("backward_tolerance", o.backward_tolerance, positive(),
         "Relative error of a gradient's solve.");
-  field("base", o.base, "Base density: a type with its options.");
+  field("base", o.base, "Base density: a type, or a table of the type with its options.");
   field("seed", o.seed, "Seed of the initial weights.");
 }
 

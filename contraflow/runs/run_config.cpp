@@ -42,12 +42,19 @@ void check_dataset(const data::Dataset& dataset, const TrainingOptions& training
   }
 }
 
+// Whether the model has curves of columns at all, which take their time to choose.
+bool takes_curves(const Json& model, EventInfo info) {
+  const Json without = models::model_spec(model, info).transform;
+  info.marginal_knots.assign(info.columns.size(), 2);
+  return models::model_spec(model, info).transform != without;
+}
+
 // The flow of a config for its data. Curves of columns want all training rows to start from, not the
 // few that a mean needs.
 FlowSpec spec_for(const data::Dataset& dataset, RunConfig& config) {
   EventInfo info = dataset.columns.event_info();
   const FlowSpec plain = resolve_flow_spec(models::model_spec(config.model, info), "model");
-  if (info.columns.empty()) return plain;
+  if (info.columns.empty() || !takes_curves(config.model, info)) return plain;
   const MarginalChoice marginals = choose_marginals(dataset, config.data.seed);
   info.marginal_knots = marginals.knots;
   const FlowSpec spec = resolve_flow_spec(models::model_spec(config.model, info), "model");
