@@ -127,9 +127,10 @@ bool is_attested(const at::Tensor& values, double value) {
 void find_ends(ColumnInfo& info, const at::Tensor& sorted) {
   constexpr double kMostLevels = 64.0;
   const double least = sorted[0].item<double>(), most = sorted[-1].item<double>();
-  if (!is_attested(sorted, least)) return;
   const double levels = std::round((most - least) / info.step) + 1.0;
-  if (levels <= kMostLevels && is_attested(sorted, most)) {
+  const bool flag = least == 0.0 && most == 1.0;  // however rare one of the two is
+  if (!flag && !is_attested(sorted, least)) return;
+  if (flag || (levels <= kMostLevels && is_attested(sorted, most))) {
     info.lower = least;
     info.levels = std::llround(levels);
   } else if (least == 0.0 || least == info.step) {

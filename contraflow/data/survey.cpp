@@ -24,7 +24,7 @@ struct TextHash {
 
 // The digits of an integer that float64 does not have.
 bool is_rounded_integer(std::string_view field, double number) {
-  if (!(std::abs(number) > 0x1p53)) return false;
+  if (!(std::abs(number) >= 0x1p53)) return false;
   const std::string_view digits =
       field.substr(std::min(field.find_first_not_of("+-0"), field.size()));
   if (digits.find_first_not_of("0123456789") != std::string_view::npos) return false;

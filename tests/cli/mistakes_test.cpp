@@ -88,7 +88,19 @@ TEST(CliMistakes, ATableInAnotherFormatIsNoConfig) {
 TEST(CliMistakes, AFormatThatCannotBeWrittenIsNamedAtOnce) {
   expect_error(run({"score", "no_such_run", "rows.csv", "-o", "scores.xlsx"}), 2,
                {"scores.xlsx", ".csv"});
-  expect_error(run({"sample", "no_such_run", "-o", "rows.xlsx"}), 2, {"rows.xlsx", ".csv"});
+  expect_error(run({"sample", "no_such_run", "-n", "5", "-o", "rows.xlsx"}), 2,
+               {"rows.xlsx", ".csv"});
+}
+
+TEST(CliMistakes, ABaseIsATypeOrATableOfOne) {
+  const auto with_base = [](const std::string& base) {
+    return run({"train", "--data", "moons", "--steps", "2", "--out", (TempFolder() / "r").string(),
+                "--set", "model.blocks=1", "--set", "model.base=" + base});
+  };
+  EXPECT_EQ(with_base("\"logistic\"").code, 0);
+  expect_error(with_base("\"nomal\""), 2, {"Did you mean 'normal'?"});
+  expect_error(with_base("3"), 2, {"a table with a text", "got 3"});
+  EXPECT_THAT(with_base("3").err, Not(HasSubstr("exception")));
 }
 
 TEST(CliMistakes, AConfigWithATypoNamesTheKey) {

@@ -74,7 +74,8 @@ TEST_F(CliStepRelatives, StepsOfAnySizeHaveProbabilities) {
   expect_probabilities(cells_of({1.0, 1.5, 2.0, 2.5}), entropy_of(p));
   write("t.csv", csv_text("k", (5.0 * k).unsqueeze(1)));
   train("t.csv");
-  expect_probabilities(csv_text("k", at::arange(10, 26, at::kDouble).unsqueeze(1)), entropy_of(p));
+  EXPECT_THAT(notes_, HasSubstr("k: integer steps of 5 of 4 levels from 10 to 25"));
+  expect_probabilities(cells_of({10, 15, 20, 25}), entropy_of(p));
   const at::Tensor tenths = (3.0 * normal_values(2, 3000)).round();
   write("t.csv", csv_text("k", (20.0 + tenths / 10.0).unsqueeze(1)));
   train("t.csv");

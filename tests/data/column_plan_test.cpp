@@ -73,6 +73,13 @@ TEST(ColumnKinds, AnAtomMakesAnyDecimalStepCount) {
   EXPECT_NEAR(common.share, 0.9, 0.03);
 }
 
+TEST(ColumnKinds, ARareFlagIsAFlag) {
+  at::Tensor flag = at::zeros({kPlanRows}, at::kDouble);
+  flag[7] = 1.0;
+  EXPECT_EQ(guess_kind(flag).levels, 2);
+  EXPECT_EQ(guess_kind(1.0 - flag).levels, 2);
+}
+
 TEST(ColumnKinds, WholeNumbersMayHaveALargerStep) {
   const at::Tensor degrees = (uniform_column(1) * 37.0).floor() * 10.0;
   const ColumnInfo info = guess_kind(degrees);
