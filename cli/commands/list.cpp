@@ -17,7 +17,7 @@ constexpr const char* kListExamples =
     "Examples:\n"
     "  contraflow list             everything\n"
     "  contraflow list models      what --model takes\n"
-    "  contraflow list data        what can be trained on besides files\n\n"
+    "  contraflow list data        what can be trained on, with names or paths\n\n"
     "A flow is a chain of transforms between the data and a base density that is easy to sample. A "
     "model\n"
     "names such a chain with all its settings; --set changes single ones, and a config file may "
@@ -88,7 +88,8 @@ std::vector<Section> all_sections() {
       {"models", "Models, for --model (presets: the key model.preset)", presets()},
       {"families", "Families of models, which share their keys", families()},
       {"data", "Built-in data, for 'contraflow train NAME' (the key data.name)", data_sets(true)},
-      {"files", "Files of rows, for 'contraflow train FILE' (the key data.name)", data_sets(false)},
+      {"files", "Files and folders, for 'contraflow train PATH' (the key data.name)",
+       data_sets(false)},
       {"transforms", "Transforms, the steps from data to latent that a model is made of",
        entries(transform_registry())},
       {"bases", "Base densities, what the latent follows: model.base = {type = \"...\"}",
@@ -104,7 +105,9 @@ std::string section_meant(const std::string& word) {
   if (word == "presets" || word == "preset") return "models";
   if (word == "flows" || word == "flow") return "models";
   if (word == "datasets" || word == "dataset" || word == "toys") return "data";
-  if (word == "columns" || word == "formats") return "files";
+  for (const char* other : {"columns", "formats", "images", "folders", "layouts"}) {
+    if (word == other) return "files";
+  }
   for (const Section& section : all_sections()) {
     if (section.name == plural) return plural;
   }
@@ -115,7 +118,8 @@ int run_list(const std::string& what, const Console& console) {
   Json json{{"command", "list"}};
   std::string text;
   for (const Section& section : all_sections()) {
-    if (!what.empty() && section.name != what) continue;
+    const bool asked = section.name == what || (what == "data" && section.name == "files");
+    if (!what.empty() && !asked) continue;
     Facts facts;
     Json items = Json::array();
     for (const Item& item : section.items) {

@@ -21,13 +21,15 @@ bool is_data(const std::string& name) {
                      [&](const data::DataEntry& entry) { return entry.takes(name); });
 }
 
+[[noreturn]] void fail_run(const std::string& path) {
+  fail<ConfigError>("train", "INPUT", "a config or data", "a run folder, " + shorten(path),
+                    "Go on with it: contraflow train --out " + path + " --resume.");
+}
+
 [[noreturn]] void fail_folder(const std::string& path) {
-  if (RunFolder::holds_run(path)) {
-    fail<ConfigError>("train", "INPUT", "a config or data", "a run folder, " + shorten(path),
-                      "Go on with it: contraflow train --out " + path + " --resume.");
-  }
   fail<ConfigError>("train", "INPUT", "a config or data", "a folder, " + shorten(path),
-                    "Name a .toml file, a file of rows, or built-in data.");
+                    "Name a .toml file, a file of rows, a folder of images (see 'contraflow list "
+                    "files'), or built-in data.");
 }
 
 // Tables and arrays of other programs are no TOML with a syntax error.
@@ -72,6 +74,7 @@ void sort_input(TrainArguments& a) {
   const std::string& input = a.input;
   if (input.empty()) return;
   std::error_code ignored;
+  if (RunFolder::holds_run(input)) fail_run(input);  // with pictures in it, it looks like images
   if (is_data(input)) {
     if (!a.data.empty()) {
       fail<ConfigError>("train", "INPUT", "one of INPUT and --data", "both", "Drop one of them.");

@@ -280,11 +280,14 @@ void apply_limits(const TrainArguments& a, Json& config) {
 }  // namespace
 
 void add_train_options(CLI::App& app, TrainArguments& a) {
-  app.add_option("INPUT", a.input,
-                 "What to train on: a config (.toml), a file of rows, or built-in data such as "
-                 "moons or digits.");
-  app.add_option("--data", a.data,
-                 "Data over those of a config: a toy density, 'digits', or a file of rows.");
+  app.add_option(
+      "INPUT", a.input,
+      "What to train on: a config (.toml), a file of rows, images, or built-in data such "
+      "as moons or digits.");
+  app.add_option(
+      "--data", a.data,
+      "Data over those of a config: a toy density, 'digits', a file of rows, or a file or "
+      "folder of images.");
   app.add_option("--model", a.model, "Which model; see 'contraflow list models'.");
   a.key_values.resize(key_options().size());
   for (size_t k = 0; k < key_options().size(); ++k) {
@@ -307,7 +310,8 @@ fs::path folder_of(const TrainArguments& a) {
   if (!a.out.empty()) return a.out;
   if (!a.config.empty()) return fs::path("runs") / fs::path(a.config).stem();
   if (!a.data.empty()) {
-    const std::string data = fs::path(a.data).stem().string();
+    const fs::path path(a.data);  // a folder may be named with a slash at its end
+    const std::string data = (path.has_filename() ? path : path.parent_path()).stem().string();
     return fs::path("runs") / (data + "-" + (a.model.empty() ? models::kDefaultPreset : a.model));
   }
   if (a.resume) {

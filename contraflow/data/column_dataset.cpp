@@ -3,7 +3,6 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <numeric>
 
 #include "contraflow/core/error.h"
@@ -12,6 +11,7 @@
 #include "contraflow/data/absurd_rows.h"
 #include "contraflow/data/column_kinds.h"
 #include "contraflow/data/column_plan.h"
+#include "contraflow/data/identity.h"
 #include "contraflow/data/message.h"
 #include "contraflow/data/row_hash.h"
 #include "contraflow/data/weights.h"
@@ -34,14 +34,6 @@ at::Tensor values_of(const Table& table, const std::string& name) {
   return select(table, {name}).rows.select(1, 0);
 }
 
-std::string checksum_of(const Table& table) {
-  uint64_t sum = 0;  // the order of the rows is free
-  for (const uint64_t hash : hash_rows(table.rows, 0)) sum += hash;
-  std::array<char, 17> text{};
-  std::snprintf(text.data(), text.size(), "%016llx", static_cast<unsigned long long>(sum));
-  return text.data();
-}
-
 // Row weights of mean 1: their scale says nothing, and may be beyond float32.
 at::Tensor scaled_weights(const at::Tensor& weight, const std::string& name) {
   check_weights("data", "weight '" + name + "'", weight);
@@ -58,8 +50,9 @@ class Builder {
   Dataset build(Table table) {
     out_.name = options_.name;
     table = decide_columns(table);
-    const DataIdentity identity{.rows = table.rows.size(0), .checksum = checksum_of(table)};
-    check_identity(identity, table.source);
+    const DataIdentity identity{.rows = table.rows.size(0),
+                                .checksum = checksum_text(hash_rows(table.rows, 0))};
+    if (known_ != nullptr) check_identity(identity, *known_, table.source, out_.notes);
     table = set_absurd_aside(std::move(table));
     const at::Tensor places = places_of(by(table), split_seed(), read_rows(table), key(table));
     out_.identity = identity;
@@ -102,22 +95,6 @@ class Builder {
       columns_.empty_classes = empty_classes(own);
     }
     return own;
-  }
-
-  void check_identity(const DataIdentity& got, const std::string& source) {
-    if (known_ == nullptr) return;
-    const DataIdentity& expected = known_->identity;
-    if (expected.checksum == got.checksum && expected.rows == got.rows) return;
-    if (known_->allow_changed) {
-      out_.notes.push_back("the data changed since the training, from " + identity_text(expected) +
-                           " to " + identity_text(got) +
-                           ": validation and test are the rows of the held-out side");
-      return;
-    }
-    fail<DomainError>("data", source, "the data of the training: " + identity_text(expected),
-                      identity_text(got),
-                      "Restore the file or train anew; --allow-changed-data goes on with the rows "
-                      "that fall on the held-out side, none of which was trained on.");
   }
 
   Table set_absurd_aside(Table table) {
@@ -267,10 +244,6 @@ class Builder {
 };
 
 }  // namespace
-
-std::string identity_text(const DataIdentity& identity) {
-  return format_count(identity.rows) + " rows with checksum " + identity.checksum;
-}
 
 Dataset column_dataset(const Table& table, const Columns& columns, const SplitColumn& split,
                        const DataOptions& options, const KnownData* known) {

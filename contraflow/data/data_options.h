@@ -23,11 +23,12 @@ constexpr auto enum_names(MissingRows) {
 
 /// What to fit a density to.
 struct DataOptions {
-  /// A toy density (toy.h), "digits", or the path of a .csv, .tsv, .txt or .npy file.
+  /// A toy density (toy.h), "digits", "digits_images", the path of a .csv, .tsv, .txt or .npy file, or
+  /// that of images: docs/images.md.
   std::string name = "checkerboard";
   /// Columns that the density is over; empty = all that the next three do not name. Toys have the
   /// columns x0, x1 and, where they are made of parts, label; the digits pixel_R_C and label. These
-  /// labels can be given, not modelled.
+  /// labels can be given, not modelled. Images have the label "label", CIFAR-100 "coarse_label" too.
   std::vector<std::string> columns = {};
   /// Columns of a file that are left out.
   std::vector<std::string> exclude = {};
@@ -55,6 +56,8 @@ struct DataOptions {
   /// [height, width] or [channels, height, width] of the image that a row holds, for pictures;
   /// empty = rows are no images. Digits are [8, 8].
   std::vector<int64_t> image = {};
+  /// Events of several dimensions, such as images, become rows, for models of rows.
+  bool flatten = false;
   /// A column whose rows of one value fall into one part; empty = rows fall by their own values.
   std::string group = "";
   /// A column by which the last rows are the test and those before them the validation.
@@ -71,7 +74,9 @@ struct DataOptions {
 template <class Field>
 void visit(DataOptions& o, Field&& field) {
   field("name", o.name, non_empty(),
-        "A toy density, 'digits', or a file: .csv, .tsv, .txt, .npy, each also .gz, or .npz.");
+        "A toy density, 'digits', a file (.csv, .tsv, .txt, .npy, each also .gz, or .npz), or "
+        "images: "
+        "an IDX or CIFAR file, or a folder of images.");
   field("columns", o.columns, "Columns to model, by name or number from 0; empty = all others.");
   field("exclude", o.exclude, "Columns of a file to leave out.");
   field("kinds", o.kinds,
@@ -79,7 +84,8 @@ void visit(DataOptions& o, Field&& field) {
         "kind, lower, upper, step; others are guessed.");
   field("condition", o.condition, "Columns of numbers to condition on.");
   field("label", o.label,
-        "Column of class numbers 0, 1, ... to condition on (one-hot); 'label' of digits and toys.");
+        "Column of class numbers 0, 1, ... to condition on (one-hot); 'label' of digits, toys and "
+        "images.");
   field("weight", o.weight,
         "Column of row weights, or a file (.csv, .tsv, .txt, .npy) of one column of them.");
   field("header", o.header, "Whether a CSV file's first line names the columns.");
@@ -93,6 +99,7 @@ void visit(DataOptions& o, Field&& field) {
   field("bounds", o.bounds, "[low, high] of bounded values, mapped by a logit; empty = none.");
   field("image", o.image, positive(),
         "[height, width] of images that are rows of pixels; empty = none.");
+  field("flatten", o.flatten, "Images, and other events of several dimensions, become rows.");
   field("group", o.group, "Column whose equal values stay in one part of the split.");
   field("time", o.time, "Column by which the last rows are the test.");
   field("validation_fraction", o.validation_fraction, half_open_interval(0, 1),

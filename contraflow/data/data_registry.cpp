@@ -17,8 +17,10 @@ namespace {
 std::vector<DataEntry> make_registry() {
   std::vector<DataEntry> out = detail::toy_entries();
   out.push_back(detail::digits_entry());
+  out.push_back(detail::digits_images_entry());
   out.push_back(detail::csv_entry());
   out.push_back(detail::npy_entry());
+  for (DataEntry& entry : detail::image_file_entries()) out.push_back(std::move(entry));
   return out;
 }
 
@@ -52,21 +54,31 @@ bool is_common(const std::string& key) {
   return std::find(keys.begin(), keys.end(), key) != keys.end();
 }
 
-// Keys that the entry does not take have their defaults.
-void check_taken(const DataEntry& entry, const DataOptions& options) {
-  const nlohmann::ordered_json given = options_to_json(options);
-  const nlohmann::ordered_json defaults = options_to_json(DataOptions{});
-  for (const auto& [key, value] : given.items()) {
-    const bool takes =
-        std::find(entry.options.begin(), entry.options.end(), key) != entry.options.end();
-    if (takes || is_common(key) || value == defaults[key]) continue;
-    fail<ConfigError>("data", key, "nothing, for the " + entry.kind + " " + in_quotes(options.name),
-                      shorten(json_text(value)),
-                      "Remove it; what can be chosen is " + join(entry.options, ", ") + ".");
-  }
+// A folder that no entry knows.
+[[noreturn]] void fail_folder(const std::string& name) {
+  std::error_code ignored;
+  fail<IoError>(
+      "data", in_quotes(name, 200),
+      "a folder of .png files or of folders of them, or with the files of MNIST, CIFAR "
+      "or ImageNet32",
+      std::filesystem::is_empty(name, ignored) ? "an empty folder" : "a folder of other files",
+      "'contraflow list data' says which names they have.");
 }
 
 }  // namespace
+
+void detail::check_taken(const std::string& kind, const std::vector<std::string>& keys,
+                         const DataOptions& options) {
+  const nlohmann::ordered_json given = options_to_json(options);
+  const nlohmann::ordered_json defaults = options_to_json(DataOptions{});
+  for (const auto& [key, value] : given.items()) {
+    const bool takes = std::find(keys.begin(), keys.end(), key) != keys.end();
+    if (takes || is_common(key) || value == defaults[key]) continue;
+    fail<ConfigError>("data", key, "nothing, for the " + kind + " " + in_quotes(options.name),
+                      shorten(json_text(value)),
+                      "Remove it; what can be chosen is " + join(keys, ", ") + ".");
+  }
+}
 
 const std::vector<DataEntry>& data_registry() {
   static const std::vector<DataEntry> registry = make_registry();
@@ -81,6 +93,7 @@ const DataEntry& find_data(const std::string& name) {
   const bool exists =
       found != registry.end() && (found->is_builtin() || std::filesystem::exists(name, error));
   if (exists) return *found;
+  if (std::filesystem::is_directory(name, error)) fail_folder(name);
   if (std::filesystem::exists(name, error)) check_row_file(name);
   fail_unknown(name);
 }
@@ -96,7 +109,7 @@ std::vector<std::string> builtin_data_names() {
 Dataset open_data(const DataOptions& options, at::ScalarType dtype, const KnownData* known) {
   check_options(options, "data");
   const DataEntry& entry = find_data(options.name);
-  check_taken(entry, options);
+  detail::check_taken(entry.kind, entry.options, options);
   return entry.open(options, dtype, known);
 }
 

@@ -28,11 +28,12 @@ struct DataEntry {
   bool is_builtin() const { return path.empty(); }
 };
 
-/// Every kind of data there is, in the order of the docs: toy densities, digits, files.
+/// Every kind of data there is, in the order of the docs: toy densities, digits, tables and arrays,
+/// images.
 CF_EXPORT const std::vector<DataEntry>& data_registry();
 
 /// The entry that opens `name`. ConfigError: no built-in name and no file's ending (with the nearest
-/// match); IoError: no such file.
+/// match); IoError: no such file, a folder without images.
 CF_EXPORT const DataEntry& find_data(const std::string& name);
 
 }  // namespace contraflow::data

@@ -14,7 +14,7 @@
 
 namespace contraflow::data {
 
-/// What tells whether a table is the one that a model was trained on, wherever its rows stand.
+/// What tells whether data are those that a model was trained on, wherever its rows stand.
 struct DataIdentity {
   int64_t rows = 0;
   std::string checksum = "";  ///< Of the values of all rows that were read; their order is free.
@@ -48,7 +48,7 @@ struct Dataset {
   Splits splits;
   /// What the columns mean; `weight` is empty where the weights come from a file of their own.
   Columns columns;
-  /// Of a table of columns; unset for toys, digits and events of several dimensions.
+  /// Of a table of columns and of images; unset for toys, digits and other events.
   std::optional<DataIdentity> identity = std::nullopt;
   /// What was read, guessed and left out, a line each.
   std::vector<std::string> notes = {};
@@ -59,10 +59,11 @@ struct Dataset {
 /// Shapes     batches: x [B] + columns.event_shape, condition [B, columns.condition_size()],
 ///            weight [B].
 /// Types      `dtype` (float32 or float64), CPU. Tables of columns: float64 whatever `dtype` is, to
-///            be standardised in it.
+///            be standardised in it. Images stay bytes in memory.
 /// Splits     toys: an endless training stream, and fixed validation and test sets, from three
-///            independent streams. Tables of columns: split_rule.h. Digits, levels and events: a
-///            permutation by seed, cut in three.
+///            independent streams. Tables of columns and images: split_rule.h; the test part that
+///            images were published with is the test. Digits, levels and other events: a permutation
+///            by seed, cut in three.
 /// Random     a pure function of options.seed.
 /// Throws     ConfigError (unknown name, with the nearest one; options that contradict each other or
 ///            the data), IoError, DomainError (missing, infinite or out-of-range values, constant
@@ -73,7 +74,7 @@ struct Dataset {
 CF_EXPORT Dataset open_data(const DataOptions& options, at::ScalarType dtype = at::kFloat,
                             const KnownData* known = nullptr);
 
-/// Every name that is not a path: the toy densities and "digits".
+/// Every name that is not a path: the toy densities, "digits" and "digits_images".
 CF_EXPORT std::vector<std::string> builtin_data_names();
 
 }  // namespace contraflow::data

@@ -11,6 +11,8 @@
 #include "contraflow/data/choose_columns.h"
 #include "contraflow/data/column_dataset.h"
 #include "contraflow/data/data_entries.h"
+#include "contraflow/data/images/image_arrays.h"
+#include "contraflow/data/images/image_dataset.h"
 #include "contraflow/data/message.h"
 #include "contraflow/data/rows.h"
 #include "contraflow/data/survey.h"
@@ -195,6 +197,11 @@ Dataset open_events(const RowReader& opened, const FileOptions& file, const Data
   }
   const Table table = read_table(options.name, file);
   const Columns columns{.names = table.columns, .levels = options.levels};
+  if (options.flatten) {
+    Dataset flat = table_dataset(table, columns, {std::ssize(table.columns)}, options, dtype);
+    if (opened.event_shape().size() == 3) flat.columns.image = opened.event_shape();
+    return flat;
+  }
   Dataset out = table_dataset(table, columns, opened.event_shape(), options, dtype);
   out.columns.names.clear();
   return out;
@@ -213,35 +220,51 @@ Dataset open_rows_file(const DataOptions& options, at::ScalarType dtype, const K
                 : open_table(*opened, file, options, dtype, known);
 }
 
+// Arrays of bytes that are images; with another number of levels they are events like others.
+Dataset open_arrays_or_images(const DataOptions& options, at::ScalarType dtype,
+                              const KnownData* known) {
+  const bool bytes = options.levels == 0 || options.levels == 256;
+  if (!bytes || !images::is_image_array(options.name)) {
+    return open_rows_file(options, dtype, known);
+  }
+  detail::check_taken("images", {"label", "flatten", "levels"}, options);
+  return images::image_dataset(images::read_image_arrays(options.name), options, dtype, known);
+}
+
 const std::vector<std::string> kColumnKeys{
     "columns", "exclude", "kinds", "condition", "label",   "weight",       "levels",
     "bounds",  "image",   "group", "time",      "missing", "missing_marks"};
 
+std::vector<std::string> with_keys(const std::vector<std::string>& more) {
+  std::vector<std::string> out = kColumnKeys;
+  out.insert(out.end(), more.begin(), more.end());
+  return out;
+}
+
 }  // namespace
 
 DataEntry detail::csv_entry() {
-  std::vector<std::string> keys = kColumnKeys;
-  keys.insert(keys.end(), {"header", "delimiter", "decimal", "encoding"});
   return {.name = "csv",
           .kind = "table",
           .summary = "a table, read whole",
           .source = "",
           .path = "FILE.csv, .tsv or .txt, each also .gz",
-          .options = keys,
+          .options = with_keys({"header", "delimiter", "decimal", "encoding"}),
           .takes = [](const std::string& name) { return is_text_file(name); },
           .open = open_rows_file};
 }
 
 DataEntry detail::npy_entry() {
-  return {
-      .name = "npy",
-      .kind = "array",
-      .summary = "an array of NumPy: [rows], [rows, columns], or [rows] and the shape of an event",
-      .source = "",
-      .path = "FILE.npy, .npy.gz or .npz",
-      .options = kColumnKeys,
-      .takes = [](const std::string& name) { return is_row_file(name) && !is_text_file(name); },
-      .open = open_rows_file};
+  return {.name = "npy",
+          .kind = "array",
+          .summary =
+              "an array of NumPy: [rows], [rows, columns], or [rows] and the shape of an event; "
+              "bytes [N, H, W], [N, C, H, W] or [N, H, W, C] are images",
+          .source = "",
+          .path = "FILE.npy, .npy.gz or .npz",
+          .options = with_keys({"flatten"}),
+          .takes = [](const std::string& name) { return is_row_file(name) && !is_text_file(name); },
+          .open = open_arrays_or_images};
 }
 
 }  // namespace contraflow::data

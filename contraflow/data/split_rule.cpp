@@ -13,6 +13,10 @@ at::Tensor places_of(SplitBy by, int64_t seed, const at::Tensor& rows, const at:
   const at::Tensor values = by == SplitBy::kGroup ? key.unsqueeze(1) : rows;
   std::vector<uint64_t> hashes = hash_rows(values, static_cast<uint64_t>(seed));
   if (by == SplitBy::kRowCopy) tell_copies_apart(hashes);
+  return places_of(hashes);
+}
+
+at::Tensor places_of(const std::vector<uint64_t>& hashes) {
   at::Tensor out = at::empty({std::ssize(hashes)}, at::kDouble);
   double* place = out.data_ptr<double>();
   for (const uint64_t hash : hashes) *place++ = static_cast<double>(hash >> 11U) * 0x1p-53;

@@ -51,6 +51,9 @@ void visit(SplitRule& o, Field&& field) {
 CF_EXPORT at::Tensor places_of(SplitBy by, int64_t seed, const at::Tensor& rows,
                                const at::Tensor& key);
 
+/// Places [N] in [0, 1) of rows that a hash stands for; copies have one place.
+CF_EXPORT at::Tensor places_of(const std::vector<uint64_t>& hashes);
+
 /// The rule under which about as many of the rows are test and validation as `sizes` say: as many
 /// where no two rows share a place. ConfigError when nothing is left for training.
 CF_EXPORT SplitRule make_split_rule(SplitBy by, int64_t seed, const at::Tensor& places,

@@ -59,7 +59,8 @@ TEST(CliOptions, ListNamesWhatTheConfigTakes) {
     EXPECT_THAT(text.out, HasSubstr(name));
   }
   const auto json = run({"list", "data", "--json"}).json();
-  EXPECT_EQ(json["data"].size(), 15U);
+  EXPECT_EQ(json["data"].size(), 16U);
+  EXPECT_EQ(json["files"].size(), 6U) << "what can be trained on by its path";
   EXPECT_FALSE(json.contains("bases"));
 }
 

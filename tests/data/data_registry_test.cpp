@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -30,8 +31,8 @@ TEST(DataRegistry, EntriesSayWhatTheyAre) {
       EXPECT_EQ(find_data(entry.name).name, entry.name);
     }
   }
-  EXPECT_EQ(names.size(), 17U);
-  EXPECT_EQ(builtin_data_names().size(), 15U);
+  EXPECT_EQ(names.size(), 22U);
+  EXPECT_EQ(builtin_data_names().size(), 16U);
 }
 
 TEST(DataRegistry, BuiltinDataOpenByTheirNames) {
@@ -55,6 +56,28 @@ TEST(DataRegistry, FilesAreFoundByTheirEndings) {
   EXPECT_EQ(find_data((folder / "a.npy").string()).name, "npy");
   write_bytes(folder / "a.png", "");
   expect_error<ConfigError>([&] { find_data((folder / "a.png").string()); }, {"'.png'"});
+}
+
+TEST(DataRegistry, ImagesAreFoundByNamesAndFolders) {
+  const TempFolder folder;
+  const auto holds = [&](const std::string& name, const std::string& file) {
+    std::filesystem::create_directories((folder / name / file).parent_path());
+    write_bytes(folder / name / file, "");
+    return find_data((folder / name).string()).name;
+  };
+  EXPECT_EQ(holds("mnist", "train-images-idx3-ubyte.gz"), "idx");
+  EXPECT_EQ(holds("cifar", "data_batch_1.bin"), "cifar");
+  EXPECT_EQ(holds("cifar100", "train.bin.gz"), "cifar");
+  EXPECT_EQ(holds("imagenet", "train_data_batch_1.npz"), "imagenet");
+  EXPECT_EQ(holds("flat", "1.png"), "png");
+  EXPECT_EQ(holds("classes", "a/1.png"), "png");
+  EXPECT_EQ(holds("parts", "train/a/1.PNG"), "png");
+  const std::string mnist = (folder / "mnist").string();
+  EXPECT_EQ(find_data(mnist + "/").name, "idx");
+  EXPECT_EQ(find_data(mnist + "/train-images-idx3-ubyte.gz").name, "idx");
+  EXPECT_EQ(find_data((folder / "cifar" / "data_batch_1.bin").string()).name, "cifar");
+  expect_error<ConfigError>([&] { open_data({.name = mnist, .levels = 8}); },
+                            {"levels", "the images", "label, flatten"});
 }
 
 // An option that an entry would not look at is refused, not ignored.

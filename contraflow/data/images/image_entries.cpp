@@ -1,0 +1,89 @@
+#include <ATen/ATen.h>
+
+#include "contraflow/core/error.h"
+#include "contraflow/core/text.h"
+#include "contraflow/data/data_entries.h"
+#include "contraflow/data/digits.h"
+#include "contraflow/data/images/cifar.h"
+#include "contraflow/data/images/idx_images.h"
+#include "contraflow/data/images/image_arrays.h"
+#include "contraflow/data/images/image_dataset.h"
+#include "contraflow/data/images/png_folder.h"
+
+namespace contraflow::data {
+namespace {
+
+const std::vector<std::string> kImageKeys{"label", "flatten"};
+
+template <class Read>
+DataEntry image_entry(const char* name, const char* summary, const char* source, const char* path,
+                      std::function<bool(const std::string&)> takes, Read read) {
+  return {.name = name,
+          .kind = "images",
+          .summary = summary,
+          .source = source,
+          .path = path,
+          .options = kImageKeys,
+          .takes = std::move(takes),
+          .open = [read](const DataOptions& options, at::ScalarType dtype, const KnownData* known) {
+            return images::image_dataset(read(options.name), options, dtype, known);
+          }};
+}
+
+images::ImageData digits_as_images() {
+  const Digits digits = load_digits();
+  images::ImageData out;
+  out.train.pixels = digits.x.to(at::kByte).view({-1, 1, Digits::kSide, Digits::kSide});
+  out.train.labels.push_back({images::kLabelName, digits.labels});
+  out.levels = Digits::kLevels;
+  return out;
+}
+
+Dataset open_digits_images(DataOptions options, at::ScalarType dtype, const KnownData* known) {
+  if (!options.validation_rows) options.validation_rows = 144;
+  if (!options.test_rows) options.test_rows = 360;
+  return images::image_dataset(digits_as_images(), options, dtype, known);
+}
+
+}  // namespace
+
+DataEntry detail::digits_images_entry() {
+  return {.name = "digits_images",
+          .kind = "built-in images",
+          .summary = "the " + format_count(Digits::kRows) +
+                     " digits as grey images of 8 x 8 pixels, integers 0 .. 16, and their label",
+          .source = "UCI",
+          .options = kImageKeys,
+          .takes = [](const std::string& name) { return name == "digits_images"; },
+          .open = open_digits_images};
+}
+
+std::vector<DataEntry> detail::image_file_entries() {
+  return {image_entry(
+              "idx", "images in IDX files with their labels beside them, such as MNIST's", "LeCun",
+              "FILE-ubyte or .idx, each also .gz, or a FOLDER of train-images-* and t10k-images-*",
+              [](const std::string& name) {
+                return images::is_idx_file(name) || images::is_idx_folder(name);
+              },
+              images::read_idx_images),
+          image_entry(
+              "cifar", "images 3 x 32 x 32 in the binary layout of CIFAR-10 and CIFAR-100",
+              "Krizhevsky 2009",
+              "FILE.bin, also .gz, or a FOLDER of data_batch_* and test_batch, or train and test",
+              [](const std::string& name) {
+                return images::is_cifar_file(name) || images::is_cifar_folder(name);
+              },
+              images::read_cifar),
+          image_entry(
+              "imagenet", "images in batches of arrays, as ImageNet32 and ImageNet64 have them",
+              "Chrabaszcz et al. 2017", "FOLDER of train_data_batch_*.npz and val_data.npz",
+              [](const std::string& name) { return images::is_image_batches(name); },
+              images::read_image_arrays),
+          image_entry(
+              "png", "images of one size; folders of them are classes", "",
+              "FOLDER of .png files, or of folders of them, or of two such folders train and test",
+              [](const std::string& name) { return images::is_png_folder(name); },
+              images::read_png_folder)};
+}
+
+}  // namespace contraflow::data
