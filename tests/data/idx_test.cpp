@@ -54,7 +54,11 @@ TEST(Idx, EachFieldIsNamedWhereItIsWrong) {
   refused(4, std::string(4, '\0'), {"size of axis 0", "1 or more"});
   refused(4, "\xFF\xFF\xFF\xFF", {"size of axis 0", "4,294,967,295"});
   refused(8, "\x7F\xFF\xFF\xFF", {"size of axis 1", "the file can hold"});
-  refused(7, "\x06", {"sizes [6, 2, 3]", "36 bytes"});
+  write_bytes(folder / "a-ubyte", idx_bytes(some_pixels({6, 2, 3})).substr(0, good.size()));
+  expect_error<IoError>([&] { read_idx(folder / "a-ubyte"); }, {"size of axis 2", "at most the 2"});
+  write_gzip(folder / "b-ubyte.gz", idx_bytes(some_pixels({6, 2, 3})).substr(0, good.size()));
+  expect_error<IoError>([&] { read_idx(folder / "b-ubyte.gz"); },
+                        {"sizes [6, 2, 3]", "36 bytes of values", "got 30"});
   refused(7, "\x04", {"sizes [4, 2, 3]", "24 bytes"});
 }
 

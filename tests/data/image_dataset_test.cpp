@@ -102,7 +102,7 @@ TEST(ImageSource, WhatIsReadAheadIsTheSame) {
 
 TEST(ImageDataset, PartsAreDisjointAndComplete) {
   const ImageData data = numbered_images(200);
-  const DataOptions options{.name = "x", .validation_rows = 30, .test_fraction = 0.25};
+  const DataOptions options{.name = "x", .test_fraction = 0.25, .validation_rows = 30};
   const Dataset found = image_dataset(data, options, at::kFloat, nullptr);
   EXPECT_EQ(found.splits.train->size(), 120);
   EXPECT_EQ(found.splits.validation->size(), 30);

@@ -114,14 +114,14 @@ TEST_F(PngFolder, AbsurdSizesAskForNoMemory) {
 TEST_F(PngFolder, FilesAreSortedWithNumbersAsNumbers) {
   write("img10.png", grey(10));
   write("img9.PNG", grey(9));
-  write("img09.png", grey(90));
+  write("img009.png", grey(90));
   write("a.png", grey(1));
   write("notes.txt", "no image");
   write(".hidden.png", "no image");
   ASSERT_TRUE(is_png_folder(folder_.path()));
   const ImageData data = read();
   EXPECT_EQ(data.train.pixels.sizes(), at::IntArrayRef({4, 1, 2, 3}));
-  EXPECT_THAT(first_pixels(data.train.pixels), ElementsAre(1, 9, 10, 90));
+  EXPECT_THAT(first_pixels(data.train.pixels), ElementsAre(1, 9, 90, 10));
   EXPECT_TRUE(data.train.labels.empty());
   EXPECT_FALSE(data.test);
 }

@@ -14,9 +14,13 @@ namespace fs = std::filesystem;
 
 bool is_hidden(const fs::path& path) { return path.filename().string().starts_with('.'); }
 
+std::string without_zeros(const std::string& digits) {
+  return digits.substr(std::min(digits.size(), digits.find_first_not_of('0')));
+}
+
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-// Runs of digits are compared by their length first: as numbers, where no zeros lead.
+// Runs of digits are compared as numbers, then by the zeros in front of them.
 bool before(const fs::path& first, const fs::path& second) {
   const std::string a = first.filename().string(), b = second.filename().string();
   size_t i = 0, k = 0;
@@ -31,7 +35,9 @@ bool before(const fs::path& first, const fs::path& second) {
       return from;
     };
     const std::string m = a.substr(i, end_of(a, i) - i), n = b.substr(k, end_of(b, k) - k);
-    if (m != n) return m.size() != n.size() ? m.size() < n.size() : m < n;
+    const std::string p = without_zeros(m), q = without_zeros(n);
+    if (p != q) return p.size() != q.size() ? p.size() < q.size() : p < q;
+    if (m.size() != n.size()) return m.size() < n.size();
     i += m.size(), k += n.size();
   }
   return a.size() < b.size();
