@@ -3,12 +3,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "contraflow/core/error.h"
 #include "contraflow/data/dataset.h"
 #include "contraflow/data/digits.h"
 #include "contraflow/data/images/image_dataset.h"
 #include "contraflow/data/images/image_source.h"
 #include "contraflow/data/prefetch.h"
+#include "contraflow/data/row_hash.h"
 #include "contraflow/data/shard.h"
 #include "tests/data/expect_error.h"
 #include "tests/data/image_files.h"
@@ -130,6 +133,20 @@ TEST(ImageDataset, AnImageFallsByItsPixelsWhereverItStands) {
   EXPECT_FALSE(part(data, 1).equal(part(data, 2)));
 }
 
+// Rows of 19 bytes: two whole words and a part of one.
+TEST(ByteRows, EveryByteAndTheSeedCountInAHash) {
+  const at::Tensor rows =
+      at::cat({at::zeros({1, 19}), at::eye(19), at::zeros({1, 19})}).to(at::kByte);
+  std::vector<uint64_t> hashes = hash_byte_rows(rows, 0);
+  EXPECT_EQ(hashes.front(), hashes.back());
+  const std::vector<uint64_t> others = hash_byte_rows(rows, 1);
+  hashes.insert(hashes.end(), others.begin(), others.end());
+  EXPECT_EQ(std::set<uint64_t>(hashes.begin(), hashes.end()).size(), 40U);
+  std::vector<uint64_t> mixed = others;
+  mix_in(mixed, at::arange(21));
+  EXPECT_NE(mixed.front(), mixed.back());
+}
+
 TEST(ImageDataset, CopiesFallIntoOnePart) {
   ImageData data = numbered_images(100);
   data.train.pixels = data.train.pixels.repeat({2, 1, 1, 1});
@@ -150,6 +167,7 @@ TEST(ImageDataset, ThePublishedTestIsTheTest) {
   const Dataset found = image_dataset(data, options, at::kFloat, nullptr);
   EXPECT_EQ(found.splits.train->size(), 80);
   EXPECT_EQ(found.splits.validation->size(), 20);
+  ASSERT_NE(found.splits.test, nullptr);
   EXPECT_TRUE(found.splits.test->rows(0, 7).x.equal(data.test->pixels.to(at::kFloat)));
   EXPECT_TRUE(found.splits.test->rows(0, 7).condition.argmax(1).equal(at::arange(7).remainder(5)));
   EXPECT_EQ(found.identity->rows, 107);

@@ -46,6 +46,7 @@ TEST(PublishedImages, MnistAsData) {
   const Dataset data = open_data({.name = shared_data("mnist").string(), .label = "label"});
   EXPECT_EQ(data.splits.train->size(), 54'000);
   EXPECT_EQ(data.splits.validation->size(), 6'000);
+  ASSERT_NE(data.splits.test, nullptr);
   EXPECT_EQ(data.splits.test->size(), 10'000);
   EXPECT_EQ(data.columns.classes, 10);
   EXPECT_THAT(data.columns.event_shape, ElementsAre(1, 28, 28));
@@ -92,7 +93,8 @@ TEST(PublishedImages, PhotographsOfTwoSizesAreNoSet) {
   EXPECT_EQ(sum_of(data.train.pixels), 1'297'972'741);
   EXPECT_EQ(sum_of(data.train.pixels[0]), 18'261'421);
   EXPECT_EQ(sum_of(data.train.pixels[1]), 17'750'624);
-  EXPECT_EQ(sum_of(data.train.pixels[0][0][0].narrow(0, 0, 8)), 138 + 144 + 141 + 138 + 138 + 141 + 140 + 130);
+  EXPECT_EQ(sum_of(data.train.pixels[0][0][0].narrow(0, 0, 8)),
+            138 + 144 + 141 + 138 + 138 + 141 + 140 + 130);
 }
 
 }  // namespace

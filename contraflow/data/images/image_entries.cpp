@@ -60,28 +60,35 @@ DataEntry detail::digits_images_entry() {
 
 std::vector<DataEntry> detail::image_file_entries() {
   return {image_entry(
-              "idx", "images in IDX files with their labels beside them, such as MNIST's", "LeCun",
-              "FILE-ubyte or .idx, each also .gz, or a FOLDER of train-images-* and t10k-images-*",
+              "idx",
+              "images in MNIST's layout: train-images-idx3-ubyte, t10k-images-idx3-ubyte and their "
+              "labels, each also .gz",
+              "LeCun", "FILE-ubyte, FILE.idx, or a FOLDER of them",
               [](const std::string& name) {
                 return images::is_idx_file(name) || images::is_idx_folder(name);
               },
               images::read_idx_images),
           image_entry(
-              "cifar", "images 3 x 32 x 32 in the binary layout of CIFAR-10 and CIFAR-100",
-              "Krizhevsky 2009",
-              "FILE.bin, also .gz, or a FOLDER of data_batch_* and test_batch, or train and test",
+              "cifar",
+              "images in CIFAR's binary layout: data_batch_*.bin and test_batch.bin, or train.bin "
+              "and test.bin, each also .gz",
+              "Krizhevsky 2009", "FILE.bin, or a FOLDER of them",
               [](const std::string& name) {
                 return images::is_cifar_file(name) || images::is_cifar_folder(name);
               },
               images::read_cifar),
           image_entry(
-              "imagenet", "images in batches of arrays, as ImageNet32 and ImageNet64 have them",
-              "Chrabaszcz et al. 2017", "FOLDER of train_data_batch_*.npz and val_data.npz",
+              "imagenet",
+              "images as ImageNet32 and ImageNet64 have them: train_data_batch_*.npz and "
+              "val_data.npz",
+              "Chrabaszcz et al. 2017", "FOLDER of .npz files",
               [](const std::string& name) { return images::is_image_batches(name); },
               images::read_image_arrays),
           image_entry(
-              "png", "images of one size; folders of them are classes", "",
-              "FOLDER of .png files, or of folders of them, or of two such folders train and test",
+              "png",
+              "images of one size; or folders of them, which are classes; or two such folders, "
+              "train and test",
+              "", "FOLDER of .png files",
               [](const std::string& name) { return images::is_png_folder(name); },
               images::read_png_folder)};
 }
