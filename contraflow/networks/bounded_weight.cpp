@@ -187,7 +187,8 @@ void BoundedWeight::add_gradient(const at::Tensor& by_effective, GradientMap& gr
   // With a drift the bound's own derivative is no longer the pair's alone; the pair still gives the
   // part that grows with W.
   const at::Tensor slope = rule.slope(norm.pair, w);
-  gradients.add(weight_, by_effective.sub(slope, along / norm.sigma).mul_(s));
+  const double sigma = rule.reached(slope, w, norm.sigma);
+  gradients.add(weight_, by_effective.sub(slope, along / sigma).mul_(s));
   rule.add_gradient(norm.pair, -s * along, gradients);
 }
 

@@ -11,6 +11,7 @@
 #include "contraflow/core/export.h"
 #include "contraflow/core/roundoff.h"
 #include "contraflow/core/vector_norm.h"
+#include "contraflow/networks/grid_reach.h"
 #include "contraflow/networks/layer_bound.h"
 
 namespace contraflow {
@@ -32,6 +33,8 @@ class CF_EXPORT NetPoint {
   virtual at::Tensor vjp(const at::Tensor& u) const = 0;
   /// The net's, for the type of w.
   virtual double unit_roundoff() const { return contraflow::unit_roundoff(value().scalar_type()); }
+  /// Which entries of the Jacobian are 0 because of the net's reach on an image; unset: none.
+  virtual std::optional<GridReach> reach() const { return std::nullopt; }
   /// `g` [b, d] may be undefined; `u` and `t` are undefined together.
   virtual NetGradients gradients(const at::Tensor& g, const at::Tensor& u, const at::Tensor& t) = 0;
   /// For vjp and jvp only, of chosen rows or of the first `count`.

@@ -9,17 +9,19 @@ namespace {
 class LayeredPoint final : public NetPoint {
  public:
   LayeredPoint(const Layer& root, Tape tape, at::Tensor value, std::vector<at::Tensor> parameters,
-               double roundoff)
+               double roundoff, const std::optional<GridReach>& reach)
       : root_(root),
         tape_(std::move(tape)),
         value_(std::move(value)),
         parameters_(std::move(parameters)),
-        roundoff_(roundoff) {}
+        roundoff_(roundoff),
+        reach_(reach) {}
 
   const at::Tensor& value() const override { return value_; }
   at::Tensor jvp(const at::Tensor& t) const override { return root_.jvp(tape_, t, /*keep=*/false); }
   at::Tensor vjp(const at::Tensor& u) const override { return root_.vjp(tape_, u); }
   double unit_roundoff() const override { return roundoff_; }
+  std::optional<GridReach> reach() const override { return reach_; }
 
   NetGradients gradients(const at::Tensor& g, const at::Tensor& u, const at::Tensor& t) override {
     if (t.defined()) root_.jvp(tape_, t, /*keep=*/true);
@@ -40,7 +42,7 @@ class LayeredPoint final : public NetPoint {
  private:
   std::unique_ptr<NetPoint> part(Tape tape) const {
     return std::make_unique<LayeredPoint>(root_, std::move(tape), at::Tensor(), parameters_,
-                                          roundoff_);
+                                          roundoff_, reach_);
   }
 
   const Layer& root_;
@@ -48,6 +50,7 @@ class LayeredPoint final : public NetPoint {
   at::Tensor value_;
   std::vector<at::Tensor> parameters_;
   double roundoff_;
+  std::optional<GridReach> reach_;
 };
 
 }  // namespace
@@ -59,6 +62,18 @@ LayeredNet::LayeredNet(LayerPtr root, int64_t condition_size,
       orders_(std::move(orders)),
       has_spectral_caps_(has_spectral_caps) {
   register_module("layers", root_);
+}
+
+LayeredNet::LayeredNet(LayerPtr root, int64_t condition_size, int64_t channels,
+                       const ConvGrid& grid)
+    : LayeredNet(std::move(root), condition_size) {
+  image_ = GridReach{.channels = channels, .grid = grid};
+}
+
+std::optional<GridReach> LayeredNet::reach() const {
+  const std::optional<int64_t> radius = receptive_radius();
+  if (!image_ || !radius) return std::nullopt;
+  return GridReach{image_->channels, image_->grid, *radius};
 }
 
 NetMap LayeredNet::map(const at::Tensor& condition) const {
@@ -78,7 +93,7 @@ std::unique_ptr<NetPoint> LayeredNet::linearize(const at::Tensor& w,
   root_->bind(tape, condition);
   at::Tensor value = root_->record(tape, w.detach());
   return std::make_unique<LayeredPoint>(*root_, std::move(tape), std::move(value), parameters(),
-                                        unit_roundoff(w.scalar_type()));
+                                        unit_roundoff(w.scalar_type()), reach());
 }
 
 void LayeredNet::refresh(bool force) {

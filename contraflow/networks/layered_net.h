@@ -21,6 +21,8 @@ class CF_EXPORT LayeredNet final : public ContractiveNet {
   /// Euclidean. With spectral caps the layers' bounds, and so the net's, are Euclidean all the same.
   LayeredNet(LayerPtr root, int64_t condition_size,
              std::shared_ptr<const NormOrders> orders = nullptr, bool has_spectral_caps = false);
+  /// Of a net on images: its rows are `channels` times the pixels of `grid`.
+  LayeredNet(LayerPtr root, int64_t condition_size, int64_t channels, const ConvGrid& grid);
 
   int64_t dim() const override { return root_->inputs(); }
   int64_t condition_size() const override { return condition_size_; }
@@ -33,6 +35,8 @@ class CF_EXPORT LayeredNet final : public ContractiveNet {
   double euclidean_proof() const override;
   double curvature() const override { return root_->curvature(); }
   std::optional<int64_t> receptive_radius() const override { return root_->receptive_radius(); }
+  /// Set for a net on images whose radius is known.
+  std::optional<GridReach> reach() const;
   double unit_roundoff(at::ScalarType type) const override {
     return std::max(root_->unit_roundoff(type), ContractiveNet::unit_roundoff(type));
   }
@@ -49,6 +53,7 @@ class CF_EXPORT LayeredNet final : public ContractiveNet {
   int64_t condition_size_;
   std::shared_ptr<const NormOrders> orders_;
   bool has_spectral_caps_;
+  std::optional<GridReach> image_;  // without its radius
 };
 
 }  // namespace contraflow

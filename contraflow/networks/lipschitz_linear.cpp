@@ -1,7 +1,6 @@
 #include "contraflow/networks/lipschitz_linear.h"
 
 #include <ATen/ATen.h>
-#include <ATen/core/grad_mode.h>
 
 #include <cmath>
 #include <vector>
@@ -24,19 +23,6 @@ at::Tensor with_axes_of(const at::Tensor& t, const at::Tensor& rows) {
   return rows.view(sizes);
 }
 
-// [b, o] to be added to [b, ..., o].
-at::Tensor for_each_position(const at::Tensor& shift, int64_t axes) {
-  std::vector<int64_t> sizes(static_cast<size_t>(axes), 1);
-  sizes.front() = shift.size(0);
-  sizes.back() = shift.size(1);
-  return shift.view(sizes);
-}
-
-// The sum over the positions of each event, [b, o].
-at::Tensor over_positions(const at::Tensor& t) {
-  return t.dim() == 2 ? t : t.flatten(1, -2).sum(1);
-}
-
 std::shared_ptr<const OrderRule> order_rule(const LipschitzLinearOptions& o) {
   if (!o.orders) return nullptr;
   return std::make_shared<OrderRule>(o.orders, o.node, o.norm, o.norm_tolerance);
@@ -57,26 +43,13 @@ BoundedWeightOptions weight_options(const LipschitzLinearOptions& o,
 LipschitzLinear::LipschitzLinear(const LipschitzLinearOptions& options)
     : options_(options),
       order_rule_(order_rule(options)),
-      weight_(*this, {options.outputs, options.inputs}, weight_options(options, order_rule_)) {
-  bias_ = register_parameter("bias", at::zeros({options_.outputs}));
-  if (options_.condition > 0) {
-    condition_weight_ =
-        register_parameter("condition_weight", at::zeros({options_.outputs, options_.condition}));
-  }
-}
+      weight_(*this, {options.outputs, options.inputs}, weight_options(options, order_rule_)),
+      shift_(*this, options.outputs, options.condition) {}
 
 void LipschitzLinear::initialise(const Rng& rng, double gain) {
   const double limit = gain / std::sqrt(static_cast<double>(options_.inputs));
-  const auto draw = [&](std::string_view tag, const at::Tensor& target, double bound) {
-    at::NoGradGuard guard;
-    target.copy_(rng.fork(tag).uniform(target.sizes(), at::kDouble).mul(2).sub(1).mul(bound));
-  };
-  draw("weight", weight(), limit);
-  draw("bias", bias_, limit);
-  if (condition_weight_.defined()) {
-    draw("condition_weight", condition_weight_,
-         1 / std::sqrt(static_cast<double>(options_.condition)));
-  }
+  draw_uniform(rng, "weight", weight(), limit);
+  shift_.initialise(rng, limit);
   refresh(true);
 }
 
@@ -91,11 +64,7 @@ double LipschitzLinear::euclidean_proof() const {
 
 void LipschitzLinear::bind(Tape& tape, const at::Tensor& condition) const {
   tape.weight = effective_weight();
-  tape.shift = bias_.detach();
-  if (condition_weight_.defined()) {
-    tape.condition = condition.detach();
-    tape.shift = at::addmm(tape.shift, tape.condition, condition_weight_.detach().t());
-  }
+  shift_.bind(tape, condition);
 }
 
 at::Tensor LipschitzLinear::value(const Tape& tape, const at::Tensor& a) const {
@@ -128,13 +97,7 @@ Dual LipschitzLinear::dual_reverse(const Tape& tape, const Dual& top, GradientMa
     const at::Tensor d = rows_of(top.value);
     down.value = vjp(tape, top.value);
     weight_gradient = d.t().mm(rows_of(tape.input));
-    gradients.add(bias_, d.sum(0));
-    if (condition_weight_.defined()) {
-      const at::Tensor of_event = over_positions(top.value);
-      gradients.add(condition_weight_, of_event.t().mm(tape.condition));
-      const at::Tensor term = of_event.mm(condition_weight_.detach());
-      condition_gradient = condition_gradient.defined() ? condition_gradient + term : term;
-    }
+    shift_.add_gradients(tape, top.value, gradients, condition_gradient);
   }
   if (top.tangent.defined()) {
     down.tangent = vjp(tape, top.tangent);

@@ -3,6 +3,7 @@
 #include "contraflow/core/export.h"
 #include "contraflow/core/float64_buffers.h"
 #include "contraflow/networks/bounded_weight.h"
+#include "contraflow/networks/feature_shift.h"
 #include "contraflow/networks/layer.h"
 #include "contraflow/networks/lowerable_net.h"
 #include "contraflow/networks/spectral_norm.h"
@@ -72,9 +73,9 @@ class CF_EXPORT LipschitzLinear final : public KeepsFloat64Buffers<Layer>, publi
   void refresh(bool force) override { weight_.refresh(force); }
 
   const at::Tensor& weight() const { return weight_.raw(); }
-  const at::Tensor& bias() const { return bias_; }
+  const at::Tensor& bias() const { return shift_.bias(); }
   /// [outputs, condition]; undefined without a condition.
-  const at::Tensor& condition_weight() const { return condition_weight_; }
+  const at::Tensor& condition_weight() const { return shift_.condition_weight(); }
   /// gradient [outputs, inputs] += factor / sigma * u v^T: the share of a weight gradient that the
   /// norm has whose cap binds.
   template <class T>
@@ -92,7 +93,7 @@ class CF_EXPORT LipschitzLinear final : public KeepsFloat64Buffers<Layer>, publi
   LipschitzLinearOptions options_;
   std::shared_ptr<const class OrderRule> order_rule_;  // null without orders
   BoundedWeight weight_;
-  at::Tensor bias_, condition_weight_;
+  FeatureShift shift_;
 };
 
 }  // namespace contraflow

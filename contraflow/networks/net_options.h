@@ -3,11 +3,13 @@
 #include <cstdint>
 #include <vector>
 
+#include "contraflow/core/event_shape.h"
 #include "contraflow/core/export.h"
 #include "contraflow/core/options.h"
 #include "contraflow/core/rng.h"
 #include "contraflow/kernels/activations.h"
 #include "contraflow/networks/contractive_net.h"
+#include "contraflow/networks/conv_grid.h"
 #include "contraflow/networks/spectral_norm.h"
 
 namespace contraflow {
@@ -41,7 +43,8 @@ constexpr auto enum_names(NormOrder) {
                     std::pair{"learned_shared", NormOrder::kLearnedShared}};
 }
 
-/// A contractive network on vectors.
+/// A contractive network, on events as rows of numbers or, with `kernels`, on images. One struct for
+/// both: a convolution is a linear layer with a kernel, and all else is the same.
 struct NetOptions {
   NetKind kind = NetKind::kDense;
   /// Hidden widths of a sequential net.
@@ -49,6 +52,12 @@ struct NetOptions {
   /// Layers of a dense net and the features each appends (after a concatenating activation).
   int64_t depth = 3;
   int64_t growth = 16;
+  /// Sides of the kernels, odd, one for each linear layer (hidden and the last, or depth and the
+  /// last), which then are convolutions on the grid of an event [channels, height, width]; empty:
+  /// linear layers that see all numbers of an event.
+  std::vector<int64_t> kernels = {};
+  /// What convolutions read beyond the border.
+  ConvPadding padding = ConvPadding::kZero;
   Activation activation = Activation::kClipSwish;
   /// An activation before the first linear layer of a sequential net, as in Residual Flows.
   bool activate_input = false;
@@ -76,6 +85,9 @@ void visit(NetOptions& o, Field&& field) {
   field("hidden", o.hidden, "Hidden widths of a sequential net.");
   field("depth", o.depth, at_least(1), "Layers of a dense net before the last.");
   field("growth", o.growth, at_least(1), "Features each dense layer appends.");
+  field("kernels", o.kernels, at_least(1),
+        "Images: odd sides of the convolutions, one per linear layer, as [3, 1, 3]; empty: none.");
+  field("padding", o.padding, "What convolutions read beyond the border: zero or circular.");
   field("activation", o.activation, "Activation; clipswish, cpila and crelu double the features.");
   field("activate_input", o.activate_input,
         "Sequential: an activation before the first linear layer.");
@@ -96,12 +108,15 @@ void visit(NetOptions& o, Field&& field) {
   field("init_gain", o.init_gain, positive(), "Factor of the initial weights.");
 }
 
-/// Contradictions: a concatenating activation with an odd growth, non-positive widths ->
-/// ConfigError.
+/// Contradictions: a concatenating activation with an odd growth, non-positive widths, even kernels
+/// or as many as there are no layers -> ConfigError.
 CF_EXPORT void validate(const NetOptions& options);
+/// ConfigError for kernels and an event that is not [channels, height, width].
+CF_EXPORT void check_net_event(const NetOptions& options, const EventShape& event);
 
-/// A fresh net R^dim -> R^dim; the condition [b, condition] enters every linear layer but the last.
-CF_EXPORT ContractiveNetPtr make_net(int64_t dim, int64_t condition, const NetOptions& options,
-                                     const Rng& rng);
+/// A fresh net on rows of event.size() numbers, channels first; the condition [b, condition] enters
+/// every linear layer but the last, of convolutions as a shift of each channel.
+CF_EXPORT ContractiveNetPtr make_net(const EventShape& event, int64_t condition,
+                                     const NetOptions& options, const Rng& rng);
 
 }  // namespace contraflow

@@ -15,6 +15,11 @@ at::Tensor NormRule::slope(const NormPair& pair, const at::Tensor& weight) const
   return at::outer(pair.left, pair.right).to(weight.options());
 }
 
+double NormRule::reached(const at::Tensor& /*slope*/, const at::Tensor& /*weight*/,
+                         double lower) const {
+  return lower;
+}
+
 double NormRule::drift(const at::Tensor& change) const {
   // The Frobenius norm bounds the spectral norm; 1 + 1e-6 covers the rounding of its sum.
   return change.norm().item<double>() * (1 + 1e-6);

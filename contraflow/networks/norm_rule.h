@@ -31,6 +31,9 @@ class CF_EXPORT NormRule {
   virtual bool proven() const = 0;
   /// d norm / d weight at the pair, of the sizes, type and device of `weight`.
   virtual at::Tensor slope(const NormPair& pair, const at::Tensor& weight) const;
+  /// The norm of which slope() is the derivative, sum(slope * weight) for a norm: by default the lower
+  /// end in force. A rule that bounds a weight by the norm of another operator says otherwise.
+  virtual double reached(const at::Tensor& slope, const at::Tensor& weight, double lower) const;
   /// A bound on the norm of a change of the weight: by how much its norm may have drifted.
   virtual double drift(const at::Tensor& change) const;
   /// Rounding each entry of the weight by a relative u changes its norm by at most u times this,

@@ -112,7 +112,7 @@ bool needs_graph(const at::Tensor& x, const at::Tensor& condition,
 }
 
 ContractiveNetPtr own_net(const ContractiveBlockOptions& o) {
-  return make_net(o.event.size(), o.condition.size(), o.net,
+  return make_net(o.event, o.condition.size(), o.net,
                   Rng(static_cast<uint64_t>(o.seed)).fork("net"));
 }
 
@@ -158,6 +158,7 @@ BlockForm block_form(const ContractiveBlockOptions& options) {
 
 void validate(const ContractiveBlockOptions& options) {
   validate(options.net);
+  check_net_event(options.net, options.event);
   if (options.form != FormKind::kCustom && !options.matrix.empty()) {
     fail<ConfigError>("contractive_block", "matrix", "no matrix unless form is 'custom'", "one",
                       "Set form = 'custom', or drop the matrix.");

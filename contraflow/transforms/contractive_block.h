@@ -21,7 +21,8 @@
 namespace contraflow {
 
 struct ContractiveBlockOptions {
-  /// Shape of one event; the network sees it as a row of event.size() numbers.
+  /// Shape of one event; the network sees it as a row of event.size() numbers, or with net.kernels
+  /// as an image [channels, height, width].
   EventShape event = 2;
   /// Shape of the condition, flattened for the network; empty = unconditional.
   EventShape condition = {};

@@ -11,8 +11,10 @@
 #include "contraflow/distributions/energies.h"
 #include "contraflow/log_det/exact.h"
 #include "contraflow/networks/activation_layer.h"
+#include "contraflow/networks/grid_layer.h"
 #include "contraflow/networks/induced_norm.h"
 #include "contraflow/networks/layered_net.h"
+#include "contraflow/networks/lipschitz_conv.h"
 #include "contraflow/networks/lipschitz_linear.h"
 #include "contraflow/networks/sequential.h"
 #include "contraflow/transforms/contractive_block.h"
@@ -92,17 +94,53 @@ struct GoldenNet {
   std::set<std::string> betas;                   // those that are raw_beta of ours
 };
 
+EventShape event_of(const Json& golden) {
+  if (golden["kind"] == "mlp") return golden["dims"].front().get<int64_t>();
+  const int64_t size = golden["size"];
+  return {golden["channels"].get<int64_t>(), size, size};
+}
+
+// Widths from the event's features on: one linear layer between two of them.
+std::vector<int64_t> widths_of(const Json& golden) {
+  if (golden["kind"] == "mlp") return golden["dims"].get<std::vector<int64_t>>();
+  const int64_t channels = golden["channels"], hidden = golden["hidden"];
+  return {channels, hidden, hidden, channels};
+}
+
+constexpr double kFarCap = 1e9;
+
+// A linear layer, or the convolution whose kernel the golden weight has.
+LayerPtr bounded_layer(const Json& golden, const std::string& prefix, int64_t inputs,
+                       int64_t outputs) {
+  const Json& weight = golden["parameters"][prefix + "weight"];
+  const bool is_conv = golden["kind"] == "conv" && weight[0][0].size() > 1;
+  if (!is_conv) {
+    return std::make_shared<LipschitzLinear>(
+        LipschitzLinearOptions{.inputs = inputs, .outputs = outputs, .cap = kFarCap});
+  }
+  const int64_t size = golden["size"], kernel = std::ssize(weight[0][0]);
+  return std::make_shared<LipschitzConv>(LipschitzConvOptions{.inputs = inputs,
+                                                              .outputs = outputs,
+                                                              .kernel = kernel,
+                                                              .grid = {size, size},
+                                                              .cap = kFarCap});
+}
+
 GoldenNet build_net(const Json& golden) {
   GoldenNet out;
   const Activation kind = activation_of(golden["activation"]);
-  const auto dims = golden["dims"].get<std::vector<int64_t>>();
+  const EventShape event = event_of(golden);
+  const std::vector<int64_t> widths = widths_of(golden);
   std::vector<LayerPtr> layers;
-  for (size_t k = 0; k + 1 < dims.size(); ++k) {
-    const auto act = std::make_shared<ActivationLayer>(kind, dims[k]);
-    const auto linear = std::make_shared<LipschitzLinear>(
-        LipschitzLinearOptions{.inputs = act->outputs(), .outputs = dims[k + 1], .cap = 1e9});
-    layers.insert(layers.end(), {act, linear});
+  const auto add_grid = [&](GridLayer::Direction direction) {
+    if (!event.is_row()) layers.push_back(std::make_shared<GridLayer>(event, direction));
+  };
+  add_grid(GridLayer::Direction::kToGrid);
+  for (size_t k = 0; k + 1 < widths.size(); ++k) {
     const std::string prefix = std::to_string(k) + ".";
+    const auto act = std::make_shared<ActivationLayer>(kind, widths[k]);
+    const LayerPtr linear = bounded_layer(golden, prefix, act->outputs(), widths[k + 1]);
+    layers.insert(layers.end(), {act, linear});
     if (has_beta(kind)) {
       out.betas.insert(prefix + "beta");
       out.parameters[prefix + "beta"] = act->named_parameters()["raw_beta"];
@@ -110,6 +148,7 @@ GoldenNet build_net(const Json& golden) {
     out.parameters[prefix + "weight"] = linear->named_parameters()["weight"];
     out.parameters[prefix + "bias"] = linear->named_parameters()["bias"];
   }
+  add_grid(GridLayer::Direction::kToRows);
   out.net = std::make_shared<LayeredNet>(std::make_shared<Sequential>(layers), 0);
   out.net->to(at::kDouble);
   at::NoGradGuard guard;
@@ -119,7 +158,7 @@ GoldenNet build_net(const Json& golden) {
       const double beta = value.get<double>();
       parameter.fill_(beta + std::log(-std::expm1(-beta)));  // inverse of softplus
     } else {
-      parameter.copy_(tensor_of(value));
+      parameter.copy_(tensor_of(value).view_as(parameter));  // 1x1 kernels are matrices
     }
   }
   out.net->refresh(true);
@@ -141,7 +180,7 @@ void expect_near(const at::Tensor& ours, const at::Tensor& golden, double tolera
 }
 
 ContractiveBlockOptions options_of(const Json& golden) {
-  ContractiveBlockOptions out{.event = golden["dims"].front().get<int64_t>(),
+  ContractiveBlockOptions out{.event = event_of(golden),
                               .form = form_of(golden["form"]),
                               .train_tolerance = 1e-13,
                               .tolerance = 1e-13,
@@ -162,7 +201,7 @@ TEST_P(GoldenBlock, ValuesTermsAndGradients) {
   const TransformOutput out = block.forward(x);
   expect_near(out.value, tensor_of(golden["y"]), kValueTolerance, "y");
   expect_near(out.log_det, tensor_of(golden["log_det"]), kValueTolerance, "log_det");
-  const at::Tensor w = tensor_of(golden["w"]);
+  const at::Tensor w = tensor_of(golden["w"]).flatten(1);
   const BlockForm form = block.form();
   const auto point = net.net->linearize(w, {});
   expect_near(w * form.a + point->value() * form.b, x.detach(), kValueTolerance, "x from w");
@@ -229,7 +268,7 @@ INSTANTIATE_TEST_SUITE_P(Files, GoldenBlock, ::testing::ValuesIn(golden_blocks()
                          [](const auto& test) { return test.param; });
 
 // An empty or a halved folder is not a green run.
-TEST(GoldenFiles, AreAllThere) { EXPECT_GE(golden_blocks().size(), 23U); }
+TEST(GoldenFiles, AreAllThere) { EXPECT_GE(golden_blocks().size(), 29U); }
 
 double order_of(const Json& json) {
   return json.is_string() ? std::numeric_limits<double>::infinity() : json.get<double>();

@@ -34,6 +34,15 @@ ContractiveBlockOptions with_norms(FormKind form, NormOrder order) {
   return o;
 }
 
+// Two hidden layers of convolutions with the kernels 3, 1 and 3.
+ContractiveBlockOptions convolutional(FormKind form, const EventShape& image, ConvPadding padding) {
+  ContractiveBlockOptions o = sequential(tight_block(form, Activation::kLipSwish, image), {4, 3});
+  o.net.kernels = {3, 1, 3};
+  o.net.padding = padding;
+  o.net.activate_input = true;
+  return o;
+}
+
 LawSample estimated(std::string name, const ContractiveBlockOptions& options) {
   return law_sample(std::move(name), options, {}, /*exact_log_det=*/false);
 }
@@ -46,6 +55,10 @@ std::vector<LawSample> exact_samples() {
   custom.matrix = {1.0, -0.6, 0.9, 0.7};
   ContractiveBlockOptions mixed = with_norms(FormKind::kInverseResidual, NormOrder::kGiven);
   mixed.net.norm_orders = {1, 2, 0};
+  ContractiveBlockOptions dense_image =
+      tight_block(FormKind::kMonotone, Activation::kCPila, {2, 2, 3});
+  dense_image.net.growth = 4;
+  dense_image.net.kernels = {3, 3, 1};
   return {
       law_sample("inverse_residual",
                  tight_block(FormKind::kInverseResidual, Activation::kClipSwish, 2)),
@@ -65,6 +78,11 @@ std::vector<LawSample> exact_samples() {
       law_sample("image", tight_block(FormKind::kMonotone, Activation::kClipSwish, {2, 3, 3})),
       law_sample("image_conditional",
                  given(tight_block(FormKind::kResidual, Activation::kElu, {1, 2, 2}), {2, 2, 2})),
+      law_sample("convolutions", convolutional(FormKind::kResidual, {1, 3, 3}, ConvPadding::kZero)),
+      law_sample(
+          "convolutions_conditional",
+          given(convolutional(FormKind::kInverseResidual, {2, 2, 3}, ConvPadding::kCircular), 2)),
+      law_sample("convolutions_dense", dense_image),
   };
 }
 
