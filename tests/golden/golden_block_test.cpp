@@ -244,10 +244,14 @@ TEST_P(GoldenBlock, EstimatorsWithAProbeForEachFeature) {
   std::vector<int64_t> colors(static_cast<size_t>(size));
   std::iota(colors.begin(), colors.end(), 0);
   const at::Tensor x = tensor_of(golden["x"]), expected = tensor_of(golden["log_det"]);
-  const std::vector<LogDetOptions> estimators{
-      AdaptiveSeries{.tolerance = 1e-10, .max_terms = 10'000, .probes = size, .colors = colors},
+  std::vector<LogDetOptions> estimators{
       KrylovQuadrature{.steps = size, .probes = size, .colors = colors},
       TruncatedSeries{.terms = 5, .probes = size, .colors = colors}};
+  // At a constant of .995 thousands of powers: of convolutions that takes too long.
+  if (options.event.is_row()) {
+    estimators.emplace_back(
+        AdaptiveSeries{.tolerance = 1e-10, .max_terms = 10'000, .probes = size, .colors = colors});
+  }
   for (const LogDetOptions& estimator : estimators) {
     options.eval_log_det = options.train_log_det = estimator;
     const ContractiveBlock block(options,

@@ -227,6 +227,10 @@ TEST(ConvRuleDrift, CoversEveryChange) {
       if (seed % 2 == 1) change = change * change.abs().gt(1.5);  // few taps
       EXPECT_GE(rule.drift(change), convolution_norm(change, grid)) << seed;
     }
+    // All taps alike, so that they add up: no norm over all entries would do.
+    const at::Tensor flat = at::ones({1, 1, 3, 3}, at::kDouble);
+    EXPECT_GE(rule.drift(flat), convolution_norm(flat, grid));
+    EXPECT_GT(convolution_norm(flat, grid), 1.5 * flat.norm().item<double>());
     // One tap that is a column: nothing is lost.
     at::Tensor tap = at::zeros({3, 1, 3, 3}, at::kDouble);
     tap.select(3, 1).select(2, 1).fill_(2.0);
@@ -234,24 +238,28 @@ TEST(ConvRuleDrift, CoversEveryChange) {
   }
 }
 
-// Rounding each entry the wrong way, u at a time.
+// Each entry rounded by u, with errors of random signs and with errors that add up.
 TEST(ConvRuleRounding, GainCoversEveryRoundingOfTheEntries) {
   constexpr double kRoundingUnit = 1e-4;
+  double largest = 0;
   for (const ConvPadding padding : {ConvPadding::kZero, ConvPadding::kCircular}) {
-    for (const ConvShape& shape : {ConvShape{3, 2, 3, 4, 5}, ConvShape{2, 2, 5, 3, 2}}) {
+    for (const ConvShape& shape : {ConvShape{3, 2, 3, 5, 6}, ConvShape{2, 2, 5, 3, 2}}) {
       const ConvGrid grid{shape.height, shape.width, padding};
       const ConvRule rule(shape.kernel, grid, NormMethod::kCholesky, kConvTolerance);
-      for (uint64_t seed = 0; seed < 5; ++seed) {
+      for (uint64_t seed = 0; seed < 6; ++seed) {
         const at::Tensor w = Rng(seed).normal(
             {shape.outputs, shape.inputs, shape.kernel, shape.kernel}, at::kDouble);
-        const at::Tensor error =
-            w * Rng(seed).fork("rounding").rademacher(w.sizes(), at::kDouble) * kRoundingUnit;
+        const at::Tensor signs = Rng(seed).fork("signs").rademacher(w.sizes(), at::kDouble);
+        const at::Tensor error = (seed % 2 == 0 ? w * signs : w.abs()) * kRoundingUnit;
         NormPair pair = rule.empty_pair(w.sizes());
-        EXPECT_LE(convolution_norm(error, grid),
-                  kRoundingUnit * rule.rounding_gain(w.sizes()) * rule.update(w, pair).upper);
+        const double relative =
+            convolution_norm(error, grid) / (kRoundingUnit * rule.update(w, pair).upper);
+        EXPECT_LE(relative, rule.rounding_gain(w.sizes()));
+        largest = std::max(largest, relative);
       }
     }
   }
+  EXPECT_GT(largest, 1.5) << "the root of the rank alone would do: the test would see nothing";
 }
 
 }  // namespace
