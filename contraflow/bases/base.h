@@ -34,6 +34,8 @@ class CF_EXPORT Base : public torch::nn::Module {
   /// Whether draws are differentiable in every parameter that learns: not so where a learned weight
   /// chooses a component.
   virtual bool has_pathwise_draws() const { return true; }
+  /// Whether every point has a density; rows elsewhere have log_prob -inf, and no gradient leads back.
+  virtual bool has_full_support() const { return true; }
 
  protected:
   virtual at::Tensor do_log_prob(const at::Tensor& z) const = 0;

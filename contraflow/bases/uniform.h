@@ -42,6 +42,7 @@ class CF_EXPORT Uniform final : public Base {
   explicit Uniform(UniformOptions options);
   std::vector<int64_t> event_shape() const override { return options_.event.sizes(); }
   nlohmann::ordered_json spec() const override;
+  bool has_full_support() const override { return false; }
 
  private:
   at::Tensor do_log_prob(const at::Tensor& z) const override;

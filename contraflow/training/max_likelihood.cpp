@@ -9,6 +9,7 @@
 
 #include "contraflow/core/check.h"
 #include "contraflow/core/error.h"
+#include "contraflow/core/text.h"
 #include "contraflow/data/weights.h"
 #include "contraflow/training/evaluation.h"
 
@@ -55,6 +56,18 @@ void check_batch_weights(const at::Tensor& weight) {
       sum == 0.0 ? "Raise batch_size, or remove the rows of weight 0." : "Repair the weights.");
 }
 
+// Rows outside of a bounded base have no density, and no step of the training could give them one.
+void check_support(const Flow& flow, const at::Tensor& x, const Context& context) {
+  if (flow.base()->has_full_support()) return;
+  const at::NoGradGuard no_grad;
+  const auto outside = flow.log_prob(x, context).isneginf().sum().item<int64_t>();
+  if (outside == 0) return;
+  fail<DomainError>("fit", "base", "a density at every training row",
+                    "none at " + format_count(outside) + " of " + format_count(x.size(0)) +
+                        " rows, which fall outside of the base's bounds",
+                    "Use a base on the whole line, such as normal or logistic, or wider bounds.");
+}
+
 int64_t first_rows(const data::Source& source, int64_t most) {
   return std::min(most, source.size().value_or(most));
 }
@@ -81,7 +94,9 @@ void MaxLikelihood::initialise(int64_t rows, const at::TensorOptions& kind, cons
       batch_for(*flow(), splits_.train->rows(0, first_rows(*splits_.train, rows)), kind));
   check_finite("fit", "training rows", batch.x);
   if (batch.condition.defined()) check_finite("fit", "training conditions", batch.condition);
-  flow()->prepare(batch.x, {.condition = batch.condition, .rng = rng, .phase = Phase::kTrain});
+  const Context context{.condition = batch.condition, .rng = rng, .phase = Phase::kTrain};
+  flow()->prepare(batch.x, context);
+  check_support(*flow(), batch.x, context);
 }
 
 StepLoss MaxLikelihood::add_gradient(const ObjectiveStep& step) const {

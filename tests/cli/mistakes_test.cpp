@@ -101,6 +101,7 @@ TEST(CliMistakes, ABaseIsATypeOrATableOfOne) {
   expect_error(with_base("\"nomal\""), 2, {"Did you mean 'normal'?"});
   expect_error(with_base("3"), 2, {"a table with a text", "got 3"});
   EXPECT_THAT(with_base("3").err, Not(HasSubstr("exception")));
+  expect_error(with_base("\"uniform\""), 2, {"a density at every training row", "normal"});
 }
 
 TEST(CliMistakes, AConfigWithATypoNamesTheKey) {

@@ -83,6 +83,10 @@ TEST_F(CliRunRelatives, CopiesInOtherWordsFallOnOneSide) {
   EXPECT_THAT(
       notes_,
       HasSubstr("400 of 500 rows repeat another one; copies fall into one part of the split"));
+  const Ran scored = run({"score", path("run"), "--split", "test", "-o", path("test.npy")});
+  EXPECT_EQ(scored.code, 0) << scored.err;
+  const at::Tensor log_prob = data::read_table(path("test.npy")).rows.select(1, 0);
+  EXPECT_EQ(std::get<0>(at::_unique(log_prob)).size(0) * 5, log_prob.size(0)) << "all five copies";
 }
 
 TEST_F(CliRunRelatives, RowsWithoutAGroupAreLeftOutAndCounted) {

@@ -48,9 +48,11 @@ TEST(SplitRule, CopiesFallOnOneSide) {
   const at::Tensor rows = split_rows_sample(100).repeat({20, 1});
   const at::Tensor places = places_of(SplitBy::kRow, 0, rows, {});
   const SplitRows parts = apply(make_split_rule(SplitBy::kRow, 0, places, kSizes), places);
-  EXPECT_GT(parts.test.size(0), 0);
-  EXPECT_EQ(parts.test.size(0) % 20, 0);
-  EXPECT_EQ(parts.train.size(0) % 20, 0);
+  const std::set<double> test = first_values(rows, parts.test);
+  const std::set<double> train = first_values(rows, parts.train);
+  EXPECT_EQ(std::ssize(test) * 20, parts.test.size(0));
+  EXPECT_EQ(std::ssize(train) * 20, parts.train.size(0));
+  for (const double value : test) EXPECT_FALSE(train.contains(value));
 }
 
 TEST(SplitRule, CopiesOfRoundedRowsAreSplitForThemselves) {

@@ -3,11 +3,14 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "contraflow/data/sources.h"
 #include "contraflow/distributions/flow_spec.h"
 #include "contraflow/evaluation/block_facts.h"
+#include "contraflow/evaluation/leaf_call.h"
+#include "contraflow/evaluation/local_bound.h"
 #include "contraflow/models/presets.h"
 
 namespace contraflow {
@@ -73,10 +76,10 @@ TEST_P(CliCertificate, HoldsForEveryForm) {
 INSTANTIATE_TEST_SUITE_P(All, CliCertificate,
                          ::testing::Values("monotone", "residual", "idensenet", "implicit"));
 
-/// Ten blocks of slopes up to 0.9, whose solves are as loose as given.
-FlowPtr steep_flow(double tolerance) {
+/// Blocks of slopes up to 0.9, whose solves are as loose as given.
+FlowPtr steep_flow(double tolerance, int64_t blocks = 10) {
   ContractiveOptions options = models::contractive_preset("monotone");
-  options.blocks = 10;
+  options.blocks = blocks;
   options.net.init_gain = 8.0;
   options.standardize = false;
   options.tolerance = tolerance;
@@ -106,6 +109,32 @@ TEST(LocalBounds, HoldForTheExactInverseAndAreNotFarFromIt) {
   // The constants of the whole space multiply to a factor that leaves nothing to know.
   EXPECT_GT(kLoose * flow->transform()->inverse_lipschitz().value(), 1.0);
   EXPECT_LT(certificate.worst_bound, 1e-2);
+}
+
+// Of one block the bound is the slope of its way back, and some direction goes that far.
+TEST(LocalBounds, OfOneBlockAreItsSlope) {
+  const FlowPtr flow = steep_flow(1e-13, 1);
+  const at::NoGradGuard no_grad;
+  const at::Tensor x = data::ToySource("moons", Rng(1), at::kDouble).rows(0, 50).x;
+  const std::vector<LeafCall> there = calls_of(*flow->transform(), x, {}, /*inverse=*/false);
+  const at::Tensor z = there.back().output;
+  const std::vector<LeafCall> back = calls_of(*flow->transform(), z, {}, /*inverse=*/true);
+  ProvenNets nets;
+  for (const LeafCall& call : there) {
+    const ContractiveMap* map = call.transform->contractive();
+    if (map != nullptr) nets[map] = {map->net()->euclidean_proof(), map->net()->curvature()};
+  }
+  constexpr double kApart = 1e-7;
+  const at::Tensor bound =
+      local_bound(there, 0, back, at::full({x.size(0)}, kApart, at::kDouble), nets).bound;
+  at::Tensor farthest = at::zeros_like(bound);
+  for (int k = 0; k < 64; ++k) {
+    const double angle = 2.0 * M_PI * k / 64.0;
+    const at::Tensor step = kApart * at::tensor({std::cos(angle), std::sin(angle)}, at::kDouble);
+    farthest = at::maximum(farthest, event_norm(flow->transform()->inverse(z + step).value - x));
+  }
+  EXPECT_TRUE(farthest.le(bound).all().item<bool>());
+  EXPECT_GT((farthest / bound).min().item<double>(), 0.97);
 }
 
 // A table's curves have no constant on the whole line, and yet a bound.
