@@ -73,11 +73,12 @@ AtomicFile::AtomicFile(const fs::path& path) : path_(path), target_(resolve_targ
   for (int i = 0; i < kTries && descriptor_ < 0; ++i) {
     temporary_ = target_;
     temporary_ += '.' + std::to_string(::getpid()) + '-' + std::to_string(i) + ".tmp";
+    // Before the file is there: a signal in between would leave it.
+    leftover_.emplace(std::vector{temporary_});
     descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (descriptor_ < 0 && errno != EEXIST) break;
   }
   if (descriptor_ < 0) fail_errno("a folder that can be written to");
-  leftover_.emplace(std::vector{temporary_});
   if (const auto mode = mode_of(target_)) static_cast<void>(::fchmod(descriptor_, *mode));
 }
 

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <optional>
 
 #include "contraflow/core/file.h"
@@ -74,6 +75,26 @@ TEST(Leftovers, TheTemporaryFileOfAnAtomicFileGoes) {
   remove_leftovers();
   EXPECT_EQ(folder.count(), 1);
   EXPECT_EQ(read_bytes(folder / "scores.csv"), "old");
+}
+
+// A signal at any moment of many temporary files, from before the first one on.
+TEST(Leftovers, NoMomentLeavesATemporaryFile) {
+  constexpr int kSignals = 40;
+  const TempFolder folder;
+  for (int k = 0; k < kSignals; ++k) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      std::signal(SIGTERM, [](int) {
+        remove_leftovers();
+        ::_exit(0);
+      });
+      while (true) const AtomicFile file(folder / "scores.csv");
+    }
+    ::usleep(static_cast<useconds_t>(k % 8) * 50);
+    ::kill(child, SIGTERM);
+    ::waitpid(child, nullptr, 0);
+    ASSERT_EQ(folder.count(), 0) << "signal " << k;
+  }
 }
 
 TEST(Leftovers, AFinishedFileStays) {
