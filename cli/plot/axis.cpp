@@ -64,43 +64,61 @@ std::vector<Ticks> linear_choices(Range range, double least_step, int most) {
   return choices;
 }
 
-std::string log_text(double n) {
-  const double decade = decade_of(n);
-  if (n == 0.0) return "0";
-  const double mantissa = std::round(n / power_of_ten(decade));
-  if (decade > 3.0 || decade < -2.0) {
-    return (mantissa == 1.0 ? "" : format_fixed(mantissa, 0) + "×") +
-           power_text(static_cast<int>(decade));
-  }
-  return format_fixed(n, static_cast<int>(std::max(0.0, -decade)));
+/// How far from the origin of its scale the value at a place is.
+double distance_at(double place, const AxisScale& scale) {
+  return AxisScale{.kind = scale.kind, .unit = scale.unit}.value(place);
 }
 
-/// The numbers n = mantissa 10^k inside the range, every `stride`-th k from `least` on, and 0 where it
-/// has a place.
+std::string log_text(double value) {
+  const double decade = decade_of(value);
+  if (value == 0.0) return "0";
+  const double mantissa = std::round(std::abs(value) / power_of_ten(decade));
+  if (decade > 3.0 || decade < -2.0) {
+    const std::string sign = value < 0.0 ? "−" : "";
+    return sign + (mantissa == 1.0 ? "" : format_fixed(mantissa, 0) + "×") +
+           power_text(static_cast<int>(decade));
+  }
+  return format_fixed(value, static_cast<int>(std::max(0.0, -decade)));
+}
+
+/// With as many decimals as it has, up to six.
+std::string shortest_text(double value) {
+  int decimals = 0;
+  for (double factor = 1.0; decimals < 6; ++decimals, factor *= 10.0) {
+    if (std::abs(std::round(value * factor) / factor - value) <= 1e-9 * std::abs(value)) break;
+  }
+  return format_fixed(value, decimals);
+}
+
+/// Ticks at values that lie mantissa 10^k from the origin, every `stride`-th k from `least` on, and at
+/// the origin where it has a place. Texts are the values themselves.
 Ticks log_ticks_at(const Axis& axis, const std::vector<double>& mantissas, double stride,
                    double least = -400.0) {
-  const AxisScale plain{.kind = axis.scale.kind};
+  const AxisScale& scale = axis.scale;
   const double slack = 1e-9 * axis.range.width();
   const auto inside = [&](double place) {
     return place >= axis.range.lo - slack && place <= axis.range.hi + slack;
   };
-  Ticks ticks{.values = {}, .labels = {}, .step = stride, .minor = {}, .note = axis.scale.note()};
-  const bool from_zero = axis.scale.kind == AxisKind::kLogOnePlus;
-  if (from_zero && inside(0.0)) {
-    ticks.values.push_back(0.0);
-    ticks.labels.push_back("0");
-  }
-  const double first = from_zero ? 0.0 : std::floor(axis.range.lo);
-  for (double k = first; k <= axis.range.hi; k += 1.0) {
+  Ticks ticks{.values = {}, .labels = {}, .step = stride, .minor = {}, .note = scale.note()};
+  const auto add = [&](double place, double distance) {
+    ticks.values.push_back(place);
+    ticks.labels.push_back(scale.origin == 0.0 ? log_text(distance)
+                                               : shortest_text(scale.origin + distance));
+  };
+  const bool from_origin = scale.kind == AxisKind::kLogOnePlus;
+  if (from_origin && inside(0.0)) add(0.0, 0.0);
+  const double first =
+      from_origin ? decade_of(scale.unit) : decade_of(distance_at(axis.range.lo, scale));
+  const double last = decade_of(distance_at(axis.range.hi, scale));
+  for (double k = first; k <= last; k += 1.0) {
     for (int digit = 1; digit <= 9; ++digit) {
-      const double n = digit * power_of_ten(k);
-      const double place = plain.place(n);
+      const double distance = digit * power_of_ten(k);
+      const double place = scale.place(scale.origin + distance);
       if (!inside(place)) continue;
       const bool major = k >= least && std::fmod(std::abs(k), stride) == 0.0 &&
                          std::find(mantissas.begin(), mantissas.end(), digit) != mantissas.end();
       if (major) {
-        ticks.values.push_back(place);
-        ticks.labels.push_back(log_text(n));
+        add(place, distance);
       } else if (axis.range.width() < 8.0) {
         ticks.minor.push_back(place);
       }
@@ -111,9 +129,9 @@ Ticks log_ticks_at(const Axis& axis, const std::vector<double>& mantissas, doubl
 
 /// Less than a decade has room for round numbers of equal distance only.
 Ticks within_decade(const Axis& axis, int most) {
-  const AxisScale plain{.kind = axis.scale.kind};
-  Ticks ticks = nice_ticks({plain.value(axis.range.lo), plain.value(axis.range.hi)}, most);
-  for (double& value : ticks.values) value = plain.place(value);
+  Ticks ticks =
+      nice_ticks({axis.scale.value(axis.range.lo), axis.scale.value(axis.range.hi)}, most);
+  for (double& value : ticks.values) value = axis.scale.place(value);
   ticks.note = axis.scale.note();
   return ticks;
 }
@@ -130,12 +148,13 @@ std::vector<Ticks> log_choices(const Axis& axis, int most) {
        {std::vector<double>{1, 2, 5}, std::vector<double>{1, 3}, std::vector<double>{1}}) {
     offer(log_ticks_at(axis, mantissas, 1.0));
   }
-  // Beside 0 there is little room for 1.
-  const bool from_zero = axis.scale.kind == AxisKind::kLogOnePlus;
-  if (from_zero) offer(log_ticks_at(axis, {1}, 1.0, 1.0));
+  // Beside the origin there is little room for the first decade.
+  const bool from_origin = axis.scale.kind == AxisKind::kLogOnePlus;
+  const double second = decade_of(axis.scale.unit) + 1.0;
+  if (from_origin) offer(log_ticks_at(axis, {1}, 1.0, second));
   for (double stride = 2.0; stride <= std::max(2.0, axis.range.width()); stride += 1.0) {
     offer(log_ticks_at(axis, {1}, stride));
-    if (from_zero) offer(log_ticks_at(axis, {1}, stride, 1.0));
+    if (from_origin) offer(log_ticks_at(axis, {1}, stride, second));
   }
   if (choices.empty()) choices.push_back(within_decade(axis, 2));
   return choices;
@@ -156,12 +175,9 @@ double AxisScale::value(double place) const {
 
 std::string AxisScale::note() const {
   if (!logarithmic()) return {};
-  const auto text = [](double number) {
-    return format_fixed(number, number == std::round(number) ? 0 : 3);
-  };
   std::string of = "x";
-  if (origin != 0.0) of += (origin > 0.0 ? " − " : " + ") + text(std::abs(origin));
-  if (unit != 1.0) of = (origin != 0.0 ? "(" + of + ")" : of) + " / " + text(unit);
+  if (origin != 0.0) of += (origin > 0.0 ? " − " : " + ") + shortest_text(std::abs(origin));
+  if (unit != 1.0) of = (origin != 0.0 ? "(" + of + ")" : of) + " / " + shortest_text(unit);
   if (kind == AxisKind::kLogOnePlus) return "log scale of 1 + " + of;
   return of == "x" ? "log scale" : "log scale of " + of;
 }

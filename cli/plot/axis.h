@@ -11,7 +11,7 @@ enum class AxisKind {
   kLinear,
   kDate,        ///< Seconds since 1970 (UTC), with dates and times as texts.
   kLog,         ///< Powers of ten.
-  kLogOnePlus,  ///< Powers of ten of one plus the value, for counts from 0 on.
+  kLogOnePlus,  ///< Powers of ten of one plus the value in steps, for counts from 0 on.
 };
 
 /// Where the values of a column stand on a line of equal steps. The places of logarithms are those

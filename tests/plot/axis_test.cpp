@@ -53,6 +53,15 @@ TEST(Axis, SmallUnitsShareAPowerOfTen) {
   EXPECT_EQ(noted_ticks({0.0, 100.0}, 5).note, "");
 }
 
+// The number that a text of an axis says.
+double number_of(std::string text) {
+  for (const auto& [from, to] : std::vector<std::pair<std::string, std::string>>{
+           {"−", "-"}, {",", ""}, {"×10⁴", "e4"}, {"10⁴", "1e4"}}) {
+    for (size_t at; (at = text.find(from)) != std::string::npos;) text.replace(at, from.size(), to);
+  }
+  return std::stod(text);
+}
+
 TEST(Axis, LogarithmsSayThatTheyAre) {
   const AxisScale scale{.kind = AxisKind::kLog};
   const Axis axis(Range{scale.place(0.01), scale.place(1e5)}, scale);
@@ -71,8 +80,26 @@ TEST(Axis, CountsFromZeroHaveAPlaceForZero) {
       tick_choices(Axis(Range{scale.place(-0.5), scale.place(2000)}, scale), 9).front();
   EXPECT_THAT(ticks.labels, IsSupersetOf({"0", "1", "10", "100", "1,000"}));
   EXPECT_THAT(ticks.note, HasSubstr("1 + x"));
-  EXPECT_EQ((AxisScale{AxisKind::kLogOnePlus, 5.0, 0.5}.note()),
-            "log scale of 1 + (x − 5) / 0.500");
+  EXPECT_EQ((AxisScale{AxisKind::kLogOnePlus, 5.0, 0.5}.note()), "log scale of 1 + (x − 5) / 0.5");
+}
+
+// Rain in steps of a hundredth: the texts are inches, not steps.
+TEST(Axis, CountsInStepsAreLabelledWithTheirValues) {
+  for (const double step : {0.01, 0.5, 20.0}) {
+    for (const double origin : {0.0, 5.0, -9.0}) {
+      const AxisScale scale{AxisKind::kLogOnePlus, origin, step};
+      const Axis axis(Range{0.0, scale.place(origin + 1000.0 * step)}, scale);
+      for (const Ticks& ticks : tick_choices(axis, 9)) {
+        for (size_t k = 0; k < ticks.values.size(); ++k) {
+          EXPECT_NEAR(number_of(ticks.labels[k]), scale.value(ticks.values[k]), 1e-9 * step)
+              << step << " " << origin << " " << ticks.labels[k];
+        }
+      }
+    }
+  }
+  const AxisScale rain{AxisKind::kLogOnePlus, 0.0, 0.01};
+  const Axis axis(Range{0.0, rain.place(1.0)}, rain);
+  EXPECT_THAT(tick_choices(axis, 9).front().labels, IsSupersetOf({"0", "0.01", "0.1", "1"}));
 }
 
 TEST(Axis, DatesAreRoundAndTimesNameTheirDay) {
