@@ -174,7 +174,7 @@ TEST(MarginalDequantize, SharedIsStillRead) {
     spec.update(more);
     return make_transform(spec);
   };
-  const at::Tensor x = at::tensor({0.0, 2.0, 0.0, 1.0, 1.0, 2.0, 0.0, 2.0}).view({4, 2});
+  const at::Tensor x = at::tensor({0.0F, 2.0F, 0.0F, 1.0F, 1.0F, 2.0F, 0.0F, 2.0F}).view({4, 2});
   const TransformPtr old = read({{"shared", true}}), now = read({{"table", "shared"}});
   old->prepare(x);
   now->prepare(x);
