@@ -25,12 +25,6 @@ void check_objective(const RunConfig& config) {
 }
 
 void check_dataset(const data::Dataset& dataset, const TrainingOptions& training) {
-  if (dataset.columns.event_shape.size() != 1) {
-    fail<ConfigError>("train", dataset.name, "rows of columns",
-                      c10::str("events of shape ", at::IntArrayRef(dataset.columns.event_shape)),
-                      "Flatten each event to one row: data.flatten = true does it for images and "
-                      "arrays.");
-  }
   const bool needs_rows = find_objective(training.objective, "train").needs_rows;
   if (needs_rows && training.validate_every > 0 && dataset.splits.validation == nullptr) {
     fail<ConfigError>("train", "data.validation_rows", "rows to validate on", "none",
