@@ -5,28 +5,21 @@
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
-#include <limits>
 
 #include "contraflow/core/defined.h"
 #include "contraflow/core/error.h"
 #include "contraflow/core/parallel.h"
 #include "contraflow/core/registry_entry.h"
+#include "contraflow/transforms/carried_error.h"
 #include "contraflow/transforms/lowering.h"
 
 namespace contraflow {
 namespace {
 
-/// `step` continues `total`; `lipschitz` (called only when there is an error to carry) bounds how
-/// much the step enlarges an error of its input.
+// `step` continues `total`; `lipschitz` as carried_error() asks for it.
 template <class Lipschitz>
 void append(TransformOutput& total, const TransformOutput& step, Lipschitz lipschitz) {
-  at::Tensor carried;
-  if (total.solve_error_bound.defined()) {
-    const double factor = lipschitz().value_or(std::numeric_limits<double>::infinity());
-    // An exact input stays exact through a map of unknown constant: 0 times infinity is 0 here.
-    carried = at::where(total.solve_error_bound.eq(0), total.solve_error_bound,
-                        total.solve_error_bound * factor);
-  }
+  const at::Tensor carried = carried_error(total.solve_error_bound, lipschitz);
   total.value = step.value;
   total.log_det = add_defined(total.log_det, step.log_det);
   total.log_det_bias_bound = add_defined(total.log_det_bias_bound, step.log_det_bias_bound);
