@@ -26,13 +26,13 @@ def row(run):
 def main():
     out = pathlib.Path(sys.argv[1])
     header = ['data', 'test -log p(x)', 'unit', 'to compare', 'inverse', 'worst round trip', 'proven']
-    rows = [header] + [row(out / name) for name in ('checkerboard', 'digits')]
+    rows = [header] + [row(out / name) for name in ('checkerboard', 'digits_images')]
     widths = [max(len(r[c]) for r in rows) for c in range(len(header))]
     for line in rows:
         print('  '.join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip())
     print('\nfiles')
     for path in sorted(out.rglob('*')):
-        if path.is_file() and path.suffix in {'.png', '.csv', '.safetensors', '.toml'}:
+        if path.is_file() and path.suffix in {'.png', '.csv', '.npy', '.safetensors', '.toml'}:
             print(f'  {path}')
 
 

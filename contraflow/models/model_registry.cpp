@@ -3,6 +3,7 @@
 #include "contraflow/core/error.h"
 #include "contraflow/core/text.h"
 #include "contraflow/models/contractive.h"
+#include "contraflow/models/image_flow.h"
 
 namespace contraflow::models {
 namespace {
@@ -41,13 +42,22 @@ std::string read_preset(const Json& model, std::string_view where, const std::st
 }  // namespace
 
 const std::vector<ModelEntry>& model_registry() {
-  static const std::vector<ModelEntry> registry{contractive_entry()};
+  static const std::vector<ModelEntry> registry{contractive_entry(), image_entry()};
   return registry;
 }
 
 std::vector<std::string> preset_names() {
   std::vector<std::string> out;
   for (const ModelEntry& entry : model_registry()) {
+    for (const Preset& preset : entry.presets) out.push_back(preset.name);
+  }
+  return out;
+}
+
+std::vector<std::string> preset_names(std::string_view family) {
+  std::vector<std::string> out;
+  for (const ModelEntry& entry : model_registry()) {
+    if (entry.name != family) continue;
     for (const Preset& preset : entry.presets) out.push_back(preset.name);
   }
   return out;

@@ -54,6 +54,8 @@ CF_EXPORT PresetOf find_preset(std::string_view name);
 
 /// Names for `preset`, in the order of the docs.
 CF_EXPORT std::vector<std::string> preset_names();
+/// Those of one family, the entry's name.
+CF_EXPORT std::vector<std::string> preset_names(std::string_view family);
 
 /// The preset of a model that names none.
 inline constexpr const char* kDefaultPreset = "monotone";

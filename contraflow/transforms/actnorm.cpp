@@ -11,7 +11,9 @@
 namespace contraflow {
 
 ActNorm::ActNorm(ActNormOptions options)
-    : options_(checked(std::move(options), "ActNorm")), axis_(options_.event) {
+    : options_(checked(std::move(options), "ActNorm")),
+      axis_(options_.each_number ? FeatureAxis::of_numbers(options_.event)
+                                 : FeatureAxis(options_.event)) {
   shift_ = register_parameter("shift", at::zeros({axis_.count()}));
   log_scale_ = register_parameter("log_scale", at::zeros({axis_.count()}));
   initialized_ = register_buffer("initialized", at::zeros({}));
@@ -44,15 +46,26 @@ TransformOutput ActNorm::do_inverse(const at::Tensor& z, const Context& /*contex
 }
 
 bool ActNorm::lower(TileLowering& to, const Context& /*context*/, bool inverse) const {
+  if (!options_.event.is_row()) return false;  // the tile kernels have a number for each feature
   return lower_trained_affine(to, shift_, log_scale_, inverse);
 }
 
 void ActNorm::do_prepare(const at::Tensor& x, const Context& /*context*/) {
   if (!prepare_needs_data()) return;
-  const FeatureStatistics statistics = feature_statistics("ActNorm.prepare", x);
-  shift_.copy_(statistics.mean.neg());
-  log_scale_.copy_(statistics.deviation.log().neg());
+  start_from(options_.each_number ? x.flatten(1) : x);
   initialized_.fill_(1.0);
+}
+
+void ActNorm::start_from(const at::Tensor& x) {
+  constexpr const char* kWhere = "ActNorm.prepare";
+  const bool any = options_.variance_floor > 0.0;
+  const FeatureStatistics statistics =
+      any ? statistics_of_any_feature(kWhere, x) : feature_statistics(kWhere, x);
+  const at::Tensor deviation =
+      any ? statistics.deviation.clamp_min(std::sqrt(options_.variance_floor))
+          : statistics.deviation;
+  shift_.copy_(statistics.mean.neg());
+  log_scale_.copy_(deviation.log().neg());
 }
 
 }  // namespace contraflow

@@ -9,6 +9,13 @@ FeatureAxis::FeatureAxis(const EventShape& event)
   view_.front() = count_;
 }
 
+FeatureAxis::FeatureAxis(int64_t count, int64_t pixels, std::vector<int64_t> view)
+    : count_(count), pixels_(pixels), view_(std::move(view)) {}
+
+FeatureAxis FeatureAxis::of_numbers(const EventShape& event) {
+  return {event.size(), 1, event.sizes()};
+}
+
 at::Tensor FeatureAxis::view(const at::Tensor& parameters_c) const {
   return view_.size() == 1 ? parameters_c : parameters_c.view(view_);
 }

@@ -16,6 +16,8 @@ struct FeatureStatistics {
 /// initialisation: of the columns of rows, of the channels of images.
 /// Throws DomainError when there are fewer than two rows, or a feature is constant (named).
 FeatureStatistics feature_statistics(std::string_view where, const at::Tensor& x);
+/// The same where a feature may be constant: its deviation is then 0, up to rounding.
+FeatureStatistics statistics_of_any_feature(std::string_view where, const at::Tensor& x);
 
 /// x [B, C, ...] as the values of each feature, [B * pixels, C].
 at::Tensor values_of_features(const at::Tensor& x);

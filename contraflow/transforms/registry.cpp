@@ -13,7 +13,9 @@
 #include "contraflow/transforms/logit.h"
 #include "contraflow/transforms/marginal_dequantize.h"
 #include "contraflow/transforms/marginal_spline.h"
+#include "contraflow/transforms/multi_scale.h"
 #include "contraflow/transforms/scale.h"
+#include "contraflow/transforms/split_prior.h"
 #include "contraflow/transforms/squeeze.h"
 #include "contraflow/transforms/standardize.h"
 
@@ -22,13 +24,13 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string member_place(std::string_view where, size_t k) {
-  return std::string(where) + " transforms[" + std::to_string(k) + "]";
+std::string member_place(std::string_view where, std::string_view key, size_t k) {
+  return c10::str(where, " ", key, "[", k, "]");
 }
 
-void check_list(const Json& specs, std::string_view where) {
+void check_list(const Json& specs, std::string_view where, std::string_view key) {
   if (specs.is_array()) return;
-  fail<ConfigError>(where, "transforms", "a list of tables", shorten(json_text(specs)),
+  fail<ConfigError>(where, key, "a list of tables", shorten(json_text(specs)),
                     "Write [{\"type\": ...}, ...].");
 }
 
@@ -75,6 +77,35 @@ TransformEntry inverse_entry() {
       // Latents of the logit's bounds lie at -2.9 and 2.9.
       law_sample("logit", InverseOptions{{{"type", "logit"}, {"event", 2}}},
                  {InputKind::kBounded, -2.5, 2.5}),
+  };
+  return out;
+}
+
+TransformEntry multi_scale_entry() {
+  TransformEntry out = entry<MultiScale>({});
+  out.make = [](const Json& json, std::string_view where) -> TransformPtr {
+    const auto options = options_from_json<MultiScaleOptions>(json, where);
+    return std::make_shared<MultiScale>(make_transforms(options.scales, where, "scales"),
+                                        options.factor_out,
+                                        make_transforms(options.priors, where, "priors"));
+  };
+  out.resolve = [](const Json& json, std::string_view where) {
+    auto options = options_from_json<MultiScaleOptions>(json, where);
+    options.scales = resolve_transforms(options.scales, where, "scales");
+    options.priors = resolve_transforms(options.priors, where, "priors");
+    return options_to_json(options);
+  };
+  out.member_keys = {"scales", "priors"};
+  const auto actnorm = [](const std::vector<int64_t>& event) {
+    return Json{{"type", "actnorm"}, {"event", event}};
+  };
+  const Json first = chain_spec(
+      Json::array({actnorm({2, 2, 4}), Json{{"type", "squeeze"}, {"event", {2, 2, 4}}}}));
+  out.samples = {
+      law_sample("halves", MultiScaleOptions{.scales = {first, actnorm({4, 1, 2})},
+                                             .priors = Json::array({actnorm({4, 1, 2})})}),
+      law_sample("whole",
+                 MultiScaleOptions{.scales = {first, actnorm({8, 1, 2})}, .factor_out = false}),
   };
   return out;
 }
@@ -130,13 +161,18 @@ const std::vector<TransformEntry>& transform_registry() {
       entry<MarginalDequantize>(
           {law_sample("columns", MarginalDequantizeOptions{.event = 3, .levels = {4, 17, 0}},
                       {InputKind::kInteger, 0, 3}),
-           law_sample("shared",
-                      MarginalDequantizeOptions{.event = 3, .levels = {17}, .shared = true},
-                      {InputKind::kInteger, 0, 16})}),
+           law_sample(
+               "shared",
+               MarginalDequantizeOptions{.event = 3, .levels = {17}, .table = MassTable::kShared},
+               {InputKind::kInteger, 0, 16})}),
+      entry<SplitPrior>({law_sample(
+          "image",
+          SplitPriorOptions{.event = {2, 3, 2}, .condition = {1, 3, 2}, .init_gain = 1.0})}),
       entry<Squeeze>({law_sample("image", SqueezeOptions{.event = {2, 4, 6}})}),
       entry<ContractiveBlock>({law_sample("residual", block_sample())}),
       chain_entry(),
       inverse_entry(),
+      multi_scale_entry(),
   };
   return registry;
 }
@@ -168,20 +204,21 @@ int64_t change_leaves(Json& spec, const std::function<bool(const TransformEntry&
   return changed;
 }
 
-std::vector<TransformPtr> make_transforms(const Json& specs, std::string_view where) {
-  check_list(specs, where);
+std::vector<TransformPtr> make_transforms(const Json& specs, std::string_view where,
+                                          std::string_view key) {
+  check_list(specs, where, key);
   std::vector<TransformPtr> out;
   for (size_t k = 0; k < specs.size(); ++k) {
-    out.push_back(make_transform(specs[k], member_place(where, k)));
+    out.push_back(make_transform(specs[k], member_place(where, key, k)));
   }
   return out;
 }
 
-Json resolve_transforms(const Json& specs, std::string_view where) {
-  check_list(specs, where);
+Json resolve_transforms(const Json& specs, std::string_view where, std::string_view key) {
+  check_list(specs, where, key);
   Json out = Json::array();
   for (size_t k = 0; k < specs.size(); ++k) {
-    out.push_back(resolve_transform(specs[k], member_place(where, k)));
+    out.push_back(resolve_transform(specs[k], member_place(where, key, k)));
   }
   return out;
 }

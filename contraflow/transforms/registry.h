@@ -67,12 +67,14 @@ CF_EXPORT TransformPtr make_transform(const nlohmann::ordered_json& spec,
 CF_EXPORT nlohmann::ordered_json resolve_transform(const nlohmann::ordered_json& spec,
                                                    std::string_view where = "resolve_transform");
 
-/// The same for a list of specs; `where` gets "transforms[k]" appended. ConfigError if `specs` is
-/// not a list.
+/// The same for a list of specs, the option `key`; `where` gets "key[k]" appended. ConfigError if
+/// `specs` is not a list.
 CF_EXPORT std::vector<TransformPtr> make_transforms(const nlohmann::ordered_json& specs,
-                                                    std::string_view where);
+                                                    std::string_view where,
+                                                    std::string_view key = "transforms");
 CF_EXPORT nlohmann::ordered_json resolve_transforms(const nlohmann::ordered_json& specs,
-                                                    std::string_view where);
+                                                    std::string_view where,
+                                                    std::string_view key = "transforms");
 
 /// `spec` with `change` applied to the options (without "type") of every transform in it that is
 /// not made of others: a new spec, for example one that evaluates otherwise. Returns how many

@@ -1,6 +1,7 @@
 #include "contraflow/transforms/chain.h"
 #include "contraflow/transforms/contractive_block.h"
 #include "contraflow/transforms/inverse.h"
+#include "contraflow/transforms/multi_scale.h"
 #include "tests/laws/law_samples.h"
 
 namespace contraflow::laws {
@@ -70,6 +71,48 @@ std::vector<LawSample> inverse_samples() {
   };
 }
 
+std::vector<LawSample> multi_scale_samples() {
+  const auto norm = [](const EventShape& event) {
+    return Json{{"type", "actnorm"}, {"event", event.sizes()}};
+  };
+  const auto first = [&](FormKind form, const EventShape& condition) {
+    return chain_of(Json::array({norm({1, 4, 2}), block(form, {1, 4, 2}, condition),
+                                 Json{{"type", "squeeze"}, {"event", {1, 4, 2}}}}));
+  };
+  const auto rest = [&](FormKind form, const EventShape& condition) {
+    return chain_of(Json::array({block(form, {2, 2, 1}, condition), norm({2, 2, 1})}));
+  };
+  ContractiveBlockOptions random = tight_block(FormKind::kResidual, Activation::kClipSwish, 2);
+  random.event = {2, 2, 1};
+  random.train_log_det = random.eval_log_det = RussianRoulette{};
+  const Json roulette = with_type("contractive_block", options_to_json(random));
+  return {
+      law_sample("residual",
+                 MultiScaleOptions{.scales = Json::array({first(FormKind::kResidual, {}),
+                                                          rest(FormKind::kInverseResidual, {})})}),
+      law_sample("conditional",
+                 MultiScaleOptions{.scales = Json::array({first(FormKind::kResidual, 3),
+                                                          rest(FormKind::kMonotone, 3)})}),
+      // A prior given what stays, and an estimate inside one.
+      law_sample("prior",
+                 MultiScaleOptions{
+                     .scales = Json::array({first(FormKind::kResidual, {}), norm({2, 2, 1})}),
+                     .priors = Json::array({block(FormKind::kMonotone, {2, 2, 1}, {2, 2, 1})})}),
+      law_sample("split_prior",
+                 MultiScaleOptions{
+                     .scales = Json::array({first(FormKind::kResidual, {}), norm({2, 2, 1})}),
+                     .priors = Json::array({{{"type", "split_prior"},
+                                             {"event", {2, 2, 1}},
+                                             {"condition", {2, 2, 1}},
+                                             {"init_gain", 1.0}}})}),
+      law_sample("roulette",
+                 MultiScaleOptions{
+                     .scales = Json::array({first(FormKind::kResidual, {}), norm({2, 2, 1})}),
+                     .priors = Json::array({roulette})},
+                 {}, /*exact_log_det=*/false),
+  };
+}
+
 std::vector<LawSample> image_samples(std::string_view entry) {
   const auto both = [](const Json& more, InputDomain domain) {
     std::vector<LawSample> out;
@@ -80,12 +123,28 @@ std::vector<LawSample> image_samples(std::string_view entry) {
     }
     return out;
   };
-  if (entry == "actnorm" || entry == "batch_norm" || entry == "scale" || entry == "standardize") {
+  if (entry == "actnorm") {
+    std::vector<LawSample> out = both({{"variance_floor", 0.2}}, {});
+    for (LawSample& sample : both({{"each_number", true}}, {})) {
+      sample.name += "_numbers";
+      out.push_back(std::move(sample));
+    }
+    return out;
+  }
+  if (entry == "batch_norm" || entry == "scale" || entry == "standardize") {
     return both(Json::object(), {});
   }
   if (entry == "logit") return both(Json::object(), {InputKind::kBounded, 0.0, 1.0});
-  if (entry == "dequantize" || entry == "marginal_dequantize")
-    return both({{"levels", {17}}}, {InputKind::kInteger, 0, 16});
+  const InputDomain levels{InputKind::kInteger, 0, 16};
+  if (entry == "dequantize") return both({{"levels", {17}}}, levels);
+  if (entry == "marginal_dequantize") {
+    std::vector<LawSample> out = both({{"levels", {17}}}, levels);
+    for (const char* table : {"pixel", "shared"}) {
+      const Json options{{"event", {2, 3, 3}}, {"levels", {17}}, {"table", table}};
+      out.push_back({std::string("image_") + table, options, levels, true});
+    }
+    return out;
+  }
   return {};
 }
 
@@ -98,6 +157,7 @@ std::vector<LawSample> samples_of(const TransformEntry& entry) {
   if (entry.name == "contractive_block") add(block_samples());
   if (entry.name == "chain") add(chain_samples());
   if (entry.name == "inverse") add(inverse_samples());
+  if (entry.name == "multi_scale") add(multi_scale_samples());
   return out;
 }
 

@@ -123,7 +123,7 @@ INSTANTIATE_TEST_SUITE_P(, ConcurrencyLaw, ::testing::ValuesIn(all_cases()),
 
 // Whole flows run as kernels, which no transform alone does.
 TEST(Concurrency, PresetsServeEightThreads) {
-  for (const std::string& name : models::preset_names()) {
+  for (const std::string& name : models::preset_names("contractive")) {
     SCOPED_TRACE(name);
     ContractiveOptions options = models::contractive_preset(name);
     options.blocks = 2;

@@ -16,6 +16,8 @@ std::vector<LawSample> block_samples();
 /// Chains and inverses of the kinds of transforms that stand in flows, within each other.
 std::vector<LawSample> chain_samples();
 std::vector<LawSample> inverse_samples();
+/// Images at several scales, with blocks, conditions and priors.
+std::vector<LawSample> multi_scale_samples();
 /// Images of transforms that work feature by feature.
 std::vector<LawSample> image_samples(std::string_view entry);
 

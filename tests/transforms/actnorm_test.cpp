@@ -75,6 +75,42 @@ TEST(ActNorm, IsTrained) {
   for (const at::Tensor& p : norm.parameters()) EXPECT_TRUE(p.requires_grad());
 }
 
+TEST(ActNorm, VarianceFloorLimitsTheScaleOfTheStart) {
+  ActNorm norm({.event = 3, .variance_floor = 0.2});
+  norm.to(at::kDouble);
+  at::Tensor x = skewed(100);  // variances 1, 400, 1e-4
+  x.select(1, 2).fill_(5.0);   // and even 0 is no error
+  norm.prepare(x);
+  const TransformOutput out = norm.forward(x);
+  EXPECT_TRUE(near(out.value.mean(0), at::zeros({3}), 1e-9));
+  EXPECT_TRUE(near(out.value.std(0), at::tensor({1.0, 1.0, 0.0}, at::kDouble), kRounding));
+  const at::Tensor variance = x.var(0).clamp_min(0.2);
+  EXPECT_TRUE(near(out.log_det, (-0.5 * variance.log().sum()).expand({100}), kRounding));
+  EXPECT_THAT(error_of<ConfigError>([] { ActNorm bad({.event = 3, .variance_floor = -1.0}); }),
+              HasSubstr("variance_floor"));
+}
+
+TEST(ActNorm, EachNumberOfAnImageHasItsOwn) {
+  const EventShape event{2, 3, 4};
+  ActNorm whole({.event = event, .each_number = true}), channels({.event = event});
+  EXPECT_EQ(whole.parameters()[0].numel(), 24);
+  EXPECT_EQ(channels.parameters()[0].numel(), 2);
+  whole.to(at::kDouble);
+  const at::Tensor scale = Rng(3).uniform({2, 3, 4}, at::kDouble) + 0.5;
+  const at::Tensor x = Rng(2).normal({50, 2, 3, 4}, at::kDouble) * scale + scale;
+  whole.prepare(x);
+  const TransformOutput out = whole.forward(x);
+  EXPECT_TRUE(near(out.value.mean(0), at::zeros({2, 3, 4}), 1e-9));
+  EXPECT_TRUE(near(out.value.std(0), at::ones({2, 3, 4}), kRounding));
+  EXPECT_TRUE(near(out.log_det, -x.std(0).log().sum().expand({50}), kRounding));
+  EXPECT_TRUE(near(whole.inverse(out.value).value, x, kRounding));
+  at::Tensor one_row = x.narrow(0, 0, 2).clone();
+  one_row.select(1, 1).select(1, 2).select(1, 3).fill_(7.0);
+  ActNorm fresh({.event = event, .each_number = true});
+  EXPECT_THAT(error_of<DomainError>([&] { fresh.prepare(one_row.to(at::kFloat)); }),
+              HasSubstr("in column 23"));
+}
+
 TEST(Scale, IsAPositiveFactorFromOne) {
   Scale scale({.event = 3});
   scale.to(at::kDouble);
