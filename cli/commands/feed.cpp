@@ -37,6 +37,11 @@ data::FileOptions with_settings_of_the_run(data::FileOptions file, const Model& 
   return file;
 }
 
+// Bits of images that the training did not have.
+int64_t dropped_bits(const Model& model) {
+  return model.run && model.run->data.bits ? 8 - *model.run->data.bits : 0;
+}
+
 // Where images are wanted, what is no file is named as data of images are.
 void check_there(const FeedArguments& a, const data::Columns& columns) {
   if (columns.image.size() != 3 || a.input == "-") return;
@@ -72,7 +77,8 @@ RowFeed open_feed(const FeedArguments& a, const Model& model) {
                              .weight = a.weight,
                              .without_condition = a.given.defined(),
                              .lenient = a.lenient,
-                             .format = with_settings_of_the_run(a.file, model)};
+                             .format = with_settings_of_the_run(a.file, model),
+                             .dropped_bits = dropped_bits(model)};
   check_there(a, model.columns);
   std::optional<RowFeed> images = image_feed(file, model.columns);
   if (images) check_no_columns(a);

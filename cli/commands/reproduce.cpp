@@ -37,7 +37,8 @@ Command add_reproduce(CLI::App& parent) {
   CLI::App& app = *command.app;
   app.add_option("TABLE", a->table,
                  "Name of a table, or the path of a table file; none: the list.");
-  app.add_option("--rows", a->rows, "Rows to run, with commas between them; default: all.")
+  app.add_option("--rows", a->rows,
+                 "Rows to run, with commas between them; default: all but those on request.")
       ->delimiter(',')
       ->allow_extra_args(false);
   app.add_flag("--quick", a->quick, "The short version of the table, in folders of its own.");

@@ -3,6 +3,7 @@
 #include "cli/figures.h"
 #include "cli/training_run.h"
 #include "contraflow/core/error.h"
+#include "contraflow/core/estimate.h"
 #include "contraflow/evaluation/likelihood.h"
 #include "contraflow/evaluation/row_feed.h"
 
@@ -28,6 +29,27 @@ Json certify_test(const RowJob& job, const DensityModel& model, const data::Sour
   const int64_t rows = std::min(job.certificate_rows(), test.size().value_or(0));
   job.console.note(job.row.name + ": certifying");
   return certificate_summary(certify(*model.file.flow, test, rows, Rng(0).fork("certify")));
+}
+
+// Of integers of one number of levels, such as pixels: the papers' unit.
+void add_bits(Json& out, const LikelihoodReport& likelihood, const data::Columns& columns) {
+  const auto add = [&](const std::string& name, const Estimate& nats) {
+    const Estimate bits = bits_per_dim(nats, columns.dim());
+    out[name] = json_number(bits.mean);
+    out[name + "_standard_error"] = json_number(bits.standard_error);
+  };
+  add("bits_per_dim", likelihood.nll);
+  out["bits_per_dim_noise_error"] =
+      json_number(bits_per_dim(likelihood.noise_error, columns.dim()));
+  out["draws"] = likelihood.replicates;
+  if (likelihood.probability) add("probability_bits_per_dim", *likelihood.probability);
+}
+
+std::string draw_samples_of(const RowJob& job, const DensityModel& model) {
+  const std::string name = "samples.png";
+  const std::string title = title_of(model.dataset) + ", " + job.row.model;
+  draw_images({*model.file.flow, model.file.columns, &model.dataset, title}, job.run_folder / name);
+  return name;
 }
 
 // In the row's folder: the report has a sheet of all rows.
@@ -70,10 +92,12 @@ Json measure_density(const RowJob& job, const DensityRun& run, const DensityMode
   out["standard_error"] = json_number(likelihood.nll.standard_error);
   out["entropy"] = columns.entropy ? Json(*columns.entropy) : Json();
   out["kl"] = columns.entropy ? json_number(likelihood.nll.mean - *columns.entropy) : Json();
+  if (columns.levels > 0) add_bits(out, likelihood, columns);
   out["test_rows"] = test.size().value_or(0);
   out["weights"] = enum_name(model.file.weights);
   out["certificate"] = certify_test(job, model, test);
   if (has_density_map(columns)) out["picture"] = draw_map(job, model);
+  if (is_image(columns)) out["samples"] = draw_samples_of(job, model);
   add_row_tail(out, job,
                {.steps = run.report.step,
                 .seconds = run.report.seconds,

@@ -189,6 +189,13 @@ std::vector<std::string> draw_table_pictures(const Table& table, const std::vect
     if (has_checkpoints(maps, runs)) draw_sheet(table, maps, runs, path);
     if (!fs::exists(path)) drawn.pop_back();
   }
+  for (const Json& row : rows) {
+    if (!row.contains("samples")) continue;
+    const fs::path path = add(text_of(row, "row") + ".png");
+    const fs::path own = runs / text_of(row, "row") / text_of(row, "samples");
+    if (fs::exists(own)) fs::copy_file(own, path, fs::copy_options::overwrite_existing);
+    if (!fs::exists(path)) drawn.pop_back();
+  }
   const std::vector<Json> biased = rows_of(rows, RowKind::kBias);
   if (!biased.empty()) draw_objectives(table, biased, add("objectives.png"));
   const std::vector<Json> fits = rows_of(rows, RowKind::kRegression);

@@ -14,6 +14,7 @@ namespace contraflow::cli {
 ///
 /// sheet.png          density maps: data down, models across. Left as it is where the checkpoint of
 ///                    a row is not in `runs`.
+/// <row>.png          rows of images: data and samples. Left as it is where the row is not in `runs`.
 /// objectives.png     bias rows: what each objective claims, and what is true, over the steps.
 /// fit-<target>.png   regression rows: the target and every fitted curve.
 std::vector<std::string> draw_table_pictures(const Table& table,

@@ -60,6 +60,7 @@ std::vector<Align> aligned(const std::vector<std::string>& header) {
 }
 
 bool is_regression(const Json& row) { return row.contains("mse"); }
+bool is_of_pixels(const Json& row) { return row.contains("bits_per_dim"); }
 
 std::string density_table(const std::vector<Json>& rows) {
   const bool biased =
@@ -78,6 +79,22 @@ std::string density_table(const std::vector<Json>& rows) {
     cells.push_back(fixed(row["seconds"].get<double>() / 60.0, 1));
     cells.push_back(certificate_cell(row));
     table.add_row(cells);
+  }
+  return table.markdown();
+}
+
+std::string pixel_table(const std::vector<Json>& rows) {
+  const std::vector<std::string> header{
+      "row",   "data",    "model", "bits/dim", "−log2 P(x) per pixel",
+      "paper", "minutes", "steps", "inverse"};
+  TextTable table(header, aligned(header));
+  for (const Json& row : rows) {
+    const std::string probability =
+        measured(row, "probability_bits_per_dim", "probability_bits_per_dim_standard_error", 4);
+    table.add_row({row["row"], row["data"], row["model"],
+                   measured(row, "bits_per_dim", "bits_per_dim_standard_error", 4), probability,
+                   paper_text(row, false), fixed(row["seconds"].get<double>() / 60.0, 1),
+                   format_count(row["steps"]), certificate_cell(row)});
   }
   return table.markdown();
 }
@@ -138,9 +155,9 @@ Json report_json(const Table& table, const std::vector<Json>& rows,
 }
 
 std::string report_markdown(const Json& report, const Table& table) {
-  std::vector<Json> densities, regressions, all;
+  std::vector<Json> densities, pixels, regressions, all;
   for (const Json& row : report["rows"]) {
-    (is_regression(row) ? regressions : densities).push_back(row);
+    (is_regression(row) ? regressions : is_of_pixels(row) ? pixels : densities).push_back(row);
     all.push_back(row);
   }
   std::string out = "# " + table.options.title + "\n\n";
@@ -148,6 +165,7 @@ std::string report_markdown(const Json& report, const Table& table) {
   if (report["quick"].get<bool>()) out += "**A quick run: its numbers mean nothing.**\n\n";
   for (const std::string& note : table.options.notes) out += note + "\n\n";
   if (!densities.empty()) out += density_table(densities) + "\n";
+  if (!pixels.empty()) out += pixel_table(pixels) + "\n";
   if (!regressions.empty()) out += regression_table(regressions) + "\n";
   for (const Json& picture : report["pictures"]) {
     const std::string path = picture;

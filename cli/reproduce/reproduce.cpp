@@ -150,18 +150,18 @@ std::string Reproduction::summary(const Json& report) const {
   TextTable table({"row", "ours", "paper", "minutes", "inverse"},
                   {Align::kLeft, Align::kRight, Align::kRight, Align::kRight, Align::kLeft});
   for (const Json& row : report["rows"]) {
-    const bool error = row.contains("mse");
-    const double value = row[error ? "mse" : "nll"].get<double>();
+    const bool error = row.contains("mse"), bits = row.contains("bits_per_dim");
+    const double value = row[error ? "mse" : bits ? "bits_per_dim" : "nll"].get<double>();
+    const char* spread = bits ? "bits_per_dim_standard_error" : "standard_error";
     const std::string paper = row.contains("paper_text") ? row["paper_text"].get<std::string>()
                               : row["paper"].is_number()
                                   ? (error ? scientific(row["paper"]) : fixed(row["paper"], 3))
                                   : "";
-    table.add_row(
-        {row["row"],
-         error ? scientific(value) : with_error({value, row["standard_error"].get<double>(), 0}),
-         paper, fixed(row["seconds"].get<double>() / 60.0, 1),
-         row["certificate"]["holds"].get<bool>() ? console_.good("proven")
-                                                 : console_.bad("does not hold")});
+    table.add_row({row["row"],
+                   error ? scientific(value) : with_error({value, row[spread].get<double>(), 0}),
+                   paper, fixed(row["seconds"].get<double>() / 60.0, 1),
+                   row["certificate"]["holds"].get<bool>() ? console_.good("proven")
+                                                           : console_.bad("does not hold")});
   }
   Facts facts;
   facts.add("table", report_path(".md").string());
@@ -223,7 +223,7 @@ int list_tables(const fs::path& configs, const Console& console) {
     double minutes = 0.0;
     Json rows = Json::array();
     for (const RowOptions& row : table.options.rows) {
-      minutes += row.minutes;
+      if (!row.on_request) minutes += row.minutes;
       rows.push_back(row.name);
     }
     json.push_back({{"table", name},

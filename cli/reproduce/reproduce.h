@@ -13,7 +13,7 @@ struct ReproduceOptions {
   std::filesystem::path configs;  ///< Folder of the tables.
   std::filesystem::path out;      ///< Empty: docs/results, or the runs' folder of a quick run.
   std::filesystem::path runs;     ///< Empty: runs/papers/TABLE, with -quick for a quick run.
-  std::vector<std::string> rows;  ///< Empty: all.
+  std::vector<std::string> rows;  ///< Empty: all that are not on request.
   bool quick = false;
 };
 

@@ -21,9 +21,9 @@ Json resolved_run_config(const Json& config, const std::string& where) {
   return options_to_json(run);
 }
 
-// What may change without making another run of it.
+// Without what may change and leaves it the same run; init_rows is raised by what the data need.
 Json comparable(Json resolved) {
-  for (const char* key : {"device", "threads", "log_every", "checkpoint_every"}) {
+  for (const char* key : {"device", "threads", "log_every", "checkpoint_every", "init_rows"}) {
     resolved["training"].erase(key);
   }
   return resolved;

@@ -96,7 +96,11 @@ std::vector<std::string> table_names(const fs::path& configs) {
 }
 
 std::vector<RowOptions> select_rows(const Table& table, const std::vector<std::string>& names) {
-  if (names.empty()) return table.options.rows;
+  if (names.empty()) {
+    std::vector<RowOptions> out = table.options.rows;
+    std::erase_if(out, [](const RowOptions& row) { return row.on_request; });
+    return out;
+  }
   std::vector<std::string> known;
   for (const RowOptions& row : table.options.rows) known.push_back(row.name);
   for (const std::string& name : names) {

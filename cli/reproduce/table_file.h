@@ -36,6 +36,8 @@ struct RowOptions {
   std::string paper_text = "";
   /// Expected training time on two cores; tells how long a table takes.
   double minutes = 0.0;
+  /// Run only where --rows names it: a row that takes another machine.
+  bool on_request = false;
 };
 
 template <class Field>
@@ -48,6 +50,7 @@ void visit(RowOptions& o, Field&& field) {
   field("paper", o.paper, "The paper's number.");
   field("paper_text", o.paper_text, "In place of a number of the paper's.");
   field("minutes", o.minutes, non_negative(), "Expected minutes of training on two cores.");
+  field("on_request", o.on_request, "Run only where --rows names it.");
 }
 
 /// The short version that tests and the curious run.
@@ -103,7 +106,8 @@ Table load_table(const std::string& name, const std::filesystem::path& configs);
 /// Names of the folders of `configs` that hold a table, in order.
 std::vector<std::string> table_names(const std::filesystem::path& configs);
 
-/// The rows of those names in the order of the table; all for none. ConfigError with the nearest.
+/// The rows of those names in the order of the table; for none all that are not on request.
+/// ConfigError with the nearest.
 std::vector<RowOptions> select_rows(const Table& table, const std::vector<std::string>& names);
 
 /// The row's run config with what is set over it.

@@ -58,6 +58,11 @@ struct DataOptions {
   std::vector<int64_t> image = {};
   /// Events of several dimensions, such as images, become rows, for models of rows.
   bool flatten = false;
+  /// Images of 256 levels: only the highest bits of each pixel, so 2^bits levels; unset = all 8.
+  std::optional<int64_t> bits = {};
+  /// Changes of training images, drawn anew in each step; validation and test images stay as they are.
+  bool flip = false;         ///< Left and right change places in half of them.
+  int64_t crop_padding = 0;  ///< Each moves by at most so many pixels; its border is mirrored.
   /// A column whose rows of one value fall into one part; empty = rows fall by their own values.
   std::string group = "";
   /// A column by which the last rows are the test and those before them the validation.
@@ -100,6 +105,11 @@ void visit(DataOptions& o, Field&& field) {
   field("image", o.image, positive(),
         "[height, width] of images that are rows of pixels; empty = none.");
   field("flatten", o.flatten, "Images, and other events of several dimensions, become rows.");
+  field("bits", o.bits, closed_interval(1, 8),
+        "Images: highest bits of each pixel that are kept, so 2^bits levels; unset: all.");
+  field("flip", o.flip, "Images: left and right change places in half of the training images.");
+  field("crop_padding", o.crop_padding, non_negative(),
+        "Images: pixels by which a training image moves at most; its border is mirrored.");
   field("group", o.group, "Column whose equal values stay in one part of the split.");
   field("time", o.time, "Column by which the last rows are the test.");
   field("validation_fraction", o.validation_fraction, half_open_interval(0, 1),

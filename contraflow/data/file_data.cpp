@@ -220,17 +220,6 @@ Dataset open_rows_file(const DataOptions& options, at::ScalarType dtype, const K
                 : open_table(*opened, file, options, dtype, known);
 }
 
-// Arrays of bytes that are images; with another number of levels they are events like others.
-Dataset open_arrays_or_images(const DataOptions& options, at::ScalarType dtype,
-                              const KnownData* known) {
-  const bool bytes = options.levels == 0 || options.levels == 256;
-  if (!bytes || !images::is_image_array(options.name)) {
-    return open_rows_file(options, dtype, known);
-  }
-  detail::check_taken("images", {"label", "flatten", "levels"}, options);
-  return images::image_dataset(images::read_image_arrays(options.name), options, dtype, known);
-}
-
 const std::vector<std::string> kColumnKeys{
     "columns", "exclude", "kinds", "condition", "label",   "weight",       "levels",
     "bounds",  "image",   "group", "time",      "missing", "missing_marks"};
@@ -239,6 +228,20 @@ std::vector<std::string> with_keys(const std::vector<std::string>& more) {
   std::vector<std::string> out = kColumnKeys;
   out.insert(out.end(), more.begin(), more.end());
   return out;
+}
+
+// Arrays of bytes that are images; with another number of levels they are events like others.
+Dataset open_arrays_or_images(const DataOptions& options, at::ScalarType dtype,
+                              const KnownData* known) {
+  const bool bytes = options.levels == 0 || options.levels == 256;
+  if (!bytes || !images::is_image_array(options.name)) {
+    detail::check_taken("array", with_keys({"flatten"}), options);
+    return open_rows_file(options, dtype, known);
+  }
+  std::vector<std::string> keys = images::kImageKeys;
+  keys.emplace_back("levels");
+  detail::check_taken("images", keys, options);
+  return images::image_dataset(images::read_image_arrays(options.name), options, dtype, known);
 }
 
 }  // namespace
@@ -262,7 +265,7 @@ DataEntry detail::npy_entry() {
               "bytes [N, H, W], [N, C, H, W] or [N, H, W, C] are images",
           .source = "",
           .path = "FILE.npy, .npy.gz or .npz",
-          .options = with_keys({"flatten"}),
+          .options = with_keys({"flatten", "bits", "flip", "crop_padding"}),
           .takes = [](const std::string& name) { return is_row_file(name) && !is_text_file(name); },
           .open = open_arrays_or_images};
 }

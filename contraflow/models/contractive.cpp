@@ -55,6 +55,20 @@ void check_forms(const ContractiveOptions& o) {
   }
 }
 
+// Linear layers would take an image for a row of pixels: that is asked for in the data.
+void check_event(const ContractiveOptions& o, const EventShape& event) {
+  if (event.is_row() || !o.net.kernels.empty()) return;
+  const bool image = event.sizes().size() == 3;
+  fail<ConfigError>(
+      "model", "net.kernels",
+      (image ? "sides of convolutions, for " : "rows of numbers, not ") +
+          ("events of shape " + event.text()),
+      "a net of linear layers, which are for rows of numbers",
+      image ? "Set model.net.kernels, one side for each linear layer, as [3, 1, 3] for two hidden "
+              "widths, or data.flatten = true."
+            : "Flatten each event to one row: data.flatten = true.");
+}
+
 template <class Options>
 Json typed(const char* type, const Options& options) {
   Json out{{"type", type}};
@@ -71,7 +85,9 @@ class SpecBuilder {
     transforms_ = front_transforms(info_, {.standardize = o_.standardize,
                                            .marginals = o_.marginals,
                                            .logit_alpha = o_.logit_alpha,
-                                           .logit = o_.logit});
+                                           .logit = o_.logit,
+                                           .dequantization = o_.dequantization,
+                                           .mass_table = o_.mass_table});
   }
 
   void add_blocks() {
@@ -128,6 +144,7 @@ class SpecBuilder {
 
 FlowSpec contractive_spec(const ContractiveOptions& options, const EventInfo& info) {
   check_forms(options);
+  check_event(options, info.event);
   SpecBuilder builder(options, info);
   builder.add_front();
   builder.add_blocks();

@@ -52,6 +52,9 @@ struct ContractiveOptions {
   /// `logit`.
   double logit_alpha = 0.05;
   bool logit = false;
+  /// Integers without columns of their own, such as pixels; see FrontOptions.
+  Dequantization dequantization = Dequantization::kAuto;
+  std::optional<MassTable> mass_table = std::nullopt;
   /// Unset: exact up to 16 features, else roulette of the optimal law.
   std::optional<LogDetOptions> train_log_det = std::nullopt;
   /// Unset: exact up to 64 features, else roulette with 20 exact terms.
@@ -81,6 +84,13 @@ void visit(ContractiveOptions& o, Field&& field) {
         "Tables: auto = a trained monotone curve for each column where held-out rows gain by it.");
   field("logit", o.logit, "Integer columns: a logit after dequantization.");
   field("logit_alpha", o.logit_alpha, open_interval(0.0, 0.5), "Margin of the logit.");
+  field(
+      "dequantization", o.dequantization,
+      "Pixels and other integers: marginal = normal scores of the levels' masses, uniform = noise "
+      "and a logit; auto = marginal unless logit.");
+  field("mass_table", o.mass_table,
+        "Masses of marginal dequantization: for each pixel, each channel, or shared; unset: pixel "
+        "for images.");
   field("train_log_det", o.train_log_det,
         "Log-determinant while training; unset: exact up to 16 features.");
   field("eval_log_det", o.eval_log_det,
@@ -95,8 +105,8 @@ void visit(ContractiveOptions& o, Field&& field) {
 }
 
 /// The transforms and base of `options` for such events: everything the choice depends on is
-/// written out in the spec. ConfigError for forms that no block has, and for 'custom', whose matrix
-/// has no place here.
+/// written out in the spec. ConfigError for forms that no block has, for 'custom', whose matrix has no
+/// place here, and for events with several axes without net.kernels.
 CF_EXPORT FlowSpec contractive_spec(const ContractiveOptions& options, const EventInfo& info);
 
 namespace models {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "contraflow/core/error.h"
 #include "contraflow/transforms/column_map.h"
 #include "contraflow/transforms/dequantize.h"
 #include "contraflow/transforms/logit.h"
@@ -49,23 +50,44 @@ Json front_of_table(const EventInfo& info, const FrontOptions& o) {
   return out;
 }
 
+bool is_marginal(const FrontOptions& o) {
+  switch (o.dequantization) {
+    case Dequantization::kAuto:
+      return !o.logit && o.marginals == Marginals::kAuto;
+    case Dequantization::kUniform:
+      return false;
+    case Dequantization::kMarginal:
+      break;
+  }
+  if (!o.logit) return true;
+  fail<ConfigError>("model", "logit", "false with dequantization = 'marginal'", "true",
+                    "Scores are normal already: drop it, or choose 'uniform'.");
+}
+
 }  // namespace
+
+MassTable default_mass_table(const EventShape& event) {
+  return event.is_row() ? MassTable::kChannel : MassTable::kPixel;
+}
 
 Json front_transforms(const EventInfo& info, const FrontOptions& o) {
   if (!info.columns.empty()) return front_of_table(info, o);
-  // Rows of integers of one number of levels: each level has its mass, and the scores are standard.
-  if (info.levels > 0 && info.event.is_row() && !o.logit && o.marginals == Marginals::kAuto) {
-    return Json::array(
-        {typed_spec("marginal_dequantize",
-                    MarginalDequantizeOptions{.event = info.event, .levels = {info.levels}})});
+  const bool integers = info.levels > 0;
+  // Each level has its mass, and the scores are standard.
+  if (integers && is_marginal(o)) {
+    return Json::array({typed_spec(
+        "marginal_dequantize", MarginalDequantizeOptions{.event = info.event,
+                                                         .levels = {info.levels},
+                                                         .table = o.mass_table.value_or(
+                                                             default_mass_table(info.event))})});
   }
   Json out = Json::array();
-  const bool integers = info.levels > 0;
   if (integers) {
     out.push_back(
         typed_spec("dequantize", DequantizeOptions{.event = info.event, .levels = {info.levels}}));
   }
-  if (integers ? o.logit : !info.bounds.empty()) {
+  const bool logit_of_integers = o.logit || o.dequantization == Dequantization::kUniform;
+  if (integers ? logit_of_integers : !info.bounds.empty()) {
     LogitOptions logit{.event = info.event, .alpha = o.logit_alpha};
     if (!integers) {
       logit.lower = {info.bounds.at(0)};

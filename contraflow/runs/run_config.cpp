@@ -9,6 +9,7 @@
 #include "contraflow/models/model_registry.h"
 #include "contraflow/runs/marginals.h"
 #include "contraflow/training/objective_registry.h"
+#include "contraflow/transforms/marginal_dequantize.h"
 
 namespace contraflow {
 namespace {
@@ -25,12 +26,6 @@ void check_objective(const RunConfig& config) {
 }
 
 void check_dataset(const data::Dataset& dataset, const TrainingOptions& training) {
-  if (dataset.columns.event_shape.size() != 1) {
-    fail<ConfigError>("train", dataset.name, "rows of columns",
-                      c10::str("events of shape ", at::IntArrayRef(dataset.columns.event_shape)),
-                      "Flatten each event to one row: data.flatten = true does it for images and "
-                      "arrays.");
-  }
   const bool needs_rows = find_objective(training.objective, "train").needs_rows;
   if (needs_rows && training.validate_every > 0 && dataset.splits.validation == nullptr) {
     fail<ConfigError>("train", "data.validation_rows", "rows to validate on", "none",
@@ -50,11 +45,29 @@ bool takes_curves(const Json& model, EventInfo info) {
   return models::model_spec(model, info).transform != without;
 }
 
+bool counts_levels(const FlowSpec& spec) {
+  const Json members = spec.transform.value("transforms", Json::array());
+  return std::any_of(members.begin(), members.end(), [](const Json& member) {
+    return member.value("type", "") == MarginalDequantize::kType;
+  });
+}
+
+// Levels of pixels are counted in as many training images as fit a few hundred megabytes.
+void count_all_images(const data::Dataset& dataset, const FlowSpec& spec, RunConfig& config) {
+  constexpr int64_t kMostNumbers = int64_t{1} << 26;
+  const EventShape event(dataset.columns.event_shape);
+  if (event.sizes().size() != 3 || !counts_levels(spec)) return;
+  const int64_t rows = dataset.splits.train->size().value_or(0);
+  config.training.init_rows =
+      std::max(config.training.init_rows, std::min(rows, kMostNumbers / event.size()));
+}
+
 // The flow of a config for its data. Curves of columns want all training rows to start from, not the
 // few that a mean needs.
 FlowSpec spec_for(const data::Dataset& dataset, RunConfig& config) {
   EventInfo info = dataset.columns.event_info();
   const FlowSpec plain = resolve_flow_spec(models::model_spec(config.model, info), "model");
+  count_all_images(dataset, plain, config);
   if (info.columns.empty() || !takes_curves(config.model, info)) return plain;
   const MarginalChoice marginals = choose_marginals(dataset, config.data.seed);
   info.marginal_knots = marginals.knots;

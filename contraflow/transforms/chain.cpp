@@ -53,6 +53,23 @@ at::Tensor with_short_tails(const at::Tensor& z) {
   return at::where(away.le(kPlain), z, z.sign() * tail);
 }
 
+// Images that are enough to prepare with. The first transforms of a flow may count the levels of all
+// pixels there are, the next ones look at means; the activations of nets take far more memory than the
+// images do.
+constexpr int64_t kMostNumbers = int64_t{1} << 22;
+constexpr int64_t kNetImages = 128;
+
+bool is_of_single_numbers(const Transform& t) {
+  return t.contractive() == nullptr && t.members().empty();
+}
+
+// The first `most` images and their conditions; rows of numbers stay as they are.
+void take_images(at::Tensor& x, Context& context, int64_t most) {
+  if (x.dim() != 4 || x.size(0) <= most) return;
+  x = x.narrow(0, 0, most);
+  if (context.condition.defined()) context.condition = context.condition.narrow(0, 0, most);
+}
+
 }  // namespace
 
 nlohmann::ordered_json chain_spec(nlohmann::ordered_json members,
@@ -288,16 +305,19 @@ void Chain::prepare_without_data(const Context& context) {
 }
 
 void Chain::do_prepare(const at::Tensor& x, const Context& given) {
-  const Context context = standardised(given);
+  Context context = standardised(given);
   size_t last = members_.size();  // the last member that needs data, if any
   while (last > 0 && !members_[last - 1]->prepare_needs_data()) --last;
   if (last == 0) return prepare_without_data(context);
   at::Tensor input = x;
   for (size_t k = 0; k < members_.size(); ++k) {
-    const Context own = member_context(k, context);
-    members_[k]->prepare(k < last ? input : at::Tensor(), own);
+    Transform& member = *members_[k];
+    if (k < last && !is_of_single_numbers(member)) take_images(input, context, kNetImages);
+    member.prepare(k < last ? input : at::Tensor(), member_context(k, context));
     if (k + 1 < last) {
-      input = input_of(k + 1, members_[k]->forward(input, own).value, /*inverse=*/false);
+      take_images(input, context, std::max(kNetImages, kMostNumbers / input[0].numel()));
+      input = input_of(k + 1, member.forward(input, member_context(k, context)).value,
+                       /*inverse=*/false);
     }
   }
 }

@@ -1,21 +1,40 @@
 #pragma once
 
+#include <array>
+#include <utility>
+
 #include "contraflow/core/export.h"
 #include "contraflow/core/options.h"
 #include "contraflow/transforms/transform.h"
 
 namespace contraflow {
 
+/// Which numbers of an event have a table of masses together.
+enum class MassTable {
+  kPixel,    ///< Each number has its own.
+  kChannel,  ///< All of a feature: a column of a row, a channel of an image.
+  kShared,   ///< All.
+};
+
+constexpr auto enum_names(MassTable) {
+  return std::array{std::pair{"pixel", MassTable::kPixel},
+                    std::pair{"channel", MassTable::kChannel},
+                    std::pair{"shared", MassTable::kShared}};
+}
+
 struct MarginalDequantizeOptions {
   /// Shape of one event; its first axis counts the features.
   EventShape event = {};
-  /// Values a column takes, 0 ... levels - 1: one number for all columns, or one per column. A
-  /// column of 0 levels passes unchanged.
+  /// Values a feature takes, 0 ... levels - 1: one number for all features, or one per feature. A
+  /// feature of 0 levels passes unchanged.
   std::vector<int64_t> levels = {256};
-  /// One table of masses for all columns: where each pixel's neighbours tell more than its place.
+  /// Of rows, pixel and channel are the same. Few tables are enough where what follows sees a pixel's
+  /// neighbours, which tell more than its place.
+  MassTable table = MassTable::kChannel;
+  /// What table = "shared" was called before; still read.
   bool shared = false;
   /// Rows that the masses start from before the data are counted, >= 0: half of them spread evenly
-  /// over the levels, half as all columns of as many levels together are.
+  /// over the levels, half as all tables of as many levels together are.
   double smoothing = 1.0;
 };
 
@@ -27,7 +46,9 @@ void visit(MarginalDequantizeOptions& o, Field&& field) {
       "levels", o.levels, non_empty() && closed_interval(0, 65536),
       "Values 0 ... levels - 1 of a column, 0 to pass it unchanged: one number for all columns, or "
       "one per column.");
-  field("shared", o.shared, "One table of masses for all columns.");
+  field("table", o.table,
+        "Masses for each pixel, each channel (column of a row), or shared by all.");
+  field("shared", o.shared, "Earlier name of table = 'shared'.");
   field("smoothing", o.smoothing, non_negative(),
         "Rows that the masses start from before the data are counted.");
 }
@@ -41,7 +62,7 @@ CF_EXPORT void validate(const MarginalDequantizeOptions& options);
 /// and a flow has to learn how the columns hang together only.
 ///
 /// Shapes     x: [B, D] or [B, C, H, W], integers 0 ... levels - 1 in a floating type; z: the same
-///            shape; a table of masses for each column, or channel. log_det: [B]. context: none.
+///            shape; log_det: [B]. context: none.
 /// Types      float32, float64, computed in float64; outputs keep the type and device of x.
 /// Direction  forward = data -> latent; log_det = sum(log(mass) - log phi(z)), in nats.
 ///            E[log p(z) + log_det] is a lower bound on the log-probability of x.
@@ -55,10 +76,12 @@ CF_EXPORT void validate(const MarginalDequantizeOptions& options);
 ///            `initialized` (0 or 1) records it. Before, masses are equal. No mass is below 2^-20,
 ///            which float32 still resolves. Nothing is trained.
 /// Threads    const members may run concurrently; prepare() needs exclusive access.
-/// Throws     ShapeError, DtypeError; ConfigError (a shared table for different levels);
+/// Throws     ShapeError, DtypeError; ConfigError (a shared table for different levels, or
+///            beside another table);
 ///            DomainError (not an integer, or out of range: row, column).
 /// Source     none; uniform dequantization: Theis et al. 2016, arXiv:1511.01844.
-/// Example    MarginalDequantize map({.event = 64, .levels = {17}});   map.prepare(digits);
+/// Example    MarginalDequantize map({.event = {1, 8, 8}, .levels = {17}, .table = MassTable::kPixel});
+///            map.prepare(digits);
 class CF_EXPORT MarginalDequantize final : public Transform {
  public:
   using Options = MarginalDequantizeOptions;
@@ -75,7 +98,8 @@ class CF_EXPORT MarginalDequantize final : public Transform {
   bool bijective() const override { return false; }
   std::vector<std::string> feature_notes() const override;
 
-  /// Masses of the levels of each column, [C, largest number of levels], float64; rows sum to 1.
+  /// Masses of the levels of each feature, or with table = pixel of each number, [T, largest number
+  /// of levels], float64; rows sum to 1.
   at::Tensor masses() const;
 
  private:
@@ -84,18 +108,20 @@ class CF_EXPORT MarginalDequantize final : public Transform {
   TransformOutput do_inverse(const at::Tensor& z, const Context& context) const override;
   void do_prepare(const at::Tensor& x, const Context& context) override;
 
-  /// [B, C, ...] as [C, B * pixels], and back.
-  at::Tensor by_feature(const at::Tensor& x) const;
-  at::Tensor by_event(const at::Tensor& x_cn, int64_t rows) const;
-  void check_levels(const at::Tensor& x_cn, const at::Tensor& x) const;
-  at::Tensor counts(const at::Tensor& level_cn) const;
-  at::Tensor log_det(const Table& table, const at::Tensor& level_cn, const at::Tensor& z_cn,
+  bool shared() const;
+  /// A row of numbers for each table: [B, event] as [T, N], and back.
+  at::Tensor by_table(const at::Tensor& x) const;
+  at::Tensor by_event(const at::Tensor& x_tn, int64_t rows) const;
+  void check_levels(const at::Tensor& x_tn, const at::Tensor& x) const;
+  at::Tensor counts(const at::Tensor& x) const;
+  at::Tensor smoothed(const at::Tensor& count) const;
+  at::Tensor log_det(const Table& table, const at::Tensor& level_tn, const at::Tensor& z_tn,
                      int64_t rows) const;
 
   MarginalDequantizeOptions options_;
-  at::Tensor levels_;       ///< [C, 1], float64; 0: passes unchanged
+  at::Tensor levels_;       ///< [T, 1], float64; 0: passes unchanged
   at::Tensor initialized_;  ///< [], 0 or 1
-  at::Tensor mass_;         ///< [C, L], zero after a column's last level
+  at::Tensor mass_;         ///< [T, L], zero after a table's last level
 };
 
 }  // namespace contraflow

@@ -130,9 +130,10 @@ const std::vector<TransformEntry>& transform_registry() {
       entry<MarginalDequantize>(
           {law_sample("columns", MarginalDequantizeOptions{.event = 3, .levels = {4, 17, 0}},
                       {InputKind::kInteger, 0, 3}),
-           law_sample("shared",
-                      MarginalDequantizeOptions{.event = 3, .levels = {17}, .shared = true},
-                      {InputKind::kInteger, 0, 16})}),
+           law_sample(
+               "shared",
+               MarginalDequantizeOptions{.event = 3, .levels = {17}, .table = MassTable::kShared},
+               {InputKind::kInteger, 0, 16})}),
       entry<Squeeze>({law_sample("image", SqueezeOptions{.event = {2, 4, 6}})}),
       entry<ContractiveBlock>({law_sample("residual", block_sample())}),
       chain_entry(),

@@ -1,6 +1,8 @@
 // Images through the program: a flat model of a folder, its labels, and what is refused.
 #include <ATen/ATen.h>
 
+#include <cmath>
+
 #include "tests/cli/program.h"
 #include "tests/support/npy.h"
 
@@ -61,6 +63,28 @@ TEST_F(CliImages, AFlatModelIsTrainedMeasuredAndDrawn) {
   EXPECT_EQ(run({"evaluate", path("run"), "--allow-changed-data"}).code, 0);
 }
 
+TEST_F(CliImages, AModelOfImagesIsTrainedAndResumed) {
+  const std::vector<std::string> model = settings(
+      {"model.net.depth=1", "model.net.growth=4", "model.net.kernels=[3, 1]", "model.blocks=1",
+       "data.flip=true", "data.bits=5", "training.batch_size=16", "training.validate_every=2"});
+  const auto command = [&](const std::string& steps) {
+    return std::vector<std::string>{"train",   "--data",    path("tiny"), "--out", path("run"),
+                                    "--model", "idensenet", "--steps",    steps} +
+           model;
+  };
+  const Ran ran = run(command("2"));
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_THAT(ran.err, HasSubstr("3 x 4 grey, 32 levels"));
+  EXPECT_THAT(ran.err, HasSubstr("flipped in half of the steps"));
+  ASSERT_EQ(run(command("4") + std::vector<std::string>{"--resume"}).code, 0);
+  const auto measured = run({"evaluate", path("run"), "--json"}).json();
+  EXPECT_EQ(measured["rows"], 12);
+  const double nats = measured["nll_nats"]["mean"];
+  EXPECT_NEAR(measured["bits_per_dim"]["mean"].get<double>(), nats / (12.0 * std::log(2.0)), 1e-12);
+  expect_error(run({"train", "moons", "--set", "data.flip=true", "--out", path("x")}), 2,
+               {"flip", "moons"});
+}
+
 TEST_F(CliImages, LabelsAreConditions) {
   const Ran ran =
       run(train(settings({"data.flatten=true"}) + std::vector<std::string>{"--label", "label"}));
@@ -74,7 +98,8 @@ TEST_F(CliImages, LabelsAreConditions) {
 }
 
 TEST_F(CliImages, ModelsOfRowsSayHowImagesBecomeRows) {
-  expect_error(run(train({})), 2, {"events of shape [1, 3, 4]", "data.flatten = true"});
+  expect_error(run(train({})), 2,
+               {"model.net.kernels", "events of shape [1, 3, 4]", "data.flatten = true"});
   expect_error(run({"train", folder_.path().string()}), 2, {"a folder", "a folder of images"});
 }
 

@@ -141,8 +141,9 @@ TEST_F(ImageArrays, KeysOfTablesDoNotApply) {
   EXPECT_THAT(data.columns.event_shape, ElementsAre(3, 4, 6));
   EXPECT_EQ(data.columns.levels, 256);
   EXPECT_EQ(open_data({.name = path("a.npy"), .levels = 256}).columns.levels, 256);
-  expect_error<ConfigError>([&] { open_data({.name = path("a.npy"), .columns = {"0"}}); },
-                            {"columns", "the images", "label, flatten, levels"});
+  expect_error<ConfigError>(
+      [&] { open_data({.name = path("a.npy"), .columns = {"0"}}); },
+      {"columns", "the images", "label, flatten, bits, flip, crop_padding, levels"});
   expect_error<ConfigError>([&] { open_data({.name = path("a.npy"), .label = "label"}); },
                             {"label", "images without labels"});
 }

@@ -84,8 +84,16 @@ std::vector<LawSample> image_samples(std::string_view entry) {
     return both(Json::object(), {});
   }
   if (entry == "logit") return both(Json::object(), {InputKind::kBounded, 0.0, 1.0});
-  if (entry == "dequantize" || entry == "marginal_dequantize")
-    return both({{"levels", {17}}}, {InputKind::kInteger, 0, 16});
+  const InputDomain levels{InputKind::kInteger, 0, 16};
+  if (entry == "dequantize") return both({{"levels", {17}}}, levels);
+  if (entry == "marginal_dequantize") {
+    std::vector<LawSample> out = both({{"levels", {17}}}, levels);
+    for (const char* table : {"pixel", "shared"}) {
+      const Json options{{"event", {2, 3, 3}}, {"levels", {17}}, {"table", table}};
+      out.push_back({std::string("image_") + table, options, levels, true});
+    }
+    return out;
+  }
   return {};
 }
 

@@ -2,6 +2,7 @@
 
 #include "contraflow/bases/normal.h"
 #include "contraflow/core/rng.h"
+#include "contraflow/transforms/registry.h"
 #include "tests/support/tensors.h"
 
 namespace contraflow {
@@ -166,6 +167,24 @@ TEST(MarginalDequantize, SharedMassesAreThoseOfAllColumns) {
               HasSubstr("one number of levels"));
 }
 
+// Specs of runs before `table` was there.
+TEST(MarginalDequantize, SharedIsStillRead) {
+  const auto read = [](const nlohmann::ordered_json& more) {
+    nlohmann::ordered_json spec{{"type", "marginal_dequantize"}, {"event", 2}, {"levels", {3}}};
+    spec.update(more);
+    return make_transform(spec);
+  };
+  const at::Tensor x = at::tensor({0.0, 2.0, 0.0, 1.0, 1.0, 2.0, 0.0, 2.0}).view({4, 2});
+  const TransformPtr old = read({{"shared", true}}), now = read({{"table", "shared"}});
+  old->prepare(x);
+  now->prepare(x);
+  EXPECT_TRUE(at::equal(old->forward(x).value, now->forward(x).value));
+  EXPECT_THAT(error_of<ConfigError>([&] {
+                read({{"shared", true}, {"table", "pixel"}});
+              }),
+              HasSubstr("shared"));
+}
+
 TEST(MarginalDequantize, ImagesHaveATableForEachChannel) {
   MarginalDequantize map({.event = {2, 4, 4}, .levels = {3, 5}});
   map.to(at::kDouble);
@@ -187,6 +206,63 @@ TEST(MarginalDequantize, ImagesHaveATableForEachChannel) {
                     .item<double>();
   }
   EXPECT_NEAR(of_pixels[0].item<double>(), expected, 1e-9);
+}
+
+// Pixels whose masses all differ, of 3 and 5 levels in two channels.
+at::Tensor counted_images(at::ScalarType type) {
+  const at::Tensor u = Rng(5).uniform({400, 2, 2, 3}, at::kDouble);
+  const at::Tensor power = at::linspace(0.5, 4.0, 12, at::kDouble).view({2, 2, 3});
+  return (u.pow(power) * at::tensor({3.0, 5.0}, at::kDouble).view({2, 1, 1})).floor().to(type);
+}
+
+TEST(MarginalDequantize, APixelsTableIsThatOfItsColumn) {
+  for (const at::ScalarType type : {at::kDouble, at::kFloat}) {
+    const at::Tensor x = counted_images(type);
+    MarginalDequantize image(
+        {.event = {2, 2, 3}, .levels = {3, 5}, .table = MassTable::kPixel, .smoothing = 0.5});
+    MarginalDequantize row(
+        {.event = 12, .levels = {3, 3, 3, 3, 3, 3, 5, 5, 5, 5, 5, 5}, .smoothing = 0.5});
+    image.to(type);
+    row.to(type);
+    image.prepare(x);
+    row.prepare(x.flatten(1));
+    EXPECT_TRUE(at::equal(image.masses(), row.masses()));
+    const TransformOutput out = image.forward(x, {{}, Rng(3)});
+    const TransformOutput same = row.forward(x.flatten(1), {{}, Rng(3)});
+    EXPECT_TRUE(at::equal(out.value.flatten(1), same.value));
+    EXPECT_TRUE(at::equal(out.log_det, same.log_det));
+    EXPECT_TRUE(at::equal(image.inverse(out.value).value, x));
+  }
+}
+
+TEST(MarginalDequantize, EveryTableReturnsTheIntegersOfImages) {
+  const at::Tensor pixels = at::arange(2 * 3 * 4 * 5 * 17).remainder(256).view({17, 2 * 3, 4, 5});
+  for (const MassTable table : {MassTable::kPixel, MassTable::kChannel, MassTable::kShared}) {
+    for (const at::ScalarType type : {at::kDouble, at::kFloat}) {
+      MarginalDequantize map({.event = {6, 4, 5}, .levels = {256}, .table = table});
+      map.to(type);
+      const at::Tensor x = pixels.to(type);
+      map.prepare(x);
+      EXPECT_EQ(map.masses().size(0), table == MassTable::kPixel ? 120 : 6);
+      for (uint64_t draw = 0; draw < 5; ++draw)
+        EXPECT_TRUE(at::equal(map.inverse(map.forward(x, {{}, Rng(draw)}).value).value, x));
+    }
+  }
+}
+
+// Counting by parts is counting at once.
+TEST(MarginalDequantize, ManyImagesAreCountedByParts) {
+  const at::Tensor x = (Rng(2).uniform({1100, 1, 64, 64}, at::kFloat).square() * 7).floor();
+  MarginalDequantize map({.event = {1, 64, 64}, .levels = {7}, .smoothing = 0.0});
+  map.to(at::kDouble);
+  map.prepare(x.to(at::kDouble));
+  const at::Tensor count = x.flatten().to(at::kLong).bincount({}, 7).to(at::kDouble);
+  EXPECT_TRUE(near(map.masses()[0], count / count.sum(), 1e-5));
+  at::Tensor bad = x.clone();
+  bad[1099][0][3][4] = 7.0F;
+  MarginalDequantize other({.event = {1, 64, 64}, .levels = {7}});
+  EXPECT_THAT(error_of<DomainError>([&] { other.prepare(bad); }),
+              HasSubstr("got 7 at row 1099, pixel [0, 3, 4]"));
 }
 
 TEST(MarginalDequantize, RefusesWhatIsNotALevel) {

@@ -7,7 +7,9 @@
 
 #include "contraflow/core/error.h"
 #include "contraflow/core/text.h"
+#include "contraflow/data/augment.h"
 #include "contraflow/data/identity.h"
+#include "contraflow/data/images/image_changes.h"
 #include "contraflow/data/images/image_source.h"
 #include "contraflow/data/message.h"
 #include "contraflow/data/prefetch.h"
@@ -72,6 +74,24 @@ void check_no_test_sizes(const ImageData& data, const DataOptions& options) {
                     "a size", "Remove it; evaluate --rows looks at fewer of them.");
 }
 
+constexpr int64_t kBytes = 256;
+
+void check_bits(const ImageData& data, const DataOptions& options) {
+  if (!options.bits || data.levels == kBytes) return;
+  fail<ConfigError>(kImages, "bits",
+                    "nothing, for images of " + std::to_string(data.levels) + " levels",
+                    std::to_string(*options.bits), "Remove it; it is for images of 256 levels.");
+}
+
+// A row of pixels no longer knows what is left of what.
+void check_changes(const DataOptions& options) {
+  if (!options.flatten || !(options.flip || options.crop_padding > 0)) return;
+  fail<ConfigError>(kImages, options.flip ? "flip" : "crop_padding",
+                    "nothing, for rows of pixels (data.flatten)",
+                    options.flip ? "true" : std::to_string(options.crop_padding),
+                    "Remove it, or data.flatten for a model of images.");
+}
+
 class ImageBuilder {
  public:
   ImageBuilder(const ImageData& data, const DataOptions& options, at::ScalarType dtype,
@@ -82,6 +102,8 @@ class ImageBuilder {
     out_.name = options_.name;
     check_sizes();
     check_no_test_sizes(data_, options_);
+    check_bits(data_, options_);
+    check_changes(options_);
     choose_label();
     describe_columns();
     check_known();
@@ -124,7 +146,7 @@ class ImageBuilder {
     Columns& columns = out_.columns;
     columns.image = image_size(data_.train);
     columns.event_shape = columns.image;
-    columns.levels = data_.levels;
+    columns.levels = options_.bits ? int64_t{1} << *options_.bits : data_.levels;
     columns.label = options_.label;
     if (options_.flatten) {
       columns.event_shape = {columns.image[0] * columns.image[1] * columns.image[2]};
@@ -185,7 +207,7 @@ class ImageBuilder {
     const SplitRows parts = apply(out_.identity->split, places);
     const ImageRows train = rows_of(data_.train, train_classes_);
     out_.splits.train = part("train", train, parts.train);
-    if (out_.splits.train != nullptr) out_.splits.train = prefetch(out_.splits.train);
+    if (out_.splits.train != nullptr) out_.splits.train = prefetch(changed(out_.splits.train));
     out_.splits.validation = part("validation", train, parts.validation);
     out_.splits.test = part("test", train, parts.test);
     if (data_.test) {
@@ -201,8 +223,20 @@ class ImageBuilder {
                          (data_.test ? ", the part that was published for it" : ""));
   }
 
+  SourcePtr changed(const SourcePtr& train) const {
+    const ImageChanges changes{options_.flip, options_.crop_padding};
+    if (!changes.any()) return train;
+    check_crop(changes, out_.columns.image);
+    return augment(train, image_changes(changes), rng_of(options_).fork("changes"));
+  }
+
   ImageRows rows_of(const ImageSet& set, const at::Tensor& classes) const {
-    return {set.pixels, out_.columns.event_shape, classes, out_.columns.classes, dtype_};
+    return {.pixels = set.pixels,
+            .event = out_.columns.event_shape,
+            .classes = classes,
+            .class_count = out_.columns.classes,
+            .dtype = dtype_,
+            .dropped_bits = options_.bits ? 8 - *options_.bits : 0};
   }
 
   SourcePtr part(const char* name, const ImageRows& images, const at::Tensor& rows) const {
@@ -216,7 +250,7 @@ class ImageBuilder {
     const int64_t bytes = images * data_.train.pixels[0].numel();
     std::vector<std::string> lines{"read " + format_count(images) + " images of " + options_.name +
                                    ": " + size_text(out_.columns.image) + ", " +
-                                   std::to_string(data_.levels) + " levels, " +
+                                   std::to_string(out_.columns.levels) + " levels, " +
                                    format_bytes(bytes) + " in memory"};
     if (!options_.label.empty()) {
       lines.push_back("  " + options_.label + ": given, " + std::to_string(out_.columns.classes) +
@@ -224,6 +258,10 @@ class ImageBuilder {
     } else if (!data_.train.labels.empty()) {
       lines.push_back("  labels are not used; label = " + label_names(data_.train) +
                       " conditions on them");
+    }
+    if (options_.flip || options_.crop_padding > 0) {
+      lines.push_back("  training images are " +
+                      join(change_words({options_.flip, options_.crop_padding}), " and "));
     }
     std::sort(hashes.begin(), hashes.end());
     const auto copies = hashes.end() - std::unique(hashes.begin(), hashes.end());

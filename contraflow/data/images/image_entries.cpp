@@ -13,8 +13,6 @@
 namespace contraflow::data {
 namespace {
 
-const std::vector<std::string> kImageKeys{"label", "flatten"};
-
 template <class Read>
 DataEntry image_entry(const char* name, const char* summary, const char* source, const char* path,
                       std::function<bool(const std::string&)> takes, Read read) {
@@ -23,7 +21,7 @@ DataEntry image_entry(const char* name, const char* summary, const char* source,
           .summary = summary,
           .source = source,
           .path = path,
-          .options = kImageKeys,
+          .options = images::kImageKeys,
           .takes = std::move(takes),
           .open = [read](const DataOptions& options, at::ScalarType dtype, const KnownData* known) {
             return images::image_dataset(read(options.name), options, dtype, known);
@@ -53,7 +51,7 @@ DataEntry detail::digits_images_entry() {
           .summary = "the " + format_count(Digits::kRows) +
                      " digits as grey images of 8 x 8 pixels, integers 0 .. 16, and their label",
           .source = "UCI",
-          .options = kImageKeys,
+          .options = images::kImageKeys,
           .takes = [](const std::string& name) { return name == "digits_images"; },
           .open = open_digits_images};
 }

@@ -26,7 +26,9 @@ Batch ImageSource::images_of(const Batch& numbers) const {
   shape.insert(shape.end(), images_.event.begin(), images_.event.end());
   Batch out;
   out.first_row = numbers.first_row;
-  out.x = images_.pixels.index_select(0, chosen).view(shape).to(images_.dtype);
+  at::Tensor pixels = images_.pixels.index_select(0, chosen).view(shape);
+  if (images_.dropped_bits > 0) pixels = pixels.bitwise_right_shift(images_.dropped_bits);
+  out.x = pixels.to(images_.dtype);
   if (images_.classes.defined()) {
     const at::Tensor classes = images_.classes.index_select(0, chosen);
     out.condition = at::one_hot(classes, images_.class_count).to(images_.dtype);

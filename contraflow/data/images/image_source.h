@@ -20,6 +20,7 @@ struct ImageRows {
   at::Tensor classes = {};          ///< int64 [N]; undefined = no condition.
   int64_t class_count = 0;          ///< Classes are below it.
   at::ScalarType dtype = at::kFloat;
+  int64_t dropped_bits = 0;  ///< Lowest bits of a pixel that are left out.
 };
 
 /// Some of the images in memory, bytes that each batch converts. Several sources share one tensor.
