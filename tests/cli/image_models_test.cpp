@@ -23,7 +23,7 @@ std::vector<std::string> convolutions() {
   return settings({"model.blocks=2", "model.net.depth=1", "model.net.growth=4",
                    "model.net.kernels=[3,3]", "training.steps=6", "training.batch_size=32",
                    "training.init_rows=64", "training.validate_every=3", "training.log_every=1",
-                   "training.checkpoint_every=3", "training.patience=0"});
+                   "training.checkpoint_every=3"});
 }
 
 /// Two models of the digits as images, trained once.
@@ -215,7 +215,7 @@ TEST_F(ImageModels, BadFilesAreNamed) {
   expect_error(score("sizes"), 1, {"b.png", "8 x 8", "9 x 8"});
   fs::create_directory(folder_ / "empty");
   expect_error(score("empty"), 1, {"empty", "a folder of .png files"});
-  expect_error(score("missing"), 2, {"missing"});
+  expect_error(score("missing"), 1, {"missing", "does not exist"});
   expect_error(score("missing.png"), 1, {"missing.png", "does not exist"});
   const std::string idx = idx_bytes(digit_pixels(3).squeeze(1));
   write_bytes(folder_ / "cut-ubyte", idx.substr(0, idx.size() - 7));

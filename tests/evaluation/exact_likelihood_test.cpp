@@ -12,7 +12,6 @@
 #include "contraflow/evaluation/comparison.h"
 #include "contraflow/evaluation/exact_cost.h"
 #include "contraflow/evaluation/likelihood.h"
-#include "contraflow/training/state.h"
 #include "tests/support/derivatives.h"
 #include "tests/support/tensors.h"
 
@@ -24,7 +23,7 @@ using Json = nlohmann::ordered_json;
 const std::vector<int64_t> kDigit{1, 8, 8}, kSqueezed{4, 4, 4};
 
 Json conv_block(const std::vector<int64_t>& event, const char* form, const Json& eval_log_det,
-                int64_t seed) {
+                int64_t seed, double lipschitz = 0.8) {
   return {{"type", "contractive_block"},
           {"event", event},
           {"form", form},
@@ -34,22 +33,22 @@ Json conv_block(const std::vector<int64_t>& event, const char* form, const Json&
             {"kernels", {3, 3}},
             {"activation", "elu"},
             {"init_gain", 3.0},
-            {"lipschitz", 0.8}}},
+            {"lipschitz", lipschitz}}},
           {"eval_log_det", eval_log_det},
           {"seed", seed}};
 }
 
 /// Digits to latents: two blocks on the image, a squeeze, one on what comes of it.
-FlowPtr digits_flow(const Json& eval_log_det, bool dequantize = true) {
+FlowPtr digits_flow(const Json& eval_log_det, bool dequantize = true, double lipschitz = 0.8) {
   Json members = Json::array();
   if (dequantize) {
     members.push_back({{"type", "dequantize"}, {"event", kDigit}, {"levels", {17}}});
     members.push_back({{"type", "logit"}, {"event", kDigit}});
   }
-  members.push_back(conv_block(kDigit, "residual", eval_log_det, 1));
-  members.push_back(conv_block(kDigit, "monotone", eval_log_det, 2));
+  members.push_back(conv_block(kDigit, "residual", eval_log_det, 1, lipschitz));
+  members.push_back(conv_block(kDigit, "monotone", eval_log_det, 2, lipschitz));
   members.push_back({{"type", "squeeze"}, {"event", kDigit}});
-  members.push_back(conv_block(kSqueezed, "monotone", eval_log_det, 3));
+  members.push_back(conv_block(kSqueezed, "monotone", eval_log_det, 3, lipschitz));
   const FlowPtr flow =
       build_flow({chain_spec(members), {{"type", "normal"}, {"event", kSqueezed}}});
   flow->to(at::kDouble);
@@ -58,7 +57,7 @@ FlowPtr digits_flow(const Json& eval_log_det, bool dequantize = true) {
 }
 
 Json roulette(int64_t exact_terms) {
-  return {{"kind", "roulette"}, {"exact_terms", exact_terms}, {"geometric_p", 0.4}};
+  return {{"kind", "roulette"}, {"exact_terms", exact_terms}, {"geometric_p", 0.3}};
 }
 
 data::TensorSource digits(int64_t count) {
@@ -126,15 +125,30 @@ TEST(ExactLikelihood, APairedDifferenceHasASmallerError) {
                    [](int64_t rows) { return static_cast<double>(rows) / 60.0; }};
   };
   const FlowPtr a = digits_flow("exact");
-  const FlowPtr b = digits_flow("exact");
-  for (const auto& [name, tensor] : state_of(*b)) {  // a model that is nearly the same
-    if (name.find("net") != std::string::npos && tensor.is_floating_point()) tensor.mul_(0.97);
-  }
+  const FlowPtr b = digits_flow("exact", /*dequantize=*/true, 0.78);  // nearly the same
   const data::Columns columns{.event_shape = kDigit, .levels = 17, .image = kDigit};
   const ComparisonReport report = compare(*a, *b, columns, feed(), {.replicates = 2, .batch = 7});
   EXPECT_EQ(report.rows, 60);
   EXPECT_LT(report.difference.standard_error, 0.2 * report.unpaired_error());
   EXPECT_GT(std::abs(report.difference.mean), 0.0);
+}
+
+TEST(ExactLikelihood, SamplesComeWithoutOne) {
+  const FlowPtr flow = digits_flow("exact");
+  const SampleWithLogProb with = flow->sample_and_log_prob(3, {.rng = Rng(4)});
+  const SampleWithLogProb without =
+      flow->sample_and_log_prob(3, {.rng = Rng(4), .wants_log_prob = false});
+  EXPECT_TRUE(with.log_prob.defined());
+  EXPECT_FALSE(without.log_prob.defined());
+  EXPECT_TRUE(without.sample.equal(with.sample));
+  EXPECT_TRUE(without.error_bound.equal(with.error_bound));
+  const Context plain{.rng = Rng(1), .hints = {.wants_log_det = false}};
+  const at::Tensor x = Rng(5).normal({2, 1, 8, 8}, at::kDouble);
+  const FlowPtr bare = digits_flow("exact", /*dequantize=*/false);
+  const at::NoGradGuard no_grad;
+  const TransformOutput value = bare->transform()->forward(x, plain);
+  EXPECT_FALSE(value.log_det.defined());
+  EXPECT_TRUE(value.value.equal(bare->transform()->forward(x).value));
 }
 
 // ---------------------------------------------------------------------------------- the error
@@ -168,7 +182,7 @@ TEST(NoiseShares, WhatIsNotThereHasNone) {
 
 // The shares of probes and roulette are those of the variances that many draws show.
 TEST(NoiseShares, AreThoseOfManyDraws) {
-  constexpr int64_t kRows = 24, kDraws = 64;
+  constexpr int64_t kRows = 24, kDraws = 32;
   const at::Tensor x = Rng(5).normal({kRows, 1, 8, 8}, at::kDouble);
   const auto variance = [&](const Json& estimator) {
     const FlowPtr flow = digits_flow(estimator, /*dequantize=*/false);
@@ -177,10 +191,10 @@ TEST(NoiseShares, AreThoseOfManyDraws) {
     return scores.standard_error.square() * static_cast<double>(kDraws);
   };
   const double all = variance(roulette(0)).sum().item<double>();
-  const double probe = variance({{"kind", "adaptive"}, {"tolerance", 1e-7}}).sum().item<double>();
+  const double probe = variance({{"kind", "adaptive"}, {"tolerance", 1e-5}}).sum().item<double>();
   const FlowPtr flow = digits_flow(roulette(0), /*dequantize=*/false);
   NoiseShares mean;
-  constexpr int kSeeds = 12;
+  constexpr int kSeeds = 6;
   for (uint64_t seed = 0; seed < kSeeds; ++seed) {
     const NoiseShares one = noise_shares(*flow, {.x = x}, at::zeros({kRows}, at::kDouble),
                                          {.rng = Rng(seed).fork("some")});
