@@ -147,13 +147,18 @@ std::string RowProgress::line(double fraction) const {
   out += " " + unit_;
   if (fraction > 0.0) out += "  " + std::to_string(static_cast<int>(100.0 * fraction)) + "%";
   const double time = seconds();
-  if (unit_ == "rows") out += "  " + format_count(std::llround(rows_per_second())) + " rows/s";
+  if (unit_ != "pictures") out += "  " + rate_text(rows_per_second()) + " " + unit_ + "/s";
   if (fraction > 0.0) out += "  " + format_duration(time * (1.0 - fraction) / fraction) + " left";
   return out;
 }
 
-std::string rows_text(int64_t rows, double effective_rows) {
-  const std::string text = format_count(rows) + " rows";
+std::string rate_text(double per_second) {
+  constexpr double kFew = 10.0;
+  return per_second < kFew ? fixed(per_second, 2) : format_count(std::llround(per_second));
+}
+
+std::string rows_text(int64_t rows, double effective_rows, const std::string& unit) {
+  const std::string text = format_count(rows) + " " + unit + "s";
   if (std::llround(effective_rows) == rows) return text;
   return text + ", weighted: as good as " + fixed(effective_rows, 1);
 }

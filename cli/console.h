@@ -56,8 +56,10 @@ class Console {
   mutable bool passing_ = false;  ///< The terminal shows a line of passing().
 };
 
-/// "1,000 rows", with the size that weights leave of them if it is another.
-std::string rows_text(int64_t rows, double effective_rows);
+/// "1,000 rows", with the size that weights leave of them if it is another. `unit` is what a row is called.
+std::string rows_text(int64_t rows, double effective_rows, const std::string& unit = "row");
+/// "1,234", "2.35": a number of things a second.
+std::string rate_text(double per_second);
 
 /// "name   value" lines with aligned values; continuation lines have an empty name.
 class Facts {

@@ -9,7 +9,6 @@
 #include "cli/console.h"
 #include "cli/figure_data.h"
 #include "cli/plot/density_map.h"
-#include "cli/plot/image_grid.h"
 #include "contraflow/core/estimate.h"
 #include "contraflow/core/number_text.h"
 #include "contraflow/core/text.h"
@@ -67,10 +66,6 @@ Box box_of(const FigureInput& input, const plot::PointList& points) {
   return box;
 }
 
-std::vector<double> pixels_of(const at::Tensor& rows, int64_t levels) {
-  return points_of(rows / static_cast<double>(levels - 1));
-}
-
 }  // namespace
 
 std::optional<LeastLoss> least_loss(const RunConfig& config, const data::Columns& columns) {
@@ -89,17 +84,19 @@ std::string title_of(const std::string& name) {
 
 Rng figure_rng() { return Rng(0).fork("figures"); }
 
+const data::Source& figure_source(const data::Dataset& dataset) {
+  const data::Splits& splits = dataset.splits;
+  return splits.test ? *splits.test : splits.validation ? *splits.validation : *splits.train;
+}
+
 at::Tensor figure_rows(const FigureInput& input, int64_t most) {
   if (input.dataset == nullptr) return {};
-  const data::Splits& splits = input.dataset->splits;
-  const data::SourcePtr& source = splits.test         ? splits.test
-                                  : splits.validation ? splits.validation
-                                                      : splits.train;
+  const data::Source& source = figure_source(*input.dataset);
   // Of one class among many there are fewer: look at more rows for them.
   const int64_t wanted =
       most * std::max<int64_t>(1, input.given.defined() ? input.columns.classes : 1);
-  const int64_t rows = std::min(wanted, source->size().value_or(wanted));
-  const at::Tensor x = rows_given(input, data::rows_by_weight(source->rows(0, rows)));
+  const int64_t rows = std::min(wanted, source.size().value_or(wanted));
+  const at::Tensor x = rows_given(input, data::rows_by_weight(source.rows(0, rows)));
   return x.narrow(0, 0, std::min(most, x.size(0))).to(at::kDouble);
 }
 
@@ -159,24 +156,6 @@ void draw_base_warp(const FigureInput& input, const std::filesystem::path& path)
                         .x_label = drawn_name(input.columns, 0),
                         .y_label = drawn_name(input.columns, 1)};
   plot::draw_warp(warp, path);
-}
-
-void draw_images(const FigureInput& input, const std::filesystem::path& path) {
-  constexpr int64_t kImages = 64;
-  const at::Tensor data = figure_rows(input, kImages);
-  const at::Tensor samples = draw_samples(input.flow, kImages, figure_rng(), input.given);
-  const std::vector<int64_t>& image = input.columns.image;
-  plot::ImageGrid grid{.title = input.title,
-                       .rows = image[1],
-                       .cols = image[2],
-                       .channels = image[0],
-                       .grey = plot::GreyScale::kOneIsInk};
-  if (data.defined()) {
-    grid.sets.push_back({.caption = "data", .pixels = pixels_of(data, input.columns.levels)});
-  }
-  grid.sets.push_back(
-      {.caption = "model samples", .pixels = pixels_of(samples, input.columns.levels)});
-  plot::draw_image_grid(grid, path);
 }
 
 void draw_run_curves(const std::filesystem::path& metrics, const std::optional<LeastLoss>& least,

@@ -21,6 +21,8 @@ struct FigureInput {
   std::vector<int64_t> chosen = {};  ///< Columns to draw one by one; empty = as many as fit.
 };
 
+/// Where rows for a picture come from: what training did not see, if there is such a part.
+const data::Source& figure_source(const data::Dataset& dataset);
 /// Rows for a picture that training did not see, if there are such, as often as their weights say;
 /// at most `most`, float64. Undefined without data.
 at::Tensor figure_rows(const FigureInput& input, int64_t most);
@@ -48,8 +50,6 @@ bool is_image(const data::Columns& columns);
 void draw_density(const FigureInput& input, const std::filesystem::path& path);
 /// A grid of the base space carried to the data.
 void draw_base_warp(const FigureInput& input, const std::filesystem::path& path);
-/// Data and samples as small images.
-void draw_images(const FigureInput& input, const std::filesystem::path& path);
 /// Losses over steps, with the least there is where it is known, of integers also in bits/dim.
 void draw_run_curves(const std::filesystem::path& metrics, const std::optional<LeastLoss>& least,
                      const data::Columns& columns, const std::string& title,

@@ -11,6 +11,7 @@
 #include "cli/mistakes.h"
 #include "contraflow/core/error.h"
 #include "contraflow/core/log.h"
+#include "contraflow/core/memory.h"
 #include "contraflow/core/parallel.h"
 #include "contraflow/core/text.h"
 #include "contraflow/version.h"
@@ -142,7 +143,11 @@ int run_program(const std::vector<std::string>& arguments, Console& console) {
         parse(program, with_help_page(without_help_command(program, arguments)), console);
     if (command == nullptr) return 0;
     set_threads("--threads", command->common->threads);
-    return command->run(console);
+    int code = 0;
+    with_memory({"contraflow", "the rows that '" + command->app->get_name() + "' takes at a time",
+                 "Use fewer rows, or smaller batches of them."},
+                [&] { code = command->run(console); });
+    return code;
   } catch (const Error& error) {
     return report(console, error.what(), exit_code(error.category()));
   } catch (const c10::Error& error) {

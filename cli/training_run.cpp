@@ -1,9 +1,13 @@
 #include "cli/training_run.h"
 
+#include <ATen/ATen.h>
+
 #include <memory>
 #include <utility>
 
 #include "cli/signals.h"
+#include "contraflow/core/memory.h"
+#include "contraflow/core/text.h"
 #include "contraflow/runs/train.h"
 #include "contraflow/training/progress.h"
 
@@ -30,8 +34,18 @@ TrainReport train_in_folder(const Objective& objective, const TrainingOptions& o
 }
 
 TrainReport train_in_folder(PreparedRun& run, const RunFolder& folder, const Console& console) {
-  return train_in_folder(*objective_of(run), run.config.training, folder, with_metadata(run),
-                         console);
+  const int64_t batch = run.config.training.batch_size;
+  const bool images = run.columns.event_shape.size() > 1;
+  TrainReport report;
+  with_memory({"train",
+               format_count(batch) + (images ? " images " : " rows ") +
+                   c10::str(at::IntArrayRef(run.columns.event_shape)),
+               "Lower training.batch_size, or make the model smaller."},
+              [&] {
+                report = train_in_folder(*objective_of(run), run.config.training, folder,
+                                         with_metadata(run), console);
+              });
+  return report;
 }
 
 }  // namespace contraflow::cli

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "contraflow/core/text.h"
+#include "contraflow/data/image_files.h"
 
 namespace contraflow::cli {
 
@@ -68,13 +69,34 @@ void add_draw_options(CLI::App& app, int64_t& rows, int64_t& replicates, int64_t
   app.add_option("--rows", rows, "Use the first rows only; 0 = all.")
       ->check(integer_range(0, kMostInteger))
       ->capture_default_str();
-  app.add_option("--replicates", replicates,
+  app.add_option("--replicates,--draws", replicates,
                  "Draws per row where dequantization or an estimated log-det is random.")
       ->check(integer_range(2, 10'000))
       ->capture_default_str();
   app.add_option("--seed", seed, "Seed of those draws.")
       ->check(integer_range(0, kMostInteger))
       ->capture_default_str();
+}
+
+void add_batch_option(CLI::App& app, int64_t& batch) {
+  app.add_option("--batch", batch,
+                 "Rows or images at a time; 0 = as many as 1 GiB of Jacobians hold. It changes no "
+                 "result.")
+      ->check(integer_range(0, kMostInteger))
+      ->capture_default_str();
+}
+
+bool has_image_events(const data::Columns& columns) {
+  return columns.event_shape.size() > 1 && columns.image.size() == 3;
+}
+
+std::string row_word(const data::Columns& columns) {
+  return has_image_events(columns) ? "image" : "row";
+}
+
+std::string events_text(const data::Columns& columns) {
+  if (has_image_events(columns)) return data::image_size_text(columns.image) + " images";
+  return "rows of " + std::to_string(columns.dim()) + " columns";
 }
 
 void add_dtype_option(CLI::App& app, FloatType& dtype) {

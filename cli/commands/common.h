@@ -10,6 +10,7 @@
 #include "cli/console.h"
 #include "contraflow/core/device.h"
 #include "contraflow/core/options_constraint.h"
+#include "contraflow/data/columns.h"
 #include "contraflow/training/metrics.h"
 #include "contraflow/training/training_options.h"
 
@@ -61,6 +62,15 @@ void add_split_option(CLI::App& app, std::string& split);
 void add_changed_data_option(CLI::App& app, bool& allow_changed);
 /// --rows, --replicates and --seed of an evaluation with an error.
 void add_draw_options(CLI::App& app, int64_t& rows, int64_t& replicates, int64_t& seed);
+/// --batch, rows at a time.
+void add_batch_option(CLI::App& app, int64_t& batch);
+
+/// Each event of the model is an image [channels, height, width].
+bool has_image_events(const data::Columns& columns);
+/// What a row of the model is called: "image", or "row".
+std::string row_word(const data::Columns& columns);
+/// "3 x 32 x 32 images", "rows of 64 columns".
+std::string events_text(const data::Columns& columns);
 
 /// An estimate as a result with --json holds it.
 nlohmann::ordered_json estimate_json(const Estimate& value);

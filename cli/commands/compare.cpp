@@ -30,12 +30,14 @@ struct CompareArguments {
   std::string a, b;
   std::string split = "test";
   bool allow_changed = false;
+  bool exact = false;
   std::string data;
   std::vector<std::string> columns;
   std::string weight;
   int64_t rows = 0;
   int64_t replicates = 4;
   int64_t seed = 0;
+  int64_t batch = 0;
   std::vector<std::string> set;
   FloatType dtype = FloatType::kFloat64;
   DeviceKind device = DeviceKind::kCpu;
@@ -122,14 +124,16 @@ std::string verdict(const ComparisonReport& r, const Console& console) {
 std::string result_text(const Model& a, const Model& b, const ComparisonReport& r,
                         const Console& console) {
   const auto left = Align::kLeft, right = Align::kRight;
-  TextTable table({"", "model", "step", "mean log p(x), nats per row"}, {left, left, right, right});
+  const std::string word = row_word(a.columns);
+  TextTable table({"", "model", "step", "mean log p(x), nats per " + word},
+                  {left, left, right, right});
   table.add_row({"A", a.checkpoint_path.string(), format_count(a.counters.step),
                  with_error(negative(r.nll_a))});
   table.add_row({"B", b.checkpoint_path.string(), format_count(b.counters.step),
                  with_error(negative(r.nll_b))});
   Facts facts;
-  facts.add("data", r.data + ", " + rows_text(r.rows, r.effective_rows));
-  facts.add("log p_A - log p_B", console.bold(with_error(r.difference)) + " nats per row");
+  facts.add("data", r.data + ", " + rows_text(r.rows, r.effective_rows, word));
+  facts.add("log p_A - log p_B", console.bold(with_error(r.difference)) + " nats per " + word);
   if (a.columns.levels > 0) {
     facts.add("", with_error(bits_per_dim(r.difference, a.columns.dim())) + " bits per dimension");
   }
@@ -137,11 +141,11 @@ std::string result_text(const Model& a, const Model& b, const ComparisonReport& 
   facts.add("95 % interval", fixed(interval.lower) + " to " + fixed(interval.upper) +
                                  (r.bias_bound > 0.0 ? ", the bias included" : ""));
   facts.add("verdict", verdict(r, console));
-  facts.add("rows won by A", fixed(100.0 * r.won, 1) + " %");
+  facts.add(word + "s won by A", fixed(100.0 * r.won, 1) + " %");
   facts.add("pairing", "evaluated apart the error would be " + fixed(r.unpaired_error()));
   if (r.replicates > 1) {
     facts.add("estimator", "±" + brief(r.noise_error) + " nats of the error come from " +
-                               std::to_string(r.replicates) + " random draws per row");
+                               std::to_string(r.replicates) + " random draws per " + word);
   }
   if (r.bias_bound > 0.0)
     facts.add("bias", "at most " + scientific(r.bias_bound) + " nats (certified, both models)");
@@ -149,16 +153,19 @@ std::string result_text(const Model& a, const Model& b, const ComparisonReport& 
 }
 
 int run_compare(const CompareArguments& arguments, const Console& console) {
-  const LoadOptions options{
-      .dtype = arguments.dtype, .device = arguments.device, .set = arguments.set};
+  const LoadOptions options{.dtype = arguments.dtype,
+                            .device = arguments.device,
+                            .set = arguments.set,
+                            .exact = arguments.exact};
   const Model a = load(arguments.a, options), b = load(arguments.b, options);
   const RowFeed feed = feed_of(arguments, a, b);
-  RowProgress progress(console, "comparing", 0);
+  RowProgress progress(console, "comparing", 0, row_word(a.columns) + "s");
   const ComparisonReport report = compare(
       *a.flow, *b.flow, a.columns, feed,
       {.rows = arguments.rows,
        .replicates = arguments.replicates,
        .rng = Rng(static_cast<uint64_t>(arguments.seed)).fork("compare"),
+       .batch = arguments.batch,
        .done = [&progress](int64_t rows, double fraction) { progress.done(rows, fraction); }});
   console.result(result_json(a, b, report), result_text(a, b, report, console));
   return 0;
@@ -176,7 +183,8 @@ Command add_compare(CLI::App& parent) {
   app.add_option("B", a->b, "Another one, of the same columns.")->required();
   add_split_option(app, a->split);
   add_changed_data_option(app, a->allow_changed);
-  app.add_option("--data", a->data, "Instead of --split: a file of rows (.csv, .tsv, .txt, .npy).");
+  app.add_option("--data", a->data,
+                 "Instead of --split: a file of rows (.csv, .tsv, .txt, .npy), or images.");
   app.add_option("--columns", a->columns,
                  "Columns of --data in the order of the models', by name or number from 0.")
       ->delimiter(',')
@@ -184,6 +192,9 @@ Command add_compare(CLI::App& parent) {
   app.add_option("--weight", a->weight,
                  "Column of --data with row weights; rows of --split have those of the training.");
   add_draw_options(app, a->rows, a->replicates, a->seed);
+  add_batch_option(app, a->batch);
+  app.add_flag("--exact", a->exact,
+               "Exact log-determinants of all blocks, whatever the configs say.");
   add_set_option(app, a->set);
   add_dtype_option(app, a->dtype);
   add_device_option(app, a->device);

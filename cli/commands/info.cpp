@@ -1,9 +1,12 @@
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "cli/block_tables.h"
 #include "cli/commands/common.h"
 #include "contraflow/core/text.h"
 #include "contraflow/data/column_plan.h"
+#include "contraflow/data/image_files.h"
+#include "contraflow/evaluation/exact_cost.h"
 #include "contraflow/evaluation/flow_facts.h"
 #include "contraflow/models/model_registry.h"
 #include "contraflow/runs/model.h"
@@ -23,7 +26,10 @@ constexpr const char* kInfoExamples =
     "of the\n"
     "log-determinant cost and whether their variance is finite, the law of each block's roulette, "
     "and the\n"
-    "matrices of learned forms. The training data are not needed.\n";
+    "matrices of learned forms. Of a model of images, the scales: the grid, how far a block reads "
+    "on it, "
+    "and\n"
+    "what an exact evaluation takes. The training data are not needed.\n";
 
 Json estimator_json(const EstimatorFacts& facts) {
   return {{"kind", facts.kind},
@@ -33,12 +39,63 @@ Json estimator_json(const EstimatorFacts& facts) {
           {"remark", facts.remark}};
 }
 
+bool sees_grid(const ScaleFacts& scale) { return scale.event.size() == 3; }
+
+Json scale_json(const ScaleFacts& scale) {
+  return {{"event", scale.event},
+          {"blocks", scale.blocks},
+          {"parameters", scale.parameters},
+          {"receptive_radius", scale.has_radius ? Json(scale.radius) : Json()},
+          {"jacobian_features", scale.cost.features},
+          {"jacobian_products", scale.cost.products}};
+}
+
+Json scales_json(const std::vector<ScaleFacts>& scales) {
+  Json out = Json::array();
+  for (const ScaleFacts& scale : scales) out.push_back(scale_json(scale));
+  return out;
+}
+
+// Of an exact evaluation in float64, which evaluate has by default.
+constexpr int64_t kDoubleBytes = 8;
+
+Json exact_evaluation_json(const std::vector<ScaleFacts>& scales) {
+  if (scales.empty()) return nullptr;
+  const ExactCost cost = exact_cost(scales, kDoubleBytes);
+  return {{"features", cost.features},
+          {"products", cost.products},
+          {"bytes_per_row", cost.bytes_per_row},
+          {"lu_operations_per_row", json_number(cost.operations)}};
+}
+
+// The grids that the blocks of a model of images work on; nothing for rows.
+std::string scales_text(const std::vector<ScaleFacts>& scales, const data::Columns& columns) {
+  if (std::none_of(scales.begin(), scales.end(), sees_grid)) return "";
+  const auto right = Align::kRight;
+  TextTable table({"scale", "event", "blocks", "parameters", "reads", "Jacobian", "products"},
+                  {right, Align::kLeft, right, right, Align::kLeft, right, right});
+  for (size_t k = 0; k < scales.size(); ++k) {
+    const ScaleFacts& scale = scales[k];
+    const std::string side = format_count(scale.cost.features);
+    table.add_row({std::to_string(k + 1), data::image_size_text(scale.event),
+                   format_count(scale.blocks), format_count(scale.parameters),
+                   scale.has_radius ? std::to_string(scale.radius) + " pixels far" : "everything",
+                   side + " x " + side, format_count(scale.cost.products)});
+  }
+  const ExactCost cost = exact_cost(scales, kDoubleBytes);
+  const std::string word = row_word(columns);
+  return table.str() + "\nAn exact evaluation takes " + format_bytes(cost.bytes_per_row) +
+         " for each " + word + " that is computed at a time, and " + brief(cost.operations) +
+         " operations of LU for each " + word + ", in float64.\n";
+}
+
 Json result_json(const Model& model) {
   Json out{{"command", "info"},
            {"checkpoint", model.checkpoint_path.string()},
            {"bytes", model.bytes},
            {"preset", model.run ? Json(models::preset_of(model.run->model)) : Json()},
            {"dim", model.columns.dim()},
+           {"event", model.columns.event_shape},
            {"condition", model.columns.condition_size()},
            {"parameters", parameter_count(*model.flow)},
            {"transforms", Json::array()},
@@ -47,6 +104,9 @@ Json result_json(const Model& model) {
     out["transforms"].push_back(
         {{"type", s.type}, {"count", s.count}, {"parameters", s.parameters}});
   }
+  const std::vector<ScaleFacts> scales = scale_facts(*model.flow);
+  out["scales"] = scales_json(scales);
+  out["exact_evaluation"] = exact_evaluation_json(scales);
   if (const auto estimators = hardest_block(*model.flow)) {
     out["kappa"] = json_number(estimators->kappa);
     out["kappa_proven"] = estimators->proven;
@@ -87,7 +147,8 @@ void add_columns(const Model& model, Facts& facts) {
 }
 
 std::string columns_text(const data::Columns& columns) {
-  std::string out = std::to_string(columns.dim()) + " columns";
+  std::string out = has_image_events(columns) ? events_text(columns) + " (channels, height, width)"
+                                              : std::to_string(columns.dim()) + " columns";
   if (columns.levels > 0) out += " of integers 0 .. " + std::to_string(columns.levels - 1);
   if (columns.bounds.size() == 2) {
     out += " within [" + fixed(columns.bounds[0], 2) + ", " + fixed(columns.bounds[1], 2) + "]";
@@ -127,14 +188,15 @@ std::string steps_text(const TrainingCounters& counters, const TrainingOptions& 
 void add_training(const Model& model, Facts& facts) {
   if (model.run) {
     const TrainingOptions& training = model.run->training;
-    facts.add("training",
-              steps_text(model.counters, training) + ", " + format_count(training.batch_size) +
-                  " rows a step, Adam at a rate of " + scientific(training.adam.learning_rate) +
-                  ", " + enum_name(training.dtype) + ", for " + training.objective);
+    facts.add("training", steps_text(model.counters, training) + ", " +
+                              format_count(training.batch_size) + " " + row_word(model.columns) +
+                              "s a step, Adam at a rate of " +
+                              scientific(training.adam.learning_rate) + ", " +
+                              enum_name(training.dtype) + ", for " + training.objective);
   }
   if (const auto& best = model.counters.best) {
-    facts.add("validation",
-              "loss " + with_error(best->loss) + " nats a row at step " + format_count(best->step));
+    facts.add("validation", "loss " + with_error(best->loss) + " nats a " +
+                                row_word(model.columns) + " at step " + format_count(best->step));
   }
   facts.add("weights", std::string(enum_name(model.weights)) + " ones in use");
 }
@@ -166,7 +228,9 @@ std::string result_text(const Model& model) {
   add_model(model, facts);
   const std::string laws = block_laws_text(block_laws(*model.flow));
   const std::string forms = block_matrices_text(block_matrices(*model.flow));
-  return facts.str() + (forms.empty() ? "" : "\n" + forms) + (laws.empty() ? "" : "\n" + laws);
+  const std::string scales = scales_text(scale_facts(*model.flow), model.columns);
+  return facts.str() + (scales.empty() ? "" : "\n" + scales) + (forms.empty() ? "" : "\n" + forms) +
+         (laws.empty() ? "" : "\n" + laws);
 }
 
 int run_info(const std::string& run, const Console& console) {

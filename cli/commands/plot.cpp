@@ -5,6 +5,7 @@
 #include "cli/commands/common.h"
 #include "cli/commands/given.h"
 #include "cli/figures.h"
+#include "cli/image_figures.h"
 #include "cli/plot/column_maps.h"
 #include "cli/plot/marginals.h"
 #include "cli/plot/pairs.h"
@@ -15,14 +16,17 @@
 
 namespace contraflow::cli {
 
-enum class PlotKind { kAll, kDensity, kWarp, kCurves, kSamples, kPairs, kMaps };
+enum class PlotKind { kAll, kDensity, kWarp, kCurves, kSamples, kReconstructions, kPairs, kMaps };
 
 constexpr auto enum_names(PlotKind) {
-  return std::array{
-      std::pair{"all", PlotKind::kAll},         std::pair{"density", PlotKind::kDensity},
-      std::pair{"warp", PlotKind::kWarp},       std::pair{"curves", PlotKind::kCurves},
-      std::pair{"samples", PlotKind::kSamples}, std::pair{"pairs", PlotKind::kPairs},
-      std::pair{"maps", PlotKind::kMaps}};
+  return std::array{std::pair{"all", PlotKind::kAll},
+                    std::pair{"density", PlotKind::kDensity},
+                    std::pair{"warp", PlotKind::kWarp},
+                    std::pair{"curves", PlotKind::kCurves},
+                    std::pair{"samples", PlotKind::kSamples},
+                    std::pair{"reconstructions", PlotKind::kReconstructions},
+                    std::pair{"pairs", PlotKind::kPairs},
+                    std::pair{"maps", PlotKind::kMaps}};
 }
 namespace {
 
@@ -41,6 +45,8 @@ constexpr const char* kPlotExamples =
     "curves   losses over the steps of the run\n"
     "samples  images of data and samples where rows are images (data.image); each column's "
     "distribution\n"
+    "reconstructions  images, what they are after the way to the latent and back, and where they "
+    "differ\n"
     "pairs    columns against each other, data below and samples above the diagonal\n"
     "maps     the curve that takes each column of a table to normal scores\n\n"
     "Without the training's data the model alone is drawn.\n";
@@ -103,8 +109,10 @@ class Plotter {
     if (wants(PlotKind::kWarp) && allowed("warp")) add("warp.png", draw_base_warp);
     if (wants(PlotKind::kSamples)) {
       if (is_image(model_.columns)) add("samples.png", draw_images);
-      add("marginals.png", draw_columns, plot::kMostColumns);
+      if (!has_image_events(model_.columns)) add("marginals.png", draw_columns, plot::kMostColumns);
     }
+    if (wants(PlotKind::kReconstructions) && has_reconstructions())
+      add("reconstructions.png", draw_reconstructions);
     if (wants(PlotKind::kPairs) && has_pairs()) {
       add("pairs.png", draw_column_pairs, plot::kMostPairs);
     }
@@ -126,6 +134,7 @@ class Plotter {
     if (map && wants(PlotKind::kDensity)) ++count;
     if (map && wants(PlotKind::kWarp)) ++count;
     if (wants(PlotKind::kSamples)) count += is_image(model_.columns) ? 2 : 1;
+    if (wants(PlotKind::kReconstructions) && is_image(model_.columns)) ++count;
     if (wants(PlotKind::kPairs)) ++count;
     if (wants(PlotKind::kMaps)) ++count;
     return count;
@@ -153,9 +162,18 @@ class Plotter {
                         (model_.columns.levels > 0 ? " integer columns" : " columns"));
   }
 
+  // Of rows of pixels only on demand: they have other pictures.
+  bool has_reconstructions() const {
+    const bool possible = is_image(model_.columns) && dataset_;
+    if (arguments_.kind == PlotKind::kAll && !has_image_events(model_.columns)) return false;
+    return can_draw(possible, "reconstructions", "a model of images, and their data",
+                    is_image(model_.columns) ? "images that are gone" : "a model of other rows");
+  }
+
   bool has_pairs() const {
     // Pixels by themselves say little about images: only on demand.
     if (arguments_.kind == PlotKind::kAll && is_image(model_.columns)) return false;
+    if (has_image_events(model_.columns)) return has_columns("pairs");
     const size_t count =
         input_.chosen.empty() ? static_cast<size_t>(model_.columns.dim()) : input_.chosen.size();
     return can_draw(count >= 2, "pairs", "two columns or more", std::to_string(count));
@@ -163,8 +181,14 @@ class Plotter {
 
   bool has_maps() const {
     if (arguments_.kind == PlotKind::kAll && is_image(model_.columns)) return false;
+    if (has_image_events(model_.columns)) return has_columns("maps");
     return can_draw(has_column_maps(*model_.flow), "maps",
                     "a flow that begins with a curve for each column", "one without");
+  }
+
+  // Images have none to draw one by one.
+  bool has_columns(const char* kind) const {
+    return can_draw(false, kind, "a model of rows of columns", events_text(model_.columns));
   }
 
   void add(const char* name, void (*picture)(const FigureInput&, const fs::path&),
@@ -202,6 +226,10 @@ class Plotter {
 
 int run_plot(const PlotArguments& a, const Console& console) {
   const Model model = load(a.run, {.dtype = a.dtype, .device = a.device});
+  if (!a.columns.empty() && has_image_events(model.columns)) {
+    fail<ConfigError>("plot", "--columns", "nothing, for a model of images",
+                      shorten(join(a.columns, ",")), "Drop it.");
+  }
   std::error_code error;
   if (!a.out.empty()) fs::create_directories(a.out, error);
   if (!a.out.empty() && !fs::is_directory(a.out)) {

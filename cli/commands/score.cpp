@@ -23,7 +23,10 @@ constexpr const char* kScoreExamples =
     "  contraflow score runs/events new.npy -o scores.npy --dtype float32\n"
     "  contraflow score runs/events --split test -o scores.csv     the model's own held-out rows\n"
     "  contraflow score runs/events other.csv -o scores.csv --columns pt,eta,phi\n"
-    "  contraflow score runs/labelled new.csv -o threes.csv --given label=3    log p(x | 3)\n\n"
+    "  contraflow score runs/labelled new.csv -o threes.csv --given label=3    log p(x | 3)\n"
+    "  contraflow score runs/mnist pictures/ -o scores.csv --exact    a row for each .png, with "
+    "its "
+    "name\n\n"
     "Writes one row per row of INPUT: log_prob in nats, and standard_error, which is 0 when "
     "nothing\n"
     "is random (exact log-determinants, continuous columns). Of rows of integers log_prob "
@@ -35,15 +38,24 @@ constexpr const char* kScoreExamples =
     "A row that cannot have a score stops no other: no number where a value is missing, -inf where "
     "one\n"
     "is outside of its column's values; the report counts them, --flags names them.\n"
-    "With --given the rows need no columns of the condition: all are scored given those values.\n";
+    "With --given the rows need no columns of the condition: all are scored given those values.\n"
+    "A model of images takes images of its size in every layout of 'contraflow list data', and "
+    "arrays "
+    "of\n"
+    "numbers [N, C, H, W] or [N, H, W]: of a folder of .png files a column 'file' has the names. "
+    "All "
+    "parts\n"
+    "of a data set are read, the images to train on before those of the test.\n";
 
 struct ScoreArguments {
   std::string run, output;
   FeedArguments feed{.command = "score"};
   std::vector<std::string> given;
   bool flags = false;
+  bool exact = false;
   int64_t replicates = 8;
   int64_t seed = 0;
+  int64_t batch = 0;
   FloatType dtype = FloatType::kFloat64;
   DeviceKind device = DeviceKind::kCpu;
 };
@@ -104,11 +116,20 @@ LogProbWithError scores_of(const LogProbWithError& scores, const Model& model) {
   return out;
 }
 
+// Names of image files go where the scores have text beside them.
+bool has_file_names(const ScoreArguments& a, const RowFeed& feed) {
+  return !feed.files.empty() && data::is_text_file(a.output);
+}
+
 // The columns of text of a chunk: what is kept of the input, and the flags.
 data::TextColumns texts_of(const ScoreArguments& a, const RowFeed& feed,
-                           const std::vector<RowFlag>& flags) {
+                           const std::vector<RowFlag>& flags, int64_t first) {
   data::TextColumns out;
   if (!a.feed.file.keep.empty()) out = feed.reader->kept();
+  if (has_file_names(a, feed)) {
+    const auto begin = feed.files.begin() + static_cast<std::ptrdiff_t>(first);
+    out.emplace_back(begin, begin + std::ssize(flags));
+  }
   if (!a.flags) return out;
   out.emplace_back();
   for (const RowFlag flag : flags) out.back().emplace_back(enum_name(flag));
@@ -127,21 +148,24 @@ void remember_examples(const RowFeed& feed, const std::vector<RowFlag>& flags,
   }
   for (size_t r = 0; r < flags.size() && totals.examples.size() < kMost; ++r) {
     if (flags[r] != RowFlag::kOutside && flags[r] != RowFlag::kAbsurd) continue;
-    totals.examples.push_back("row " + std::to_string(totals.rows + static_cast<int64_t>(r)) +
-                              ": " + meaning_of(flags[r]));
+    const size_t row = static_cast<size_t>(totals.rows) + r;
+    totals.examples.push_back(
+        (feed.files.empty() ? "row " + std::to_string(row) : shorten(feed.files[row])) + ": " +
+        meaning_of(flags[r]));
   }
 }
 
 ScoreTotals score_all(const ScoreArguments& a, const Model& model, const RowFeed& feed,
                       data::RowWriter& writer, RowProgress& progress) {
-  const ScoreOptions options{.replicates = a.replicates, .rng = score_rng(a.seed)};
+  const ScoreOptions options{
+      .replicates = a.replicates, .rng = score_rng(a.seed), .batch = a.batch};
   ScoreTotals totals;
   double squares = 0.0;
   const auto use = [&](const FlaggedScores& part, int64_t rows, double fraction) {
     const LogProbWithError scores = scores_of(part.scores, model);
     std::vector<at::Tensor> columns{scores.log_prob, scores.standard_error};
     if (is_biased(model)) columns.push_back(scores.bias_bound);
-    writer.append(at::stack(columns, 1), texts_of(a, feed, part.flags));
+    writer.append(at::stack(columns, 1), texts_of(a, feed, part.flags, totals.rows));
     remember_examples(feed, part.flags, totals);
     totals.rows = rows;
     const at::Tensor scored = count_flags(part.flags, totals);
@@ -188,17 +212,24 @@ void report(const ScoreArguments& a, const Model& model, const std::string& inpu
                   {"seconds", json_number(seconds)},
                   {"rows_per_second", json_number(rate)}};
   Facts facts;
-  facts.add("rows", format_count(totals.rows) + " of " + input);
+  const std::string word = row_word(model.columns);
+  facts.add(word + "s", format_count(totals.rows) + " of " + input);
   for (const auto& [flag, count] : totals.flagged) {
     facts.add("", format_count(count) + " flagged " + enum_name(flag) + ", " + meaning_of(flag));
   }
   for (const std::string& example : totals.examples) facts.add("", example);
   facts.add("mean log p(x)",
-            with_error(totals.log_prob) + " nats per row" + steps_text(model, a, totals.bias));
-  facts.add("worst error", totals.worst_error == 0.0
-                               ? "0, the scores are exact"
-                               : brief(totals.worst_error) + " nats (standard error of a row)");
-  facts.add("time", format_duration(seconds) + ", " + format_count(std::llround(rate)) + " rows/s");
+            with_error(totals.log_prob) + " nats per " + word + steps_text(model, a, totals.bias));
+  if (model.columns.levels > 0 && totals.log_prob.count > 0) {
+    Estimate loss = totals.log_prob;
+    loss.mean = -loss.mean;
+    facts.add("", with_error(bits_per_dim(loss, model.columns.dim())) + " bits per dimension");
+  }
+  facts.add("worst error",
+            totals.worst_error == 0.0
+                ? "0, the scores are exact"
+                : brief(totals.worst_error) + " nats (standard error of one " + word + ")");
+  facts.add("time", format_duration(seconds) + ", " + rate_text(rate) + " " + word + "s/s");
   facts.add("written", a.output);
   if (a.output == "-") return console.note(facts.str());  // the scores have the standard output
   console.result(json, facts.str());
@@ -213,7 +244,7 @@ void check_output(const ScoreArguments& a) {
                     "Give the scores a file of their own; --keep takes columns along.");
 }
 
-std::vector<std::string> text_columns(const ScoreArguments& a) {
+std::vector<std::string> text_columns(const ScoreArguments& a, const RowFeed& feed) {
   std::vector<std::string> out = a.feed.file.keep;
   if (!out.empty() &&
       a.feed.input != "-") {  // a number stands for the name that the file has there
@@ -221,21 +252,22 @@ std::vector<std::string> text_columns(const ScoreArguments& a) {
     const std::vector<int64_t> places = data::find_columns(names, out, a.feed.input);
     for (size_t k = 0; k < out.size(); ++k) out[k] = names[static_cast<size_t>(places[k])];
   }
+  if (has_file_names(a, feed)) out.emplace_back("file");
   if (a.flags) out.emplace_back("flag");
   return out;
 }
 
 int run_score(const ScoreArguments& a, const Console& console) {
   check_output(a);
-  const Model model = load(a.run, {.dtype = a.dtype, .device = a.device});
+  const Model model = load(a.run, {.dtype = a.dtype, .device = a.device, .exact = a.exact});
   FeedArguments rows = a.feed;
   rows.lenient = true;
   if (!a.given.empty()) rows.given = given_condition(a.given, model.columns);
   const RowFeed feed = open_feed(rows, model);
   std::vector<std::string> names{"log_prob", "standard_error"};
   if (is_biased(model)) names.emplace_back("bias_bound");
-  const auto writer = data::create_rows(a.output, names, at::kDouble, text_columns(a));
-  RowProgress progress(console, "scoring", 0);
+  const auto writer = data::create_rows(a.output, names, at::kDouble, text_columns(a, feed));
+  RowProgress progress(console, "scoring", 0, row_word(model.columns) + "s");
   const ScoreTotals totals = score_all(a, model, feed, *writer, progress);
   writer->finish();
   report(a, model, feed.name, totals, progress.seconds(), console);
@@ -253,7 +285,8 @@ Command add_score(CLI::App& parent) {
   app.add_option(
       "INPUT", a->feed.input,
       "Rows to score: .csv, .tsv, .txt, .npy (each also .gz), .npz, or - for CSV from the "
-      "standard input.");
+      "standard input. Images: a folder of .png files, an IDX or CIFAR file or folder, .npy, "
+      ".npz.");
   app.add_option("--split", a->feed.split, "Instead of INPUT: a part of the training's data.")
       ->check(one_of({"test", "validation", "train"}));
   app.add_option("-o,--out", a->output,
@@ -274,7 +307,10 @@ Command add_score(CLI::App& parent) {
   add_choice(app, "--header", a->feed.file.header,
              "Whether the first line of a CSV names the columns.");
   add_choice(app, "--delimiter", a->feed.file.delimiter, "What separates the fields of a CSV.");
-  app.add_option("--replicates", a->replicates, "Draws per row where scores are random.")
+  app.add_flag("--exact", a->exact,
+               "Exact log-determinants of all blocks, whatever the config says.");
+  add_batch_option(app, a->batch);
+  app.add_option("--replicates,--draws", a->replicates, "Draws per row where scores are random.")
       ->check(integer_range(2, 10'000))
       ->capture_default_str();
   app.add_option("--seed", a->seed, "Seed of those draws.")

@@ -26,7 +26,7 @@ int64_t image_count(const ImageGrid& grid, const ImageSet& set) {
 }
 
 void check_shape(const ImageGrid& grid) {
-  const bool sides = std::min({grid.rows, grid.cols, grid.per_row}) >= 1 &&
+  const bool sides = std::min({grid.rows, grid.cols, grid.per_row, grid.blocks_per_line}) >= 1 &&
                      std::max({grid.rows, grid.cols, grid.per_row}) <= 1024;
   if (sides && (grid.channels == 1 || grid.channels == 3)) return;
   fail<DomainError>(kPlotImageGrid, "shape", "1 or 3 channels; rows, cols and per_row in 1..1024",
@@ -101,19 +101,18 @@ void draw_set(Canvas& canvas, Point corner, const ImageGrid& grid, const ImageSe
   }
 }
 
-/// Upper left corners of the blocks, two in a row; the last entry is the lower right end of all.
+/// Upper left corners of the blocks; the last entry is the lower right end of all.
 std::vector<Point> place_blocks(const ImageGrid& grid, double top) {
   std::vector<Point> corners;
   Point end{0.0, top};
+  Point next{theme::kMargin, top};
   for (size_t i = 0; i < grid.sets.size(); ++i) {
-    const bool second = i % 2 == 1;
-    const double x = second ? corners[i - 1].x + block_size(grid, grid.sets[i - 1]).x + kBlockGap
-                            : theme::kMargin;
-    const double y =
-        second ? corners[i - 1].y : end.y + (i == 0 ? 0.0 : kBlockGap) + kPanelTitleSpace;
-    corners.push_back({x, y});
+    const bool first = i % static_cast<size_t>(grid.blocks_per_line) == 0;
+    if (first) next = {theme::kMargin, end.y + (i == 0 ? 0.0 : kBlockGap) + kPanelTitleSpace};
+    corners.push_back(next);
     const Point size = block_size(grid, grid.sets[i]);
-    end = {std::max(end.x, x + size.x), std::max(end.y, y + size.y)};
+    end = {std::max(end.x, next.x + size.x), std::max(end.y, next.y + size.y)};
+    next.x += size.x + kBlockGap;
   }
   corners.push_back(end);
   return corners;

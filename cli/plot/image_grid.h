@@ -20,7 +20,8 @@ enum class GreyScale {
   kOneIsInk,    ///< As handwriting on paper.
 };
 
-/// One or two sets of small images side by side (more go below), each a block of `per_row` columns.
+/// Sets of small images side by side (those beyond `blocks_per_line` go below), each a block of `per_row`
+/// columns.
 struct ImageGrid {
   std::string title = {};
   std::string subtitle = {};
@@ -28,6 +29,7 @@ struct ImageGrid {
   int64_t cols = 8;
   int64_t channels = 1;  ///< 1 = grey, 3 = red, green, blue.
   int64_t per_row = 8;
+  int64_t blocks_per_line = 2;  ///< Sets side by side.
   GreyScale grey = GreyScale::kOneIsWhite;
   std::vector<ImageSet> sets = {};
 };

@@ -1,6 +1,7 @@
 #include "cli/reproduce/density_run.h"
 
 #include "cli/figures.h"
+#include "cli/image_figures.h"
 #include "cli/training_run.h"
 #include "contraflow/core/error.h"
 #include "contraflow/core/estimate.h"

@@ -160,11 +160,13 @@ Flow::Draw Flow::draw(const char* where, int64_t count, const SampleArguments& a
   return {z, transform_->inverse(z, context)};
 }
 
-SampleWithLogProb Flow::with_log_prob(const Draw& drawn) const {
-  const at::Tensor log_prob = base_->log_prob(drawn.latent) - drawn.output.log_det;
-  const at::Tensor& bound = drawn.output.solve_error_bound;
-  return {drawn.output.value, log_prob,
-          bound.defined() ? bound : at::zeros_like(log_prob).detach()};
+SampleWithLogProb Flow::with_log_prob(const Draw& drawn, bool wants_log_prob) const {
+  SampleWithLogProb out{drawn.output.value, {}, drawn.output.solve_error_bound};
+  if (wants_log_prob) out.log_prob = base_->log_prob(drawn.latent) - drawn.output.log_det;
+  if (!out.error_bound.defined())
+    out.error_bound =
+        at::zeros({drawn.latent.size(0)}, drawn.latent.options().requires_grad(false));
+  return out;
 }
 
 at::Tensor Flow::sample(int64_t count, const SampleArguments& arguments) const {
@@ -176,14 +178,16 @@ at::Tensor Flow::sample(int64_t count, const SampleArguments& arguments) const {
 SampleWithLogProb Flow::sample_and_log_prob(int64_t count, const SampleArguments& arguments) const {
   const at::NoGradGuard no_grad;
   return with_log_prob(draw("Flow.sample_and_log_prob", count, arguments, Phase::kEvaluate,
-                            /*wants_log_det=*/true));
+                            arguments.wants_log_prob),
+                       arguments.wants_log_prob);
 }
 
 SampleWithLogProb Flow::rsample_and_log_prob(int64_t count,
                                              const SampleArguments& arguments) const {
   const at::AutoGradMode enabled(true);
   return with_log_prob(draw("Flow.rsample_and_log_prob", count, arguments, Phase::kTrain,
-                            /*wants_log_det=*/true));
+                            /*wants_log_det=*/true),
+                       /*wants_log_prob=*/true);
 }
 
 void Flow::prepare(const at::Tensor& x, const Context& context) {

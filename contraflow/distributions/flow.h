@@ -40,6 +40,8 @@ struct SampleArguments {
   Rng rng{0};
   double temperature = 1.0;
   at::Tensor condition = {};  ///< [N, condition_shape()] or undefined.
+  /// false: log_prob of sample_and_log_prob() stays undefined, and its cost is saved.
+  bool wants_log_prob = true;
 };
 
 /// A density on x: transform to z, then a base density. log p(x) = log p(z) + log|det dz/dx|.
@@ -98,7 +100,7 @@ class CF_EXPORT Flow : public torch::nn::Module {
   };
   Draw draw(const char* where, int64_t count, const SampleArguments& arguments, Phase phase,
             bool wants_log_det) const;
-  SampleWithLogProb with_log_prob(const Draw& drawn) const;
+  SampleWithLogProb with_log_prob(const Draw& drawn, bool wants_log_prob) const;
 
   TransformPtr transform_;
   BasePtr base_;

@@ -119,13 +119,6 @@ double observed_lipschitz(const ContractiveNet& net, double order, const at::Ten
   return largest;
 }
 
-/// The hidden point, as rows: x = A w + B g and y = C w + D g are two equations for w and g.
-at::Tensor hidden_point(const BlockForm& form, const TracedCall& call) {
-  const at::Tensor& x = call.inverse ? call.output.value : call.input;
-  const at::Tensor& y = call.inverse ? call.input : call.output.value;
-  return ((x * form.d - y * form.b) / form.determinant()).flatten(1);
-}
-
 /// What is proven about the weights as they are, whatever was stored. Norms that are only
 /// estimated may still leave weights whose spectral norms prove enough.
 BlockCertificate prove(const ContractiveBlockRef& block) {
@@ -196,8 +189,12 @@ class Certifier {
     certificate.worst_error = std::max(certificate.worst_error, trip.error.max().item<double>());
     certificate.worst_bound = std::max(certificate.worst_bound, trip.bound.max().item<double>());
     certificate.within_bounds = certificate.within_bounds && trip.within_bounds();
+    for (const TransformOutput* solved : {&call.output, &back}) {
+      const at::Tensor bound = or_zero(solved->solve_error_bound, trip.error);
+      certificate.worst_solve = std::max(certificate.worst_solve, bound.max().item<double>());
+    }
     const ContractiveMap& map = *call.transform.contractive();
-    const at::Tensor w = hidden_point(map.form(), call);
+    const at::Tensor w = hidden_rows(map.form(), call);
     certificate.lower = std::max(
         certificate.lower, observed_lipschitz(*map.net(), certificate.norm_order, w, call.context));
   }
@@ -208,6 +205,10 @@ class Certifier {
     result_.worst_bound = std::max(result_.worst_bound, trip.bound.max().item<double>());
     result_.within_bounds = result_.within_bounds && trip.within_bounds() && whole.traced_within;
     if (result_.unbounded.empty()) result_.unbounded = whole.unbounded;
+    const at::Tensor wrong = whole.own_error.ge(0.5);  // another integer after rounding
+    result_.values += wrong.numel();
+    result_.wrong_values += wrong.sum().item<int64_t>();
+    result_.wrong_rows += wrong.any(1).sum().item<int64_t>();
     const at::Tensor worst = whole.own_error.amax(0);
     own_error_ = own_error_.defined() ? at::maximum(own_error_, worst) : worst;
   }
@@ -242,11 +243,16 @@ Certificate certify(Flow& flow, const data::Source& source, int64_t rows, const 
   // So few that a caller hears often of them, and enough that passes take their usual time.
   constexpr int64_t kLeastRows = 8, kMostRows = 128, kNumbers = 4096;
   const int64_t usual = std::clamp(kNumbers / event_size(flow), kLeastRows, kMostRows);
-  const int64_t chunk = std::min(usual, rows_per_chunk(event_size(flow)));
+  const int64_t chunk =
+      std::min(usual, rows_per_chunk(event_size(flow)));  // no Jacobians: no log-det
   Certifier certifier(flow, rng);
   for (int64_t begin = 0; begin < rows; begin += chunk) {
     const int64_t end = std::min(rows, begin + chunk);
-    certifier.add_rows(batch_to(source.rows(begin, end), at::TensorOptions(at::kDouble)));
+    with_memory(
+        memory_use("certify", flow, end - begin, "Free memory: a batch has few rows already."),
+        [&] {
+          certifier.add_rows(batch_to(source.rows(begin, end), at::TensorOptions(at::kDouble)));
+        });
     if (done) done(end);
   }
   return certifier.take();

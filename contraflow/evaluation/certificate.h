@@ -34,8 +34,10 @@ struct CF_EXPORT BlockCertificate {
   double upper = 0.0;       ///< Bound in force on Lip(G).
   double lower = 0.0;       ///< Largest |J v|_p / |v|_p found at the rows: Lip(G) is at least this.
   bool proven = false;
-  double worst_error = 0.0;   ///< Largest |inverse(forward(x)) - x|, Euclidean.
-  double worst_bound = 0.0;   ///< Largest certified bound on it.
+  double worst_error = 0.0;  ///< Largest |inverse(forward(x)) - x|, Euclidean.
+  double worst_bound = 0.0;  ///< Largest certified bound on it.
+  double worst_solve =
+      0.0;  ///< Largest certified error of a point that a solve found; 0: explicit.
   bool within_bounds = true;  ///< Row by row.
   std::vector<LayerBound> layers = {};
   Verdict verdict() const;
@@ -53,6 +55,11 @@ struct CF_EXPORT Certificate {
   /// Largest |x' - x| of each number of an event, in the data's own units, from the data to the
   /// latent and back.
   std::vector<double> own_errors = {};
+  int64_t values = 0;  ///< Numbers that went from the data to the latent and back.
+  /// Of these the ones that came back as another integer after rounding, and the rows that have one; of
+  /// use where data are integers.
+  int64_t wrong_values = 0;
+  int64_t wrong_rows = 0;
   bool within_bounds = true;
   Verdict verdict() const;
   /// Whether the bound says something: standardised data have a spread of about 1.

@@ -63,7 +63,8 @@ ComparisonReport compare(const Flow& a, const Flow& b, const data::Columns& colu
   const Randomness noise = worst(a.randomness(Phase::kEvaluate), b.randomness(Phase::kEvaluate));
   const bool is_random = noise != Randomness::kNone;
   const int64_t replicates = is_random ? options.replicates : 1;
-  const int64_t chunk = rows_per_chunk(columns.dim());
+  const int64_t chunk =
+      std::min(rows_per_chunk(a, options.batch), rows_per_chunk(b, options.batch));
   Parts parts;
   int64_t rows = 0;
   while (options.rows == 0 || rows < options.rows) {
@@ -73,7 +74,9 @@ ComparisonReport compare(const Flow& a, const Flow& b, const data::Columns& colu
     data::check_domain(raw.x, columns, feed.name, rows);
     const data::Batch batch = batch_to(raw, input_kind_of(a.transform()->data_side() ? a : b));
     const Context context{.condition = batch.condition, .rng = options.rng.rows_from(rows)};
-    parts.add(paired_log_prob(a, b, batch.x, context, replicates, is_random), raw.weight);
+    with_memory(memory_use("compare", a, raw.x.size(0)), [&] {
+      parts.add(paired_log_prob(a, b, batch.x, context, replicates, is_random), raw.weight);
+    });
     rows += raw.x.size(0);
     if (options.done) options.done(rows, feed.fraction(rows));
   }

@@ -37,6 +37,7 @@ struct ComparisonOptions {
   int64_t rows = 0;        ///< The first rows only; 0 = all.
   int64_t replicates = 4;  ///< Draws per row where something in either model is random.
   Rng rng{0};
+  int64_t batch = 0;  ///< Rows at a time; 0 = as memory allows.
   /// Called after each chunk: rows that are done, and their fraction of all.
   std::function<void(int64_t rows, double fraction)> done = {};
 };

@@ -4,6 +4,12 @@
 
 namespace contraflow {
 
+at::Tensor hidden_rows(const BlockForm& form, const TracedCall& call) {
+  const at::Tensor& x = call.inverse ? call.output.value : call.input;
+  const at::Tensor& y = call.inverse ? call.input : call.output.value;
+  return ((x * form.d - y * form.b) / form.determinant()).flatten(1);
+}
+
 at::Tensor event_norm(const at::Tensor& events) {
   return at::linalg_vector_norm(events.flatten(1), 2, at::IntArrayRef{1});
 }

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "contraflow/log_det/block_form.h"
 #include "contraflow/transforms/transform.h"
 
 namespace contraflow {
@@ -23,6 +24,10 @@ struct LeafCall {
 /// The calls that the leaves get while `transform` (or its inverse) runs, in order.
 std::vector<LeafCall> calls_of(const Transform& transform, const at::Tensor& x,
                                const Context& context, bool inverse);
+
+/// The point w of a block's call as rows [B, d]: x = A w + B G(w) and y = C w + D G(w) are two equations
+/// for w and G(w), with the matrix `form` of the block.
+at::Tensor hidden_rows(const BlockForm& form, const TracedCall& call);
 
 /// Euclidean, over all axes of an event: [B].
 at::Tensor event_norm(const at::Tensor& events);

@@ -159,7 +159,7 @@ RowFeed split_feed(const std::string& where, data::Dataset dataset, const std::s
   const auto fraction = [all](int64_t rows) {
     return static_cast<double>(rows) / static_cast<double>(all);
   };
-  return {held->name + " (" + split + ")", next, fraction, nullptr};
+  return {held->name + " (" + split + ")", next, fraction};
 }
 
 RowFeed given_to_all(RowFeed feed, const at::Tensor& given) {

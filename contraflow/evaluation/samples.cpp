@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "contraflow/evaluation/scores.h"
+#include "contraflow/training/evaluation.h"
 
 namespace contraflow {
 namespace {
@@ -35,7 +36,7 @@ at::Tensor rounded_rows(const at::Tensor& x, const data::Columns& columns) {
   return out;
 }
 
-at::Tensor on_host(const at::Tensor& t) { return t.to(at::kCPU, at::kDouble); }
+at::Tensor on_host(const at::Tensor& t) { return t.defined() ? t.to(at::kCPU, at::kDouble) : t; }
 
 }  // namespace
 
@@ -48,14 +49,21 @@ at::Tensor condition_for(const Flow& flow, const at::Tensor& given, int64_t rows
 
 void draw_in_chunks(const Flow& flow, const DrawOptions& options,
                     const std::function<void(const SampleWithLogProb&, int64_t)>& use) {
-  const int64_t chunk = rows_per_chunk(event_size(flow));
+  const int64_t chunk = options.wants_log_prob || options.batch > 0
+                            ? rows_per_chunk(flow, options.batch)
+                            : rows_per_chunk(event_size(flow));
   for (int64_t begin = 0; begin < options.count; begin += chunk) {
     const int64_t rows = std::min(chunk, options.count - begin);
     const SampleArguments arguments{.rng = options.rng.rows_from(begin),
                                     .temperature = options.temperature,
-                                    .condition = condition_for(flow, options.given, rows)};
-    const SampleWithLogProb part = flow.sample_and_log_prob(rows, arguments);
-    use({on_host(part.sample), on_host(part.log_prob), on_host(part.error_bound)}, begin);
+                                    .condition = condition_for(flow, options.given, rows),
+                                    .wants_log_prob = options.wants_log_prob};
+    SampleWithLogProb part;
+    with_memory(memory_use("sample", flow, rows), [&] {
+      const SampleWithLogProb drawn = flow.sample_and_log_prob(rows, arguments);
+      part = {on_host(drawn.sample), on_host(drawn.log_prob), on_host(drawn.error_bound)};
+    });
+    use(part, begin);
   }
 }
 
@@ -71,10 +79,20 @@ at::Tensor draw_samples(const Flow& flow, int64_t count, const Rng& rng, const a
   return at::cat(parts);
 }
 
+at::Tensor reconstructed(const Flow& flow, const data::Batch& batch, const Rng& rng) {
+  const at::NoGradGuard no_grad;
+  const data::Batch own = batch_to(batch, input_kind_of(flow));
+  const Context context{.condition = own.condition,
+                        .rng = rng.rows_from(own.first_row),
+                        .hints = {.wants_log_det = false}};
+  const at::Tensor z = flow.transform()->forward(own.x, context).value;
+  return on_host(flow.transform()->inverse(z, context).value);
+}
+
 at::Tensor log_prob_at(const Flow& flow, const at::Tensor& points, const at::Tensor& given) {
   const at::NoGradGuard no_grad;
   const at::Tensor x = points.to(input_kind_of(flow));
-  const int64_t chunk = chunk_of(flow);
+  const int64_t chunk = std::min(kRowsAtOnce, rows_per_chunk(flow, 0));
   std::vector<at::Tensor> parts;
   for (int64_t begin = 0; begin < x.size(0); begin += chunk) {
     const int64_t rows = std::min(chunk, x.size(0) - begin);

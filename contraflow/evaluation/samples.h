@@ -4,6 +4,7 @@
 
 #include "contraflow/core/export.h"
 #include "contraflow/data/columns.h"
+#include "contraflow/data/source.h"
 #include "contraflow/distributions/flow.h"
 
 namespace contraflow {
@@ -14,6 +15,9 @@ struct DrawOptions {
   Rng rng{0};                ///< Sample r depends on it and on r alone.
   double temperature = 1.0;  ///< Factor on the spread of the base.
   at::Tensor given = {};     ///< Condition [1, condition] of all samples.
+  int64_t batch = 0;         ///< Samples at a time; 0 = as memory allows.
+  /// false: log_prob stays undefined, and its cost is saved, which for images is most of all.
+  bool wants_log_prob = true;
 };
 
 /// The condition [1, ...] for `rows` rows, in the dtype that the flow takes and on its device; undefined
@@ -33,6 +37,9 @@ CF_EXPORT void draw_in_chunks(
 /// Samples [N, event...] in float64, drawn in chunks.
 CF_EXPORT at::Tensor draw_samples(const Flow& flow, int64_t count, const Rng& rng,
                                   const at::Tensor& given);
+
+/// The rows of a batch after the way to the latent and back, float64; row r draws as sample r.
+CF_EXPORT at::Tensor reconstructed(const Flow& flow, const data::Batch& batch, const Rng& rng);
 
 /// log p at points [N, event...] of any dtype, in chunks; float64, without autograd. Point r draws
 /// as sample r of a fixed seed.

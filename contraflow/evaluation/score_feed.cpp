@@ -141,12 +141,14 @@ FlaggedScores score_rows(const Flow& flow, const data::Columns& columns, const d
 
 void score_feed(const Flow& flow, const data::Columns& columns, const RowFeed& feed,
                 const ScoreOptions& options, const UseScores& use) {
-  const int64_t chunk = rows_per_chunk(columns.dim());
+  const int64_t chunk = rows_per_chunk(flow, options.batch);
   int64_t rows = 0;
   while (true) {
     const data::Batch batch = feed.next(rows, chunk);
     if (batch.x.size(0) == 0) break;
-    const FlaggedScores scores = score_rows(flow, columns, batch, options);
+    FlaggedScores scores;
+    with_memory(memory_use("score", flow, batch.x.size(0)),
+                [&] { scores = score_rows(flow, columns, batch, options); });
     rows += batch.x.size(0);
     use(scores, rows, feed.fraction(rows));
   }

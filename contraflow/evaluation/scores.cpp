@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "contraflow/core/event_shape.h"
+#include "contraflow/core/text.h"
+#include "contraflow/evaluation/exact_cost.h"
 #include "contraflow/training/evaluation.h"
 
 namespace contraflow {
@@ -34,6 +36,24 @@ LogProbWithError score_batch(const Flow& flow, const data::Batch& batch,
   const LogProbWithError out = flow.log_prob_with_error(own.x, context, options.replicates);
   return {out.log_prob.to(result), out.standard_error.to(result), out.bias_bound.to(result),
           out.replicates,          out.log_mean.to(result),       out.log_mean_error.to(result)};
+}
+
+int64_t rows_per_chunk(const Flow& flow, int64_t batch) {
+  if (batch > 0) return batch;
+  const int64_t usual = rows_per_chunk(event_size(flow));
+  if (!evaluates_exactly(flow)) return usual;
+  constexpr int64_t kMostBytes = int64_t{1} << 30;
+  const int64_t bytes = std::min(kMostBytes, available_memory().value_or(kMostBytes) / 4);
+  return std::clamp<int64_t>(bytes / exact_cost(flow).bytes_per_row, 1, usual);
+}
+
+MemoryUse memory_use(const std::string& where, const Flow& flow, int64_t rows,
+                     const std::string& remedy) {
+  const std::vector<int64_t> event = flow.event_shape();
+  std::string use = format_count(rows) + (event.size() > 1 ? " images " : " rows ");
+  use += c10::str(at::IntArrayRef(event));
+  if (evaluates_exactly(flow)) use += " with exact log-determinants";
+  return {where, use, remedy};
 }
 
 int64_t rows_per_chunk(int64_t dim) {

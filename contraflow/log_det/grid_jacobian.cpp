@@ -122,6 +122,8 @@ class GridColoring {
 
 }  // namespace
 
+int64_t grid_products(const GridReach& reach) { return GridColoring(reach).count(); }
+
 at::Tensor grid_jacobian(const NetPoint& point, const GridReach& reach) {
   const at::TensorOptions options = point.value().options();
   const int64_t b = point.value().size(0), d = reach.features();

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+
 #include "contraflow/log_det/log_det.h"
 #include "contraflow/networks/grid_reach.h"
 
@@ -13,6 +15,9 @@ namespace contraflow {
 /// Bits     those of the Jacobian by columns: what is added to an entry are zeros.
 /// Source   docs/numerics.md, "Coloured probes".
 at::Tensor grid_jacobian(const NetPoint& point, const GridReach& reach);
+
+/// Products that it takes.
+int64_t grid_products(const GridReach& reach);
 
 /// J t [count, b, d] for tangents [count, d] that all rows of the batch share, in chunks that keep
 /// the products small: a tangent of the batch is `rows_of_tangent` rows of a matrix product.

@@ -116,17 +116,32 @@ std::string evaluation_assignment(const std::string& assignment) {
                     "rest.");
 }
 
-FlowSpec evaluated_otherwise(FlowSpec spec, const std::vector<std::string>& set,
-                             const std::string& source) {
-  for (const std::string& assignment : set) {
+// How many leaves of the spec have the key of `assignment`, which they get.
+int64_t assign_to_leaves(FlowSpec& spec, const std::string& assignment, const std::string& source) {
+  const std::string key = assignment.substr(0, assignment.find_first_of(".="));
+  const auto change = [&](const TransformEntry& /*entry*/, Json& options) {
+    if (!options.contains(key)) return false;
+    apply_assignment(options, assignment);
+    return true;
+  };
+  return change_leaves(spec.transform, change, source);
+}
+
+void check_exact(const LoadOptions& options) {
+  for (const std::string& assignment : options.set) {
+    if (!options.exact || !evaluation_assignment(assignment).starts_with("eval_log_det")) continue;
+    fail<ConfigError>("--exact", "--set", "one of the two to choose the log-determinant",
+                      shorten(assignment), "Drop one of them.");
+  }
+}
+
+FlowSpec evaluated_otherwise(FlowSpec spec, const LoadOptions& options, const std::string& source) {
+  check_exact(options);
+  if (options.exact) assign_to_leaves(spec, "eval_log_det=exact", source);
+  for (const std::string& assignment : options.set) {
     const std::string own = evaluation_assignment(assignment);
+    if (assign_to_leaves(spec, own, source) > 0) continue;
     const std::string key = own.substr(0, own.find_first_of(".="));
-    const auto change = [&](const TransformEntry& /*entry*/, Json& options) {
-      if (!options.contains(key)) return false;
-      apply_assignment(options, own);
-      return true;
-    };
-    if (change_leaves(spec.transform, change, source) > 0) continue;
     fail<ConfigError>("--set", "model." + key, "a model with a block that has it", "none",
                       "Drop it: nothing in this model is evaluated that way.");
   }
@@ -198,8 +213,8 @@ Model load(const fs::path& path, const LoadOptions& options) {
   model.counters = checkpoint.counters;
   model.has_ema = !checkpoint.ema.empty();
   model.bytes = static_cast<int64_t>(fs::file_size(model.checkpoint_path));
-  if (!options.set.empty()) {
-    model.spec = evaluated_otherwise(model.spec, options.set, source);
+  if (!options.set.empty() || options.exact) {
+    model.spec = evaluated_otherwise(model.spec, options, source);
     const FlowPtr flow = built(model.spec, trained, source);
     copy_shared_state(*model.flow, *flow);
     model.flow = flow;

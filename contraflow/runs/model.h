@@ -26,6 +26,8 @@ struct LoadOptions {
   /// `model.KEY=VALUE` that replaces how every contractive block is evaluated, not what it is: KEY
   /// is eval_log_det, solver or tolerance, or below one of them.
   std::vector<std::string> set = {};
+  /// Evaluate every block's log-determinant exactly, whatever its options say.
+  bool exact = false;
 };
 
 /// A trained flow with what is known about its data, ready to score and to draw.

@@ -113,22 +113,23 @@ at::Tensor hidden_point(const BlockRelation& relation, const at::Tensor& x,
 }
 
 RelationResult evaluate_relation(const BlockRelation& relation, const at::Tensor& x,
-                                 const at::Tensor& condition, const Rng& rng, bool with_gradient) {
+                                 const at::Tensor& condition, const Rng& rng, RelationParts parts) {
   at::NoGradGuard guard;
   const BlockForm& f = relation.form;
   RelationResult out;
   Hidden hidden = solve_hidden(relation, x.detach(), condition);
   out.w = hidden.w;
-  const auto point = relation.net->linearize(out.w, condition);
   const double kappa = relation.net->lipschitz();
-  if (f.eliminates(kappa)) {  // one evaluation less, and y is exact in x
-    out.y = at::add(out.w * (-f.determinant() / f.b), x.detach(), f.d / f.b);
-  } else {
-    out.y = at::add(out.w * f.c, point->value(), f.d);
-  }
   if (f.b != 0) out.error_bound = hidden.error_bound * f.error_gain(kappa);
+  const bool eliminates = f.eliminates(kappa);  // one evaluation less, and y is exact in x
+  if (eliminates) out.y = at::add(out.w * (-f.determinant() / f.b), x.detach(), f.d / f.b);
+  if (eliminates && parts == RelationParts::kValue) return out;
+  const auto point = relation.net->linearize(out.w, condition);
+  if (!eliminates) out.y = at::add(out.w * f.c, point->value(), f.d);
+  if (parts == RelationParts::kValue) return out;
   out.log_det = estimate_log_det(f, *point, relation.net->bound(), relation.log_det, rng,
-                                 with_gradient, relation.law ? &*relation.law : nullptr);
+                                 parts == RelationParts::kLogDetAndGradient,
+                                 relation.law ? &*relation.law : nullptr);
   return out;
 }
 

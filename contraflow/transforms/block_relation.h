@@ -36,10 +36,13 @@ struct RelationResult {
 CF_EXPORT at::Tensor hidden_point(const BlockRelation& relation, const at::Tensor& x,
                                   const at::Tensor& condition);
 
+/// What evaluate_relation() computes besides y.
+enum class RelationParts { kValue, kLogDet, kLogDetAndGradient };
+
 /// y and log|det dy/dx|. No autograd. Throws ConvergenceError.
 CF_EXPORT RelationResult evaluate_relation(const BlockRelation& relation, const at::Tensor& x,
                                            const at::Tensor& condition, const Rng& rng,
-                                           bool with_gradient);
+                                           RelationParts parts);
 
 /// Throws InverseUnavailable while autograd builds a graph of a backward pass: it has no second
 /// derivative.

@@ -284,7 +284,10 @@ TransformOutput ContractiveBlock::relate(const at::Tensor& x, const Context& con
   const BlockRelation& relation = trained.relation;
   const std::vector<at::Tensor> parameters = trained.parameters();
   const bool graph = needs_graph(x, context.condition, parameters);
-  RelationResult result = evaluate_relation(relation, x, context.condition, context.rng, graph);
+  const RelationParts parts = graph                         ? RelationParts::kLogDetAndGradient
+                              : context.hints.wants_log_det ? RelationParts::kLogDet
+                                                            : RelationParts::kValue;
+  RelationResult result = evaluate_relation(relation, x, context.condition, context.rng, parts);
   if (!graph)
     return {result.y, result.log_det.value, result.log_det.bias_bound, result.error_bound};
   std::vector<at::Tensor> inputs = {x};

@@ -39,6 +39,17 @@ TEST(ImageGrid, PixelsHaveTheirGrey) {
   EXPECT_GE(ink.count(theme::kInk), 3 * 88 * 88);
 }
 
+TEST(ImageGrid, BlocksStandInLines) {
+  ImageGrid grid = two_sets();
+  grid.sets.push_back(grid.sets.back());
+  const auto below = drawn([&](const auto& path) { draw_image_grid(grid, path); });
+  grid.blocks_per_line = 3;
+  const auto beside = drawn([&](const auto& path) { draw_image_grid(grid, path); });
+  EXPECT_GT(beside.width(), below.width());
+  EXPECT_LT(beside.height(), below.height());
+  EXPECT_EQ(beside.count(kWhite), below.count(kWhite));
+}
+
 TEST(ImageGrid, ChannelsComeFirst) {
   ImageGrid grid;
   grid.rows = grid.cols = 1;

@@ -59,7 +59,7 @@ inline at::Tensor batch_gradient(const Flow& flow, const at::Tensor& x, const Sc
     relations[k] = {block->form(), block->net(),      RussianRoulette{},
                     o.solver,      o.train_tolerance, o.backward_tolerance,
                     false,         scheme.law(*block)};
-    results[k] = evaluate_relation(relations[k], value, {}, own, true);
+    results[k] = evaluate_relation(relations[k], value, {}, own, RelationParts::kLogDetAndGradient);
     if (scheme.draws == Scheme::Draws::kPerBatch) {
       const auto point = block->net()->linearize(results[k].w, {});
       draw_per_batch(block->form(), *point, *relations[k].law, own, results[k].log_det);

@@ -19,6 +19,8 @@ struct ImageLabels {
 struct ImageSet {
   at::Tensor pixels;  ///< uint8 [N, C, H, W].
   std::vector<ImageLabels> labels = {};
+  std::vector<std::string> files =
+      {};  ///< Name of each image's file, from the folder on; empty = none.
 };
 
 /// What a file or a folder of images holds.

@@ -147,4 +147,22 @@ bool is_png_file(const std::filesystem::path& path) {
 
 at::Tensor read_png(const std::filesystem::path& path) { return PngDecoder(path).read(); }
 
+void write_png(const std::filesystem::path& path, const at::Tensor& image) {
+  const at::Tensor lines = image.permute({1, 2, 0}).contiguous();
+  png_image out{};
+  out.version = PNG_IMAGE_VERSION;
+  out.height = static_cast<png_uint_32>(lines.size(0));
+  out.width = static_cast<png_uint_32>(lines.size(1));
+  out.format = lines.size(2) == 1 ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;
+  png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(out);
+  std::string bytes(size, '\0');
+  if (png_image_write_to_memory(&out, bytes.data(), &size, /*convert_to_8_bit=*/0,
+                                lines.const_data_ptr(), /*row_stride=*/0, nullptr) == 0) {
+    fail<IoError>("write_png", path.string(), "a PNG written by libpng", out.message,
+                  "Free some memory.");
+  }
+  bytes.resize(size);
+  atomic_write(path, bytes);
+}
+
 }  // namespace contraflow::data::images

@@ -21,4 +21,8 @@ bool is_png_file(const std::filesystem::path& path);
 /// Example    const at::Tensor image = read_png("cat.png");
 at::Tensor read_png(const std::filesystem::path& path);
 
+/// Writes an image [1, H, W] or [3, H, W] of uint8, which read_png() gives back; whole or not at all.
+/// IoError: cannot be written.
+void write_png(const std::filesystem::path& path, const at::Tensor& image);
+
 }  // namespace contraflow::data::images

@@ -77,10 +77,15 @@ class PngReader {
     std::vector<int64_t> classes;
     for (const PngClass& one : part.classes) {
       const auto number = std::find(words_.begin(), words_.end(), one.word) - words_.begin();
-      for (const fs::path& file : one.files) add(file);
+      for (const fs::path& file : one.files) {
+        add(file);
+        files_.push_back((fs::path(one.word) / file.filename()).string());
+      }
       classes.insert(classes.end(), one.files.size(), number);
     }
     ImageSet out{.pixels = blocks_.take()};
+    out.files = std::move(files_);
+    files_.clear();
     if (part.labelled()) out.labels.push_back({kLabelName, at::tensor(classes, at::kLong)});
     return out;
   }
@@ -101,6 +106,7 @@ class PngReader {
   }
 
   std::vector<std::string> words_;
+  std::vector<std::string> files_;
   ImageBlocks blocks_;
   at::Tensor first_;
   std::string first_name_;

@@ -1,0 +1,18 @@
+#include "contraflow/log_det/jacobian_cost.h"
+
+#include <ATen/ATen.h>
+
+#include "contraflow/log_det/grid_jacobian.h"
+
+namespace contraflow {
+
+JacobianCost jacobian_cost(const NetPoint& point) {
+  const std::optional<GridReach> reach = point.reach();
+  const int64_t d = point.value().size(1);
+  JacobianCost out{.features = d, .products = reach ? grid_products(*reach) : d};
+  // The products, their copy row by row and the entries picked of it; then three matrices.
+  out.numbers = 3 * d * (out.products + d);
+  return out;
+}
+
+}  // namespace contraflow
