@@ -81,9 +81,24 @@ class Multiplier {
       transpose(Panel<T>{const_cast<T*>(from), row}, count, depth, to, stride);
       return;
     }
+    if (count == kRows && stride == kRows) return copy_runs<kRows>(from, column, depth, to);
+    if (count == kWidth && stride == kWidth) return copy_runs<kWidth>(from, column, depth, to);
     for (int64_t k = 0; k < depth; ++k) {
       std::copy_n(from + k * column, count, to + k * stride);
       std::fill(to + k * stride + count, to + (k + 1) * stride, T(0));
+    }
+  }
+
+  // to[k * kLength + r] = from[k * column + r]
+  template <int64_t kLength>
+  static HWY_INLINE void copy_runs(const T* from, int64_t column, int64_t depth, T* to) {
+    const hn::CappedTag<T, kLength> d;
+    constexpr int64_t n = hn::MaxLanes(d);
+    static_assert(kLength % n == 0);
+    for (int64_t k = 0; k < depth; ++k) {
+#pragma GCC unroll 8
+      for (int64_t r = 0; r < kLength; r += n)
+        hn::StoreU(hn::LoadU(d, from + k * column + r), d, to + k * kLength + r);
     }
   }
 
@@ -117,19 +132,24 @@ class Multiplier {
     T* out = p_.out + r * p_.out_stride + c;
     const bool adds = p_.add || k > 0;
     const T* bias = k == 0 && p_.bias != nullptr ? p_.bias + c : nullptr;
-    if (rows == kRows && width == kWidth)
-      return start<3>(left, right, depth, out, p_.out_stride, bias, adds);
+    const int64_t vectors = (width + lanes<T>() - 1) / lanes<T>();
+    if (rows == kRows && width == vectors * lanes<T>())
+      return start(vectors, left, right, depth, out, p_.out_stride, bias, adds);
     HWY_ALIGN T whole[kRows * kWidth] = {};
     HWY_ALIGN T shift[kWidth] = {};
     if (bias != nullptr) bias = std::copy_n(bias, width, shift) - width;
     for (int64_t i = 0; adds && i < rows; ++i)
       std::copy_n(out + i * p_.out_stride, width, whole + i * kWidth);
-    const int64_t vectors = (width + lanes<T>() - 1) / lanes<T>();
-    if (vectors == 1) start<1>(left, right, depth, whole, kWidth, bias, adds);
-    if (vectors == 2) start<2>(left, right, depth, whole, kWidth, bias, adds);
-    if (vectors == 3) start<3>(left, right, depth, whole, kWidth, bias, adds);
+    start(vectors, left, right, depth, whole, kWidth, bias, adds);
     for (int64_t i = 0; i < rows; ++i)
       std::copy_n(whole + i * kWidth, width, out + i * p_.out_stride);
+  }
+
+  static HWY_INLINE void start(int64_t vectors, const T* left, const T* right, int64_t depth,
+                               T* out, int64_t stride, const T* bias, bool adds) {
+    if (vectors == 1) return start<1>(left, right, depth, out, stride, bias, adds);
+    if (vectors == 2) return start<2>(left, right, depth, out, stride, bias, adds);
+    start<3>(left, right, depth, out, stride, bias, adds);
   }
 
   template <int C>
