@@ -6,6 +6,7 @@ golden         value, log-determinant and gradients of tests/golden/blocks, resi
 log_det        whole flows against slogdet of the Jacobian by autograd
 differences    gradients of whole flows against central differences
 norms          power iteration against the SVD
+convolutions   the golden residual blocks of convolutions: value, series, gradients; norms on the grid
 unbiased       mean of the stochastic log-determinant and of its gradient against exact ones
 normflows      our weights in normflows: the same function; its inverse at the true error asked for
 """
@@ -18,8 +19,9 @@ import sys
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
-from benchmarks.baselines import blocks, gradient_variance, idensenet, layers, monotone, residual_block
+from benchmarks.baselines import blocks, gradient_variance, idensenet, layers, monotone, residual_block, residual_conv
 
 GOLDEN = pathlib.Path(__file__).parents[2] / 'tests' / 'golden' / 'blocks'
 EXACT = 1e-10          # float64 against float64 by another route
@@ -163,6 +165,61 @@ def check_norms():
     return f'{norm:.12f}'
 
 
+def golden_conv_net(case):
+    kernels = [len(case['parameters'][f'{k}.weight'][0][0]) for k in range(3)]
+    net = residual_conv.ConvNet(case['channels'], (case['hidden'],) * 2, kernels, case['size'], None).double()
+    values = {k: torch.tensor(v, dtype=torch.float64) for k, v in case['parameters'].items()}
+    for k, (conv, raw) in enumerate(zip(net.convs, net.raw_betas)):
+        conv.weight.data.copy_(values[f'{k}.weight'])
+        conv.bias.data.copy_(values[f'{k}.bias'])
+        raw.data.copy_(torch.log(torch.expm1(values[f'{k}.beta'])))
+    net.prepare()
+    return net
+
+
+def check_golden_conv(path):
+    """Probes along the axes make the estimate exact; the series is as long as float64 wants."""
+    case = json.loads(path.read_text())
+    net = golden_conv_net(case)
+    array = {k: torch.tensor(case[k], dtype=torch.float64)
+             for k in ('x', 'y', 'log_det', 'weight_y', 'weight_log_det', 'grad_x')}
+    dim, powers = array['x'][0].numel(), 120
+    probes = torch.eye(dim, dtype=torch.float64).view(dim, *array['x'].shape[1:])
+    for row, x in enumerate(array['x']):
+        repeated = x.expand(probes.shape).contiguous().requires_grad_(True)
+        of_value = residual_conv.UnbiasedConvBlock(net, lambda: [1.0] * powers, with_value=True)
+        with torch.no_grad():
+            require(f'{path.stem} log_det', abs(float(of_value(repeated, probes)[1].sum() - array['log_det'][row])),
+                    EXACT)
+        y, surrogate = residual_conv.UnbiasedConvBlock(net, lambda: [1.0] * powers)(repeated, probes)
+        require(f'{path.stem} y', worst(y[0], array['y'][row]), EXACT)
+        ((array['weight_y'][row] * y[0]).sum() + array['weight_log_det'][row] * surrogate.sum()).backward()
+        require(f'{path.stem} grad_x', worst(repeated.grad.sum(0), array['grad_x'][row]), EXACT)
+    for k, (conv, raw) in enumerate(zip(net.convs, net.raw_betas)):  # gradients added up over the rows
+        found = {'weight': conv.weight.grad, 'bias': conv.bias.grad,
+                 'beta': raw.grad / torch.sigmoid(raw.detach())}
+        for kind, gradient in found.items():
+            expected = torch.tensor(case['grad_parameters'][f'{k}.{kind}'], dtype=torch.float64)
+            require(f'{path.stem} {k}.{kind}', worst(gradient, expected.view_as(gradient)), EXACT)
+
+
+def check_convolutions():
+    paths = sorted(GOLDEN.glob('block_residual_conv_*_lipswish.json'))
+    if not paths:
+        raise AssertionError(f'convolutions: expected golden blocks in {GOLDEN}, got none')
+    for path in paths:
+        check_golden_conv(path)
+    torch.manual_seed(5)
+    conv = residual_conv.SpectralConv(3, 5, 3, 6, 0.5).double()
+    for _ in range(3000):
+        conv.update_norm()
+    conv.bind()
+    pixels = torch.eye(3 * 36, dtype=torch.float64).view(-1, 3, 6, 6)
+    norm = float(torch.linalg.matrix_norm(F.conv2d(pixels, conv.effective.detach(), padding=1).flatten(1), 2))
+    require('norm of a capped convolution', abs(norm - 0.5), 1e-5)  # power iteration to its tolerance
+    return f'{len(paths)} blocks, norm {norm:.7f}'
+
+
 def check_unbiased():
     torch.manual_seed(3)
     flow = gradient_variance.make_flow(None, dim=3, count=1).double()
@@ -215,7 +272,8 @@ def check_normflows():
 
 
 CHECKS = {'golden': check_golden, 'log_det': check_log_det, 'differences': check_differences,
-          'norms': check_norms, 'unbiased': check_unbiased, 'normflows': check_normflows}
+          'norms': check_norms, 'convolutions': check_convolutions,
+          'unbiased': check_unbiased, 'normflows': check_normflows}
 
 
 def main():

@@ -14,6 +14,8 @@ import sys
 
 import torch
 
+from benchmarks.baselines import residual_conv
+
 CASES = {
     'residual_block_exact': ('residual_block', 'make'),
     'residual_43d_unbiased': ('normflows_residual', 'make_training'),
@@ -24,6 +26,10 @@ CASES = {
     'gradient_variance_43d': ('gradient_variance', 'make'),
     'gemm_512': ('gemm', 'make'),
     'series_gradient': ('gradient_variance', 'make_series'),
+    'residual_conv': ('residual_conv', 'make'),
+    'conv_variance': ('residual_conv', 'make_variance'),
+    'conv_rate': ('gemm', 'make'),
+    'series_conv': ('residual_conv', 'make_series'),
 }
 
 
@@ -33,7 +39,7 @@ def parser():
     p.add_argument('--threads', type=int, default=2)
     p.add_argument('--seed', type=int, default=0)
     p.add_argument('--model', help='state that the other side exported')
-    p.add_argument('--batch', type=int, default=500)
+    p.add_argument('--batch', type=int, help='500, of convolutions 16')
     p.add_argument('--rows', type=int, default=4000, help='rows of log_prob and of the inverse')
     p.add_argument('--chunk', type=int, default=1000, help='rows evaluated at a time')
     p.add_argument('--dim', type=int)
@@ -43,6 +49,7 @@ def parser():
     p.add_argument('--terms', type=int)
     p.add_argument('--tolerance', type=float, help='of the solves of a training step')
     p.add_argument('--true-error', type=float)
+    p.add_argument('--channels-last', type=int, default=0, help='1: convolutions in that order of axes')
     return p
 
 
@@ -51,6 +58,8 @@ def make(arguments):
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)
     module, function = CASES[arguments.case]
+    if arguments.batch is None:
+        arguments.batch = residual_conv.BATCH if 'conv' in arguments.case else 500
     return getattr(importlib.import_module(f'benchmarks.baselines.{module}'), function)(arguments)
 
 

@@ -7,6 +7,7 @@ namespace contraflow::bench {
 namespace {
 
 constexpr int64_t kTrainSteps = 1000;
+constexpr int64_t kTrainStepsOfImages = 60;
 constexpr int64_t kWideBatch = 2048;
 
 // The loss of one training step and its gradient as fit() computes them, nothing around it.
@@ -49,13 +50,22 @@ class RunningVariance {
   at::Tensor mean_, squares_;
 };
 
+bool is_image(const at::Tensor& x) { return x.dim() == 4; }
+
+// A trained flow. Of convolutions no scale is in force: a bound and an estimate of a norm scale
+// differently, and both sides should have the same function.
+FlowPtr settled_flow(const WorkerOptions& options, const at::Tensor& x) {
+  FlowPtr flow = case_flow(options);
+  train_case(*flow, options, is_image(x) ? kTrainStepsOfImages : kTrainSteps);
+  if (is_image(x)) freeze_scales(*flow);
+  flow->prepare(x, {.condition = {}, .rng = Rng(6)});
+  return flow;
+}
+
 class GradientVariance final : public Workload {
  public:
   explicit GradientVariance(const WorkerOptions& options)
-      : flow_(case_flow(options)), x_(table_rows(case_dim(options), options.batch, 1)) {
-    train_case(*flow_, options, kTrainSteps);
-    flow_->prepare(at::Tensor());
-  }
+      : x_(case_events(options, case_batch(options), 1)), flow_(settled_flow(options, x_)) {}
 
   SafetensorsFile shared() const override {
     SafetensorsFile file = exported(*flow_);
@@ -69,37 +79,67 @@ class GradientVariance final : public Workload {
     std::vector<double> ms;
     for (int64_t k = 0; k < iterations; ++k) {
       const Rng rng = Rng(7).fork(static_cast<uint64_t>(variance_.count()));
-      ms.push_back(time_each(1, [&] { backward(*flow_, x_, rng); })[0]);
+      ms.push_back(time_each(1, [&] {
+        if (is_image(x_)) flow_->prepare(x_, {.condition = {}, .rng = rng.fork("prepare")});
+        backward(*flow_, x_, rng);
+      })[0]);
       variance_.add(flat_gradient(*flow_));
     }
     return {{"ms", median(ms)}, {"variance", variance_.total()}, {"samples", variance_.count()}};
   }
 
  private:
-  FlowPtr flow_;
   at::Tensor x_;
+  FlowPtr flow_;
   RunningVariance variance_;
 };
 
-// One block of width 512. A pass of the network is 2 B sum(inputs outputs) operations; with n terms
-// of the series a gradient takes n + 5 of them: value, n - 1 vector-Jacobian products, the tangents
-// (which complete the last term), the reverse over the stacked pair (2), and the gradients of the
-// weights (2).
+// The gradient of a training step, norms included and no optimizer: what the peer's case does.
+class GradientStep final : public Workload {
+ public:
+  explicit GradientStep(const WorkerOptions& options)
+      : x_(case_events(options, case_batch(options), 1)), flow_(settled_flow(options, x_)) {}
+
+  SafetensorsFile shared() const override {
+    SafetensorsFile file = exported(*flow_);
+    file.tensors["x"] = x_;
+    return file;
+  }
+  nlohmann::ordered_json facts() const override {
+    return {{"parameters", parameter_count(*flow_)}, {"batch", x_.size(0)}};
+  }
+  nlohmann::ordered_json run(int64_t iterations) override {
+    std::vector<double> norms;
+    const double ms = median(time_each(iterations, [&] {
+      norms.push_back(time_each(1, [&] { flow_->prepare(x_); })[0]);
+      backward(*flow_, x_, Rng(++calls_));
+    }));
+    return {{"ms", ms}, {"norms_ms", median(norms)}};
+  }
+
+ private:
+  at::Tensor x_;
+  FlowPtr flow_;
+  uint64_t calls_ = 0;
+};
+
+// One block of width 512. A pass of the network is 2 B operations for each multiplication of a row;
+// with n terms of the series a gradient takes n + 5 of them: value, n - 1 vector-Jacobian products,
+// the tangents (which complete the last term), the reverse over the stacked pair (2), and the
+// gradients of the weights (2). Composed, as convolutions run, it takes two more: the value again
+// in the backward half, and the series' last product. The algorithm does not need them, so they do
+// not count.
 class Gemm final : public Workload {
  public:
   explicit Gemm(const WorkerOptions& options)
       : flow_(case_flow(options)),
-        batch_(options.batch == WorkerOptions{}.batch ? kWideBatch : options.batch),
-        x_(table_rows(case_dim(options), batch_, 1)) {
+        batch_(options.batch.value_or(case_event(options).is_row() ? kWideBatch
+                                                                   : case_batch(options))),
+        x_(case_events(options, batch_, 1)) {
     const ContractiveOptions model = case_model(options);
     const auto series = std::get<TruncatedSeries>(*model.train_log_det);
-    int64_t before = case_dim(options), products = 0;
-    for (const int64_t width : model.net.hidden) {
-      products += before * width;
-      before = width;
-    }
-    products += before * case_dim(options);
-    gflop_ = 2e-9 * static_cast<double>(batch_ * products * model.blocks * (series.terms + 5));
+    gflop_ = 2e-9 * static_cast<double>(batch_ * products_of_a_row(options, model.net) *
+                                        model.blocks * (series.terms + 5));
   }
 
   SafetensorsFile shared() const override { return exported(*flow_); }
@@ -112,6 +152,20 @@ class Gemm final : public Workload {
   }
 
  private:
+  static int64_t products_of_a_row(const WorkerOptions& options, const NetOptions& net) {
+    const EventShape event = case_event(options);
+    const int64_t ends = event.is_row() ? event.size() : event.features();
+    std::vector<int64_t> widths = net.hidden;
+    widths.push_back(ends);
+    int64_t before = ends, products = 0;
+    for (size_t k = 0; k < widths.size(); ++k) {
+      const int64_t kernel = net.kernels.empty() ? 1 : net.kernels[k];
+      products += before * widths[k] * kernel * kernel;
+      before = widths[k];
+    }
+    return products * (event.size() / ends);
+  }
+
   FlowPtr flow_;
   int64_t batch_;
   at::Tensor x_;
@@ -123,6 +177,9 @@ class Gemm final : public Workload {
 
 WorkloadPtr make_gradient_variance(const WorkerOptions& options) {
   return std::make_unique<GradientVariance>(options);
+}
+WorkloadPtr make_gradient_step(const WorkerOptions& options) {
+  return std::make_unique<GradientStep>(options);
 }
 WorkloadPtr make_gemm(const WorkerOptions& options) { return std::make_unique<Gemm>(options); }
 

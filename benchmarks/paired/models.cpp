@@ -15,7 +15,9 @@ namespace contraflow::bench {
 namespace {
 
 constexpr int64_t kTableRows = 20000;
+constexpr int64_t kTableImages = 2000;
 constexpr double kNoise = 0.3;
+const EventShape kConvEvent{4, 14, 14};
 
 // What normflows has too: no ActNorm, no standardisation, one activation before each layer.
 ContractiveOptions residual(std::vector<int64_t> hidden, int64_t blocks) {
@@ -34,7 +36,27 @@ ContractiveOptions wide(const WorkerOptions& options) {
   return o;
 }
 
+bool is_conv(const WorkerOptions& options) {
+  return options.name.find("conv") != std::string::npos;
+}
+
+// Of Residual Flows' images: 3x3, 1x1, 3x3, an activation before each. The variance is that of the
+// measured roulette; times are of one whose number of terms is the peer's, four in the mean.
+ContractiveOptions conv(const WorkerOptions& options) {
+  const int64_t width = options.width.value_or(512);
+  ContractiveOptions o = residual({width, width}, 1);
+  o.net.kernels = {3, 1, 3};
+  o.net.lipschitz = 0.98;
+  o.train_log_det = RussianRoulette{.law = RouletteLaw::kGeometric, .geometric_p = 0.5};
+  if (options.name == "conv_variance")
+    o.train_log_det = RussianRoulette{.law = RouletteLaw::kOptimal};
+  if (options.name == "conv_rate" || options.name == "series_conv")
+    o.train_log_det = TruncatedSeries{.terms = options.terms.value_or(4)};
+  return o;
+}
+
 ContractiveOptions named_model(const WorkerOptions& options) {
+  if (is_conv(options)) return conv(options);
   const int64_t width = options.width.value_or(128);
   if (options.name == "residual_block_exact") {
     ContractiveOptions o = residual({width, width, width, width}, 1);
@@ -66,7 +88,22 @@ ContractiveOptions case_model(const WorkerOptions& options) {
   return o;
 }
 
+int64_t case_batch(const WorkerOptions& options) {
+  return options.batch.value_or(is_conv(options) ? 16 : 500);
+}
+
+EventShape case_event(const WorkerOptions& options) {
+  return is_conv(options) ? kConvEvent : EventShape(case_dim(options));
+}
+
+at::Tensor case_events(const WorkerOptions& options, int64_t count, uint64_t stream) {
+  std::vector<int64_t> sizes = case_event(options).sizes();
+  sizes.insert(sizes.begin(), count);
+  return table_rows(case_dim(options), count, stream).view(sizes);
+}
+
 int64_t case_dim(const WorkerOptions& options) {
+  if (is_conv(options)) return kConvEvent.size();
   if (options.dim) return *options.dim;
   if (options.name.ends_with("_8d")) return 8;
   if (options.name.find("43d") != std::string::npos) return 43;
@@ -74,7 +111,7 @@ int64_t case_dim(const WorkerOptions& options) {
 }
 
 FlowPtr case_flow(const WorkerOptions& options) {
-  return build_flow(contractive_spec(case_model(options), {.event = case_dim(options)}),
+  return build_flow(contractive_spec(case_model(options), {.event = case_event(options)}),
                     options.name);
 }
 
@@ -93,7 +130,8 @@ data::SourcePtr case_source(const WorkerOptions& options, uint64_t stream) {
   const Rng rng = Rng(static_cast<uint64_t>(options.seed)).fork("data").fork(stream);
   const int64_t dim = case_dim(options);
   if (dim == 2) return std::make_shared<data::ToySource>("8gaussians", rng, at::kFloat);
-  return std::make_shared<data::TensorSource>("table", table_rows(dim, kTableRows, 0), at::Tensor(),
+  const int64_t count = is_conv(options) ? kTableImages : kTableRows;
+  return std::make_shared<data::TensorSource>("table", case_events(options, count, 0), at::Tensor(),
                                               at::Tensor(), rng);
 }
 
@@ -108,7 +146,7 @@ void train_case(Flow& flow, const WorkerOptions& options, int64_t default_steps)
   const data::SourcePtr source = case_source(options, 0);
   fit(flow, {.train = source, .validation = nullptr, .test = nullptr},
       {.steps = steps,
-       .batch_size = options.batch,
+       .batch_size = case_batch(options),
        .adam = {.learning_rate = 2e-3},
        .validate_every = 0});
 }

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "benchmarks/paired/workload.h"
+#include "contraflow/core/event_shape.h"
 #include "contraflow/data/source.h"
 #include "contraflow/models/contractive.h"
 
@@ -10,8 +11,13 @@ namespace contraflow::bench {
 
 /// The model of a case; ConfigError for a case that has none.
 ContractiveOptions case_model(const WorkerOptions& options);
-/// Features of a case.
+/// Shape of an event of a case: a row, or an image for convolutions.
+EventShape case_event(const WorkerOptions& options);
+/// Its numbers.
 int64_t case_dim(const WorkerOptions& options);
+int64_t case_batch(const WorkerOptions& options);
+/// table_rows() as events of the case.
+at::Tensor case_events(const WorkerOptions& options, int64_t count, uint64_t stream);
 /// case_model() as a flow in float32.
 FlowPtr case_flow(const WorkerOptions& options);
 

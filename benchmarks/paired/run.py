@@ -21,11 +21,13 @@ from benchmarks.paired.worker_process import Worker, WorkerError
 ROOT = pathlib.Path(__file__).parents[2]
 TARGETS = {'residual_block_exact': 5, 'residual_43d_unbiased': 5, 'idensenet_toy': 30,
            'monotone_toy': 80, 'log_prob_8d': 5, 'inverse_8d': 3, 'gradient_variance_43d': 10,
-           'gemm_512': 0.7}
+           'gemm_512': 0.7, 'residual_conv': 2, 'conv_variance': 3, 'conv_rate': 0.6}
+VARIANCES = ('gradient_variance_43d', 'conv_variance')  # variance x time
+RATES = ('gemm_512', 'conv_rate')                       # share of the machine's best product rate
 SECONDS_A_TURN = 1.0
 LONG_TURN = 20.0  # seconds: one iteration of that length is a round of its own
 MOST_ITERATIONS = 200
-LEAST_ITERATIONS = {'gradient_variance_43d': 40}  # a variance needs samples
+LEAST_ITERATIONS = {'gradient_variance_43d': 40, 'conv_variance': 15}  # a variance needs samples
 PASSED_ON = ('batch', 'rows', 'chunk', 'dim', 'blocks', 'tolerance', 'true_error')
 
 
@@ -74,7 +76,8 @@ def commands(name, options, model):
     for key in ('train_steps', 'checkpoint'):
         if getattr(options, key) is not None:
             ours += ['--' + key.replace('_', '-'), str(getattr(options, key))]
-    return ours, [sys.executable, '-m', 'benchmarks.baselines.worker', *common, '--model', model]
+    peer = [sys.executable, '-m', 'benchmarks.baselines.worker', *common, '--model', model]
+    return ours, peer + (['--channels-last', '1'] if options.channels_last else [])
 
 
 def alternate(ours, peer, name, rounds):
@@ -97,18 +100,18 @@ def alternate(ours, peer, name, rounds):
 
 
 def peer_milliseconds(name, reply, hello):
-    """gemm_512: what our operations would take at the best rate that was measured in the same turn."""
-    return 1e3 * hello['gflop'] / reply['gflops'] if name == 'gemm_512' else reply['ms']
+    """A share of the best rate: what our operations would take at the best rate that was measured in the same turn."""
+    return 1e3 * hello['gflop'] / reply['gflops'] if name in RATES else reply['ms']
 
 
 def facts_of(name, ours, peer, hello):
     """What a case tells beyond its times; the last reply is the most complete."""
     mine, theirs = ours[-1], peer[-1]
-    if name == 'gemm_512':
+    if name in RATES:
         best = max(peer, key=lambda reply: reply['gflops'])
         return {'gflop': hello['gflop'], 'ours_gflops': mine['gflops'],
                 'best_gflops': best['gflops'], 'best_path': best['path']}
-    if name == 'gradient_variance_43d':
+    if name in VARIANCES:
         return {'ours_variance': mine['variance'], 'peer_variance': theirs['variance'],
                 'samples': mine['samples'], 'peer_samples': theirs['samples']}
     kept = ('true_error', 'tolerance', 'rows', 'probes_ms', 'exact_trace_ms')
@@ -129,7 +132,7 @@ def summary(name, replies, hellos, threads):
             'ratio': statistics.median(ratios), 'spread': quartile_spread(ratios), 'threads': threads,
             'cpu': cpu_name(), 'dtype': [h['dtype'] for h in hellos], 'rounds': len(ours),
             **facts_of(name, ours, peer, hellos[0])}
-    if name == 'gradient_variance_43d':  # variance x time, the cost of a given precision
+    if name in VARIANCES:  # variance x time, the cost of a given precision
         line['time_ratio'] = line['ratio']
         factor = line['peer_variance'] / line['ours_variance']
         line['ratio'], line['spread'] = line['ratio'] * factor, line['spread'] * factor
@@ -167,6 +170,8 @@ def parser():
     p.add_argument('--seed', type=int, default=0)
     p.add_argument('--write', action='store_true', help='append to benchmarks/results/DATE.jsonl')
     p.add_argument('--timeout', type=float, default=1800.0, help='seconds for one reply')
+    p.add_argument('--channels-last', action='store_true',
+                   help="the peer's convolutions in that order of axes, which the authors do not use")
     p.add_argument('--checkpoint', help='weights of a run of ours, for one case of its shape')
     for name, kind in (('train-steps', int), ('batch', int), ('rows', int), ('chunk', int), ('dim', int),
                        ('blocks', int), ('tolerance', float), ('true-error', float)):

@@ -18,7 +18,7 @@ class Training final : public Workload {
 
   SafetensorsFile shared() const override { return exported(*flow_); }
   nlohmann::ordered_json facts() const override {
-    return {{"parameters", parameter_count(*flow_)}, {"batch", options_.batch}};
+    return {{"parameters", parameter_count(*flow_)}, {"batch", case_batch(options_)}};
   }
 
   // Each call goes on with the weights of the last; the first step of a call is not counted.
@@ -31,7 +31,7 @@ class Training final : public Workload {
         .train = case_source(options_, ++calls_), .validation = nullptr, .test = nullptr};
     const TrainReport report = fit(*flow_, splits,
                                    {.steps = iterations + 1,
-                                    .batch_size = options_.batch,
+                                    .batch_size = case_batch(options_),
                                     .adam = {.learning_rate = 1e-3, .weight_decay = 1e-5},
                                     .validate_every = 0,
                                     .checkpoint_every = kNever,

@@ -21,6 +21,10 @@ constexpr std::pair<const char*, Maker> kWorkloads[] = {
     {"gradient_variance_43d", make_gradient_variance},
     {"gemm_512", make_gemm},
     {"series_gradient", make_gemm},  // the same work at any size: memory.py
+    {"residual_conv", make_gradient_step},
+    {"conv_variance", make_gradient_variance},
+    {"conv_rate", make_gemm},
+    {"series_conv", make_gemm},
 };
 
 }  // namespace

@@ -22,9 +22,9 @@ struct WorkerOptions {
   std::string checkpoint = {};   ///< Weights of a run instead of a short training.
   int64_t threads = 2;
   int64_t seed = 0;
-  int64_t batch = 500;
-  int64_t rows = 4000;   ///< Of log_prob and of the inverse.
-  int64_t chunk = 1000;  ///< Rows evaluated at a time.
+  std::optional<int64_t> batch = {};  ///< 500; of convolutions 16
+  int64_t rows = 4000;                ///< Of log_prob and of the inverse.
+  int64_t chunk = 1000;               ///< Rows evaluated at a time.
   std::optional<int64_t> train_steps = {};
   std::optional<int64_t> dim = {};
   std::optional<int64_t> blocks = {};
@@ -57,6 +57,7 @@ WorkloadPtr make_log_prob(const WorkerOptions& options);
 WorkloadPtr make_inverse(const WorkerOptions& options);
 WorkloadPtr make_gradient_variance(const WorkerOptions& options);
 WorkloadPtr make_gemm(const WorkerOptions& options);
+WorkloadPtr make_gradient_step(const WorkerOptions& options);
 
 /// Milliseconds of each of `iterations` calls.
 std::vector<double> time_each(int64_t iterations, const std::function<void()>& work);

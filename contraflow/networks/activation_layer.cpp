@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "contraflow/kernels/activation_reverse.h"
 #include "contraflow/networks/net_lowering.h"
 
 namespace contraflow {
@@ -13,14 +14,16 @@ namespace {
 
 constexpr double kInitialRawBeta = 0.5;  // the papers' start: beta = softplus(0.5) = 0.974
 
-// Adds the two halves of a concatenating activation, which read the same input.
-at::Tensor fold(const at::Tensor& t, int64_t features) {
-  if (t.size(-1) == features) return t;
-  return t.narrow(-1, 0, features) + t.narrow(-1, features, features);
-}
+// Pixels are many and go through fused passes. Rows keep the order of operations that seeded
+// trainings have.
+bool has_pixels(const at::Tensor& a) { return a.dim() > 2; }
 
-at::Tensor repeat(const at::Tensor& t, int64_t width) {
-  return t.size(-1) == width ? t : at::cat({t, t}, -1);
+ActivationDown rows_reverse(Activation kind, const Tape& tape, const ActivationTop& above) {
+  ActivationJet jet;  // once more, with what only a reverse pass needs
+  const bool bends = above.tangent.defined();
+  if (bends || has_beta(kind)) jet = activation_jet(kind, tape.input, tape.weight, bends ? 2 : 0);
+  jet.slope = tape.slope;
+  return activation_reverse_composed(jet, tape.input, tape.weight, above);
 }
 
 }  // namespace
@@ -66,46 +69,23 @@ at::Tensor ActivationLayer::record(Tape& tape, const at::Tensor& a) const {
 }
 
 at::Tensor ActivationLayer::jvp(Tape& tape, const at::Tensor& t, bool keep) const {
-  const at::Tensor s = repeat(t, outputs());
-  if (keep) tape.tangent = s;
-  return s * tape.slope;
+  if (keep) tape.tangent = t;
+  return has_pixels(tape.slope) ? slope_jvp(tape.slope, t) : slope_jvp_composed(tape.slope, t);
 }
 
 at::Tensor ActivationLayer::vjp(const Tape& tape, const at::Tensor& u) const {
-  return fold(u * tape.slope, features_);
+  return has_pixels(tape.slope) ? slope_vjp(tape.slope, u, features_)
+                                : slope_vjp_composed(tape.slope, u, features_);
 }
 
 Dual ActivationLayer::dual_reverse(const Tape& tape, const Dual& top, GradientMap& gradients,
                                    at::Tensor& /*condition_gradient*/) const {
-  Dual down;
-  ActivationJet jet;   // once more, with what only a reverse pass needs
-  at::Tensor bending;  // sum over probes of E s
-  if (top.tangent.defined() || raw_beta_.defined())
-    jet = activation_jet(kind_, tape.input, tape.weight, top.tangent.defined() ? 2 : 0);
-  if (top.tangent.defined()) {
-    down.tangent = fold(top.tangent * tape.slope, features_);
-    bending = (top.tangent * tape.tangent).sum(0);
-    down.value = bending * jet.curvature;
-  }
-  if (top.value.defined()) {
-    down.value = down.value.defined() ? at::addcmul(down.value, top.value, tape.slope)
-                                      : top.value * tape.slope;
-  }
-  if (down.value.defined()) down.value = fold(down.value, features_);
-  if (raw_beta_.defined()) add_beta_gradient(tape, jet, top.value, bending, gradients);
-  return down;
-}
-
-// phi(z; beta) = phi_1(beta z) / beta, hence  d phi / d beta = (z phi' - phi) / beta  and
-// d phi' / d beta = z phi'' / beta.
-void ActivationLayer::add_beta_gradient(const Tape& tape, const ActivationJet& jet,
-                                        const at::Tensor& value_bar, const at::Tensor& bending,
-                                        GradientMap& gradients) const {
-  const at::Tensor z = repeat(tape.input, outputs());
-  at::Tensor sum = at::zeros({}, z.options());
-  if (value_bar.defined()) sum = sum + (value_bar * (z * tape.slope - jet.value)).sum();
-  if (bending.defined()) sum = sum + (bending * z * jet.curvature).sum();
-  gradients.add(raw_beta_, sum / tape.weight * at::sigmoid(raw_beta_.detach()));
+  const ActivationTop above{top.value, top.tangent, tape.tangent};
+  const ActivationDown below = has_pixels(tape.input)
+                                   ? activation_reverse(kind_, tape.input, tape.weight, above)
+                                   : rows_reverse(kind_, tape, above);
+  if (below.beta.defined()) gradients.add(raw_beta_, below.beta * at::sigmoid(raw_beta_.detach()));
+  return {below.value, below.tangent};
 }
 
 }  // namespace contraflow

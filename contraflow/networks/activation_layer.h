@@ -44,8 +44,6 @@ class CF_EXPORT ActivationLayer final : public PointwiseLayer, public LowerableN
 
  private:
   double raw_value() const;
-  void add_beta_gradient(const Tape& tape, const ActivationJet& jet, const at::Tensor& value_bar,
-                         const at::Tensor& bending, GradientMap& gradients) const;
 
   Activation kind_;
   int64_t features_;

@@ -12,7 +12,7 @@ Tape map_rows(const Tape& tape, Rows rows) {
   Tape out;
   out.weight = tape.weight;
   out.shift = tape.shift.defined() && tape.shift.dim() == 2 ? rows(tape.shift) : tape.shift;
-  for (const auto field : {&Tape::condition, &Tape::input, &Tape::value, &Tape::slope}) {
+  for (const auto field : {&Tape::condition, &Tape::slope}) {
     if ((tape.*field).defined()) out.*field = rows(tape.*field);
   }
   out.children.reserve(tape.children.size());

@@ -31,9 +31,10 @@ struct CF_EXPORT Tape {
   at::Tensor tangent_out;  ///< recorded tangent leaving, kept where a gradient needs it, [p, b, o]
   std::vector<Tape> children;
 
-  /// The same tape for chosen rows (int64 indices) of the batch; tangents are dropped.
+  /// The same tape for chosen rows (int64 indices) of the batch, for value(), jvp() and vjp(): what
+  /// only a dual reverse reads is dropped.
   [[nodiscard]] Tape select(const at::Tensor& rows) const;
-  /// The first `count` rows, without copying.
+  /// The same for the first `count` rows, without copying.
   [[nodiscard]] Tape narrow(int64_t count) const;
 };
 

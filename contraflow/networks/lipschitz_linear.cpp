@@ -9,6 +9,7 @@
 #include "contraflow/networks/induced_norm.h"
 #include "contraflow/networks/net_lowering.h"
 #include "contraflow/networks/order_rule.h"
+#include "contraflow/networks/product.h"
 
 namespace contraflow {
 namespace {
@@ -22,6 +23,9 @@ at::Tensor with_axes_of(const at::Tensor& t, const at::Tensor& rows) {
   sizes.back() = rows.size(1);
   return rows.view(sizes);
 }
+
+// Rows have two axes, three with probes; grids have two more.
+bool on_grid(const at::Tensor& t) { return t.dim() > 3; }
 
 std::shared_ptr<const OrderRule> order_rule(const LipschitzLinearOptions& o) {
   if (!o.orders) return nullptr;
@@ -70,9 +74,8 @@ void LipschitzLinear::bind(Tape& tape, const at::Tensor& condition) const {
 at::Tensor LipschitzLinear::value(const Tape& tape, const at::Tensor& a) const {
   const at::Tensor weight = tape.weight.t();
   if (a.dim() == 2) return at::addmm(tape.shift, a, weight);
-  const at::Tensor rows = rows_of(a);
-  if (tape.shift.dim() == 1) return with_axes_of(a, at::addmm(tape.shift, rows, weight));
-  return with_axes_of(a, rows.mm(weight)) + for_each_position(tape.shift, a.dim());
+  if (tape.shift.dim() == 1) return with_axes_of(a, product(rows_of(a), weight, tape.shift));
+  return with_axes_of(a, product(rows_of(a), weight)).add_(for_each_position(tape.shift, a.dim()));
 }
 
 at::Tensor LipschitzLinear::record(Tape& tape, const at::Tensor& a) const {
@@ -82,29 +85,34 @@ at::Tensor LipschitzLinear::record(Tape& tape, const at::Tensor& a) const {
 
 at::Tensor LipschitzLinear::jvp(Tape& tape, const at::Tensor& t, bool keep) const {
   if (keep) tape.tangent = t;
-  return with_axes_of(t, rows_of(t).mm(tape.weight.t()));
+  const at::Tensor rows = rows_of(t), weight = tape.weight.t();
+  return with_axes_of(t, on_grid(t) ? product(rows, weight) : rows.mm(weight));
 }
 
 at::Tensor LipschitzLinear::vjp(const Tape& tape, const at::Tensor& u) const {
-  return with_axes_of(u, rows_of(u).mm(tape.weight));
+  const at::Tensor rows = rows_of(u);
+  return with_axes_of(u, on_grid(u) ? product(rows, tape.weight) : rows.mm(tape.weight));
 }
 
 Dual LipschitzLinear::dual_reverse(const Tape& tape, const Dual& top, GradientMap& gradients,
                                    at::Tensor& condition_gradient) const {
   Dual down;
   at::Tensor weight_gradient;
+  // u^T a, added to what is there: on a grid by the products of all passes.
+  const auto add = [&](const at::Tensor& u, const at::Tensor& a) {
+    const at::Tensor back = rows_of(u).t(), rows = rows_of(a);
+    if (on_grid(u)) return add_product(back, rows, weight_gradient);
+    weight_gradient =
+        weight_gradient.defined() ? at::addmm(weight_gradient, back, rows) : back.mm(rows);
+  };
   if (top.value.defined()) {
-    const at::Tensor d = rows_of(top.value);
     down.value = vjp(tape, top.value);
-    weight_gradient = d.t().mm(rows_of(tape.input));
+    add(top.value, tape.input);
     shift_.add_gradients(tape, top.value, gradients, condition_gradient);
   }
   if (top.tangent.defined()) {
     down.tangent = vjp(tape, top.tangent);
-    const at::Tensor e = rows_of(top.tangent);
-    const at::Tensor t = rows_of(tape.tangent);
-    weight_gradient =
-        weight_gradient.defined() ? at::addmm(weight_gradient, e.t(), t) : e.t().mm(t);
+    add(top.tangent, tape.tangent);
   }
   if (weight_gradient.defined()) weight_.add_gradient(weight_gradient, gradients);
   return down;

@@ -18,7 +18,7 @@ inline constexpr int64_t kForwardBytes = (int64_t{7} << 20) / 4;
 /// reading them back costs half of computing them again.
 inline constexpr int64_t kKeptZBytes = int64_t{2} << 20;
 
-enum class Workspace { kWeights, kGradients, kTile, kNorms, kCount };
+enum class Workspace { kWeights, kGradients, kTile, kNorms, kLeftFactor, kRightFactor, kCount };
 
 /// A buffer of this thread with at least `bytes`, kept for the next call: no allocation in steady
 /// state. Aligned to Arena::kAlignment. Contents are lost when it grows.

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+namespace contraflow {
+
+/// a b, plus a bias [n] where there is one, for a [m, k] and b [k, n]: on the host by the project's
+/// own product (kernels/matrix_product.h), whose row of the result depends on that row of `a` alone,
+/// else by LibTorch's. No autograd.
+at::Tensor product(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias = {});
+/// The same to `out` [m, n], contiguous; own products only.
+void product_into(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias,
+                  const at::Tensor& out);
+/// sum += a b; an undefined sum is zero.
+void add_product(const at::Tensor& a, const at::Tensor& b, at::Tensor& sum);
+/// Whether products of this tensor are the project's own.
+bool has_own_product(const at::Tensor& a);
+
+}  // namespace contraflow
