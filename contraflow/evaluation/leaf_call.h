@@ -20,9 +20,10 @@ struct LeafCall {
   bool bijective = true;  ///< And behind the data side, so that its errors are in standard units.
 };
 
-/// The calls that the leaves get while `transform` (or its inverse) runs, in order.
+/// The calls that the leaves get while `transform` (or its inverse) runs, in order; `end`, where it is
+/// asked for, gets the value of the whole, which several leaves may have parts of.
 std::vector<LeafCall> calls_of(const Transform& transform, const at::Tensor& x,
-                               const Context& context, bool inverse);
+                               const Context& context, bool inverse, at::Tensor* end = nullptr);
 
 /// Euclidean, over all axes of an event: [B].
 at::Tensor event_norm(const at::Tensor& events);
