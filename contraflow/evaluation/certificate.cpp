@@ -71,9 +71,10 @@ WholeTrip trip_of_bijection(const Transform& whole, const at::Tensor& x, const C
   const TransformOutput direct = whole.forward(x, context);
   const TransformOutput back = whole.inverse(direct.value, context);
   RoundTrip trip = round_trip(whole, /*inverse=*/false, x, direct, back);
-  const std::vector<LeafCall> there = calls_of(whole, x, context, /*inverse=*/false);
+  at::Tensor z;
+  const std::vector<LeafCall> there = calls_of(whole, x, context, /*inverse=*/false, &z);
   const std::vector<LeafCall> traced = calls_of(whole, direct.value, context, /*inverse=*/true);
-  const at::Tensor apart = event_norm(there.back().output - direct.value);
+  const at::Tensor apart = event_norm(z - direct.value);
   const LocalBound local = local_bound(there, 0, traced, apart, nets);
   trip.bound = at::minimum(trip.bound, local.bound + event_norm(traced.back().output - back.value));
   const RoundTrip beside{event_norm(traced.back().output - x), local.bound};
@@ -85,12 +86,12 @@ WholeTrip trip_of_bijection(const Transform& whole, const at::Tensor& x, const C
 /// point after which everything is bijective and standardised. Unset where there is nothing after it.
 std::optional<WholeTrip> trip_after_loss(const Transform& transform, const at::Tensor& x,
                                          const Context& context, const ProvenNets& nets) {
-  const std::vector<LeafCall> there = calls_of(transform, x, context, /*inverse=*/false);
+  at::Tensor z;
+  const std::vector<LeafCall> there = calls_of(transform, x, context, /*inverse=*/false, &z);
   size_t first = there.size();
   while (first > 0 && there[first - 1].bijective) --first;
   if (first == 0 || first == there.size()) return std::nullopt;
   const LeafCall& loss = there[first - 1];
-  const at::Tensor z = there.back().output;
   const std::vector<LeafCall> back = calls_of(transform, z, context, /*inverse=*/true);
   const auto reached = std::find_if(back.begin(), back.end(),
                                     [&](const LeafCall& call) { return call.name == loss.name; });

@@ -24,16 +24,18 @@ at::Tensor rounding(const at::Tensor& x, const at::Tensor& y) {
 }
 
 std::vector<LeafCall> calls_of(const Transform& transform, const at::Tensor& x,
-                               const Context& context, bool inverse) {
+                               const Context& context, bool inverse, at::Tensor* end) {
   std::vector<LeafCall> out;
-  transform.trace(x, context, inverse, [&out](const TracedCall& call) {
-    const Transform& leaf = call.transform;
-    out.push_back({call.name, &leaf, call.context, call.inverse, call.input, call.output.value,
-                   call.output.solve_error_bound,
-                   call.inverse ? leaf.inverse_lipschitz() : leaf.forward_lipschitz(),
-                   leaf.bijective() && !leaf.data_side()});
-    return true;
-  });
+  const TransformOutput whole =
+      transform.trace(x, context, inverse, [&out](const TracedCall& call) {
+        const Transform& leaf = call.transform;
+        out.push_back({call.name, &leaf, call.context, call.inverse, call.input, call.output.value,
+                       call.output.solve_error_bound,
+                       call.inverse ? leaf.inverse_lipschitz() : leaf.forward_lipschitz(),
+                       leaf.bijective() && !leaf.data_side()});
+        return true;
+      });
+  if (end != nullptr) *end = whole.value;
   return out;
 }
 

@@ -21,9 +21,10 @@ struct LeafCall {
   bool bijective = true;  ///< And behind the data side, so that its errors are in standard units.
 };
 
-/// The calls that the leaves get while `transform` (or its inverse) runs, in order.
+/// The calls that the leaves get while `transform` (or its inverse) runs, in order; `end`, where it is
+/// asked for, gets the value of the whole, which several leaves may have parts of.
 std::vector<LeafCall> calls_of(const Transform& transform, const at::Tensor& x,
-                               const Context& context, bool inverse);
+                               const Context& context, bool inverse, at::Tensor* end = nullptr);
 
 /// The point w of a block's call as rows [B, d]: x = A w + B G(w) and y = C w + D G(w) are two equations
 /// for w and G(w), with the matrix `form` of the block.
