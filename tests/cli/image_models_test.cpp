@@ -318,7 +318,7 @@ TEST_F(ImageModels, InfoTellsTheScales) {
   ASSERT_EQ(json["scales"].size(), 1);
   EXPECT_EQ(json["scales"][0]["blocks"], 2);
   EXPECT_EQ(json["scales"][0]["receptive_radius"], 2);
-  EXPECT_EQ(json["exact_evaluation"]["bytes_per_row"], 8 * 3 * 64 * (64 + 25));
+  EXPECT_EQ(json["exact_evaluation"]["bytes_per_row"], 8 * (3 * 64 * 25 + 5 * 64 * 64));
   const Ran text = inside({"info", model()});
   EXPECT_THAT(text.out, HasSubstr("1 x 8 x 8 images"));
   EXPECT_THAT(text.out, HasSubstr("2 pixels far"));

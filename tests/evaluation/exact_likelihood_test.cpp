@@ -231,7 +231,7 @@ TEST(ExactCost, ScalesAreFound) {
   const ExactCost cost = exact_cost(*digits_flow("exact"));
   EXPECT_EQ(cost.blocks, 3);
   EXPECT_EQ(cost.products, 2 * 25 + 64);
-  EXPECT_EQ(cost.bytes_per_row, 8 * 3 * 64 * (64 + 64));
+  EXPECT_EQ(cost.bytes_per_row, 8 * (3 * 64 * 64 + 5 * 64 * 64));
 }
 
 TEST(ExactCost, TheBatchFollowsFromMemory) {
