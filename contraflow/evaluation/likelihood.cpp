@@ -67,7 +67,7 @@ class LikelihoodParts {
 // Of the first rows: series that are summed to their end take longer than estimates.
 NoiseShares shares_of(const Flow& flow, const data::Batch& batch, const LogProbWithError& scores,
                       const ScoreOptions& options) {
-  constexpr int64_t kMostRows = 32;
+  constexpr int64_t kMostRows = 64;
   const int64_t rows = std::min(kMostRows, batch.x.size(0));
   const auto first = [rows](const at::Tensor& t) { return t.defined() ? t.narrow(0, 0, rows) : t; };
   const data::Batch some{

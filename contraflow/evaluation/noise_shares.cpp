@@ -43,8 +43,8 @@ class BlockNoise {
       out.probe += half_square(one, other);
       return;
     }
-    const LogDetOptions series =
-        AdaptiveSeries{.tolerance = 1e-6, .probes = roulette->probes, .probe = roulette->probe};
+    const LogDetOptions series = AdaptiveSeries{
+        .tolerance = 1e-3, .max_terms = 300, .probes = roulette->probes, .probe = roulette->probe};
     const at::Tensor whole = value(series, first_), other_whole = value(series, second_);
     out.probe += half_square(whole, other_whole);
     out.roulette += half_square(one, whole) + half_square(other, other_whole);

@@ -20,7 +20,7 @@ struct NoiseShares {
 /// The shares at some rows, whose log-densities by independent draws have the variance `variance` [B]
 /// each. What probes and roulette make is measured block by block on the way of one draw: two estimates with
 /// independent random numbers differ by both, and one of roulette differs from the series with the
-/// same probes, summed until 1e-6 nats are left, by the roulette alone. The rest is dequantization.
+/// same probes, summed until 1e-3 nats are left, by the roulette alone. The rest is dequantization.
 ///
 /// Random     options.rng; row r draws as sample r.
 /// Cost       two passes and, for roulette, two long series, of every block.

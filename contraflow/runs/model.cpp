@@ -93,7 +93,9 @@ std::optional<data::DataIdentity> identity_of(const Json& config, const std::str
 
 // One line; the training said the rest.
 void log_read(const data::Dataset& dataset, const data::DataIdentity& known) {
-  log(LogLevel::kInfo, "read " + format_count(dataset.identity->rows) + " rows of " + dataset.name +
+  log(LogLevel::kInfo, "read " + format_count(dataset.identity->rows) +
+                           (dataset.columns.event_shape.size() > 1 ? " images of " : " rows of ") +
+                           dataset.name +
                            (dataset.identity->checksum == known.checksum
                                 ? ", the data of the training"
                                 : ", which changed since the training: only the parts that were "

@@ -31,7 +31,7 @@ TEST(Memory, LibTorchSaysHowMuchItAskedFor) {
   // Half of what addresses reach: no system has so much.
   const auto work = [] { at::empty({int64_t{1} << 44}, at::kDouble); };
   const std::string text = testing::error_of<MemoryError>([&] { with_memory(kUse, work); });
-  EXPECT_THAT(text, HasSubstr("none for 131072.0 GiB more"));
+  EXPECT_THAT(text, HasSubstr("none for 128.0 TiB more"));
 }
 
 TEST(Memory, OtherErrorsPass) {

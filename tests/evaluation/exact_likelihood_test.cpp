@@ -60,6 +60,11 @@ Json roulette(int64_t exact_terms) {
   return {{"kind", "roulette"}, {"exact_terms", exact_terms}, {"geometric_p", 0.3}};
 }
 
+/// Already the first term is drawn, so that the length makes much of the noise.
+Json short_roulette() {
+  return {{"kind", "roulette"}, {"exact_terms", 0}, {"law", "given"}, {"survival", {0.6, 0.54}}};
+}
+
 data::TensorSource digits(int64_t count) {
   const at::Tensor x =
       data::load_digits().x.narrow(0, 0, count).to(at::kDouble).view({count, 1, 8, 8});
@@ -77,16 +82,15 @@ TEST(ExactLikelihood, IsThatOfTheWholeJacobian) {
 }
 
 TEST(ExactLikelihood, EstimatesAgreeWithinTheirErrors) {
-  const data::TensorSource source = digits(60);
+  const data::TensorSource source = digits(30);
   const FlowPtr exact = digits_flow("exact");
-  const LikelihoodReport right = measure_likelihood(*exact, source, 60, {.replicates = 4});
+  const LikelihoodReport right = measure_likelihood(*exact, source, 30, {.replicates = 4});
   ASSERT_TRUE(right.probability.has_value()) << "only dequantization is random";
-  const std::vector<Json> estimators{roulette(3),
-                                     {{"kind", "adaptive"}, {"tolerance", 1e-6}},
-                                     {{"kind", "krylov"}, {"steps", 12}}};
+  const std::vector<Json> estimators{
+      roulette(3), {{"kind", "adaptive"}, {"tolerance", 1e-4}}, {{"kind", "krylov"}, {"steps", 8}}};
   for (const Json& estimator : estimators) {
     const FlowPtr flow = digits_flow(estimator);
-    const LikelihoodReport report = measure_likelihood(*flow, source, 60, {.replicates = 4});
+    const LikelihoodReport report = measure_likelihood(*flow, source, 30, {.replicates = 4});
     EXPECT_FALSE(report.probability.has_value());
     // The noise in integers is the same draw for both.
     const double error = std::hypot(report.probe_error(), report.roulette_error());
@@ -145,10 +149,11 @@ TEST(ExactLikelihood, SamplesComeWithoutOne) {
   const Context plain{.rng = Rng(1), .hints = {.wants_log_det = false}};
   const at::Tensor x = Rng(5).normal({2, 1, 8, 8}, at::kDouble);
   const FlowPtr bare = digits_flow("exact", /*dequantize=*/false);
+  const TransformPtr block = leaves_of(bare->transform()).front().transform;
   const at::NoGradGuard no_grad;
-  const TransformOutput value = bare->transform()->forward(x, plain);
+  const TransformOutput value = block->forward(x, plain);
   EXPECT_FALSE(value.log_det.defined());
-  EXPECT_TRUE(value.value.equal(bare->transform()->forward(x).value));
+  EXPECT_TRUE(value.value.equal(block->forward(x).value));
 }
 
 // ---------------------------------------------------------------------------------- the error
@@ -182,7 +187,7 @@ TEST(NoiseShares, WhatIsNotThereHasNone) {
 
 // The shares of probes and roulette are those of the variances that many draws show.
 TEST(NoiseShares, AreThoseOfManyDraws) {
-  constexpr int64_t kRows = 24, kDraws = 32;
+  constexpr int64_t kRows = 20, kDraws = 32;
   const at::Tensor x = Rng(5).normal({kRows, 1, 8, 8}, at::kDouble);
   const auto variance = [&](const Json& estimator) {
     const FlowPtr flow = digits_flow(estimator, /*dequantize=*/false);
@@ -190,9 +195,9 @@ TEST(NoiseShares, AreThoseOfManyDraws) {
         score_batch(*flow, {.x = x}, {.replicates = kDraws, .rng = Rng(9).fork("draws")});
     return scores.standard_error.square() * static_cast<double>(kDraws);
   };
-  const double all = variance(roulette(0)).sum().item<double>();
+  const double all = variance(short_roulette()).sum().item<double>();
   const double probe = variance({{"kind", "adaptive"}, {"tolerance", 1e-5}}).sum().item<double>();
-  const FlowPtr flow = digits_flow(roulette(0), /*dequantize=*/false);
+  const FlowPtr flow = digits_flow(short_roulette(), /*dequantize=*/false);
   NoiseShares mean;
   constexpr int kSeeds = 6;
   for (uint64_t seed = 0; seed < kSeeds; ++seed) {
@@ -226,7 +231,7 @@ TEST(ExactCost, ScalesAreFound) {
   const ExactCost cost = exact_cost(*digits_flow("exact"));
   EXPECT_EQ(cost.blocks, 3);
   EXPECT_EQ(cost.products, 2 * 25 + 64);
-  EXPECT_EQ(cost.bytes_per_row, 8 * 3 * 64 * (64 + 64));
+  EXPECT_EQ(cost.bytes_per_row, 8 * (3 * 64 * 64 + 5 * 64 * 64));
 }
 
 TEST(ExactCost, TheBatchFollowsFromMemory) {
