@@ -57,7 +57,7 @@ bool is_image(const at::Tensor& x) { return x.dim() == 4; }
 FlowPtr settled_flow(const WorkerOptions& options, const at::Tensor& x) {
   FlowPtr flow = case_flow(options);
   train_case(*flow, options, is_image(x) ? kTrainStepsOfImages : kTrainSteps);
-  if (is_image(x)) freeze_scales(*flow);
+  if (is_image(x)) freeze_scales(*flow, x);
   flow->prepare(x, {.condition = {}, .rng = Rng(6)});
   return flow;
 }

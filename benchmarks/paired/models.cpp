@@ -151,7 +151,7 @@ void train_case(Flow& flow, const WorkerOptions& options, int64_t default_steps)
        .validate_every = 0});
 }
 
-void freeze_scales(Flow& flow) {
+void freeze_scales(Flow& flow, const at::Tensor& x) {
   constexpr double kBelowProof = 1.0 - 3e-3;
   const at::NoGradGuard no_grad;
   for (const auto& module : flow.modules()) {
@@ -162,7 +162,7 @@ void freeze_scales(Flow& flow) {
     layer->bind(tape, /*condition=*/{});
     own["weight"].copy_(tape.weight * kBelowProof);
   }
-  flow.prepare(at::Tensor());
+  flow.prepare(x);
 }
 
 SafetensorsFile exported(const Flow& flow) {

@@ -32,8 +32,9 @@ at::Tensor table_rows(int64_t dim, int64_t count, uint64_t stream);
 void train_case(Flow& flow, const WorkerOptions& options, int64_t default_steps);
 
 /// Writes each layer's scaled weight into its parameter, lowered by .3 %, so that no scale is in
-/// force: the flow is then the same function in float32, in float64 and for the peer.
-void freeze_scales(Flow& flow);
+/// force: the flow is then the same function in float32, in float64 and for the peer. `x`: what a
+/// measured roulette measures on.
+void freeze_scales(Flow& flow, const at::Tensor& x = {});
 
 /// State of the flow under its own names, and kappa of each block as metadata.
 SafetensorsFile exported(const Flow& flow);

@@ -41,7 +41,8 @@ struct LipschitzConvOptions {
 ///          of a circulant that has the convolution in its corner; docs/numerics.md, "Norms of
 ///          convolutions", says by how much it is larger.
 /// Radius   (kernel - 1) / 2 pixels along each axis.
-/// Cost     a convolution by LibTorch for each product.
+/// Cost     a matrix product of the host for each product (conv_product.h), elsewhere a convolution by
+///          LibTorch.
 /// Throws   ConfigError for an even kernel and sizes below 1.
 /// Source   Chen et al. 2019, app. E (zero padding, power iteration on the operator of the grid);
 ///          Sedghi, Gupta, Long 2019, "The singular values of convolutional layers" (circular).
