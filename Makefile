@@ -39,7 +39,7 @@ configure: setup
 build: configure ## build everything
 	@cmake --build $(BUILD) --parallel $(JOBS)
 
-demo: configure ## train, evaluate, score and plot two flows: six minutes on two cores, nearly five to build
+demo: configure ## train, evaluate, score and plot two flows: eight minutes on two cores, nearly five to build
 	@cmake --build $(BUILD) --parallel $(JOBS) --target contraflow_cli
 	@scripts/demo.sh $(BUILD)
 

@@ -164,7 +164,7 @@ SampleTotals write_samples(const SampleCommandArguments& a, const Model& model,
                  : log_prob_of_rounded(
                        *model.flow, model.columns,
                        {.sample = rows, .log_prob = drawn.log_prob, .error_bound = {}}, given);
-    at::Tensor out = rows.index_select(1, order);
+    at::Tensor out = rows.flatten(1).index_select(1, order);
     if (a.log_prob) out = at::cat({out, log_prob.unsqueeze(1)}, 1);
     writer.append(out.to(output_type(model, a.log_prob)));
     totals.worst_bound = std::max(totals.worst_bound, drawn.error_bound.max().item<double>());

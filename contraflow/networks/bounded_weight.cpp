@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "contraflow/core/float64_buffers.h"
 #include "contraflow/core/roundoff.h"
@@ -50,6 +51,18 @@ bool BoundedWeight::due(bool force) const {
   const auto* b = bounds_.const_data_ptr<double>();
   return force || options_.rule->moves() || b[kUpper] == 0 || b[kSeal] != kSealValue ||
          b[kCalls] + 1 >= static_cast<double>(options_.refresh_every);
+}
+
+void BoundedWeight::start(bool bounded) {
+  constexpr int64_t kMostAtOnce = int64_t{1} << 16;
+  if (bounded || weight_.numel() <= kMostAtOnce || has_spectral_cap()) return refresh(true);
+  auto* b = bounds_.data_ptr<double>();
+  b[kUpper] = std::numeric_limits<double>::infinity();
+  b[kCalls] = static_cast<double>(options_.refresh_every);
+}
+
+bool BoundedWeight::waiting() const {
+  return std::isinf(float64_on_cpu(bounds_).const_data_ptr<double>()[kUpper]);
 }
 
 void BoundedWeight::refresh(bool force) {
@@ -180,6 +193,7 @@ BoundedWeight::Binding BoundedWeight::binding() const {
 void BoundedWeight::add_gradient(const at::Tensor& by_effective, GradientMap& gradients) const {
   const double s = scale();
   if (s == 1.0) return gradients.add(weight_, by_effective);
+  if (s == 0.0) return gradients.add(weight_, at::zeros_like(by_effective));  // waiting
   const at::Tensor w = weight_.detach();
   const Binding norm = binding();
   const NormRule& rule = norm.spectral ? *options_.spectral_rule : *options_.rule;

@@ -56,6 +56,11 @@ class CF_EXPORT BoundedWeight {
   double cap() const { return options_.cap; }
 
   void refresh(bool force);
+  /// The state of fresh weights: bounded, or with `bounded` = false and more of them than are bounded
+  /// in milliseconds, waiting() for the first refresh(). Until then nothing is known of the norm, so
+  /// that s is 0, and that is the proof.
+  void start(bool bounded);
+  bool waiting() const;
   /// Adds the gradient of the raw weight, and of what moves the rule, for that of the effective one.
   void add_gradient(const at::Tensor& by_effective, GradientMap& gradients) const;
 

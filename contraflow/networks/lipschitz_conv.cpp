@@ -51,11 +51,11 @@ LipschitzConv::LipschitzConv(const LipschitzConvOptions& options)
           {.cap = options.cap, .rule = conv_rule(options), .refresh_every = options.refresh_every}),
       shift_(*this, options.outputs, options.condition) {}
 
-void LipschitzConv::initialise(const Rng& rng, double gain) {
+void LipschitzConv::initialise(const Rng& rng, double gain, bool bounded) {
   const auto fan_in = static_cast<double>(options_.inputs * options_.kernel * options_.kernel);
   draw_uniform(rng, "weight", weight(), gain / std::sqrt(fan_in));
   shift_.initialise(rng, gain / std::sqrt(fan_in));
-  refresh(true);
+  weight_.start(bounded);
 }
 
 void LipschitzConv::append_bounds(const std::string& name, std::vector<LayerBound>& to) const {

@@ -67,8 +67,9 @@ class CF_EXPORT LipschitzConv final : public KeepsFloat64Buffers<Layer> {
   NormBounds bounds() const { return weight_.bounds(); }
   at::Tensor effective_weight() const { return weight_.effective(); }
 
-  /// Weight and bias uniform within gain / sqrt(inputs kernel^2).
-  void initialise(const Rng& rng, double gain);
+  /// Weight and bias uniform within gain / sqrt(inputs kernel^2). With `bounded` = false the norm of
+  /// many weights waits for the first refresh(): BoundedWeight::start().
+  void initialise(const Rng& rng, double gain, bool bounded = true);
 
   void bind(Tape& tape, const at::Tensor& condition) const override;
   at::Tensor value(const Tape& tape, const at::Tensor& a) const override;
@@ -83,7 +84,9 @@ class CF_EXPORT LipschitzConv final : public KeepsFloat64Buffers<Layer> {
 
  protected:
   std::vector<at::Tensor> float64_buffers() const override { return weight_.float64_buffers(); }
-  void converted() override { refresh(true); }  // rounding changed the weights
+  void converted() override {  // rounding changed the weights
+    if (!weight_.waiting()) refresh(true);
+  }
 
  private:
   at::Tensor weight_gradient(const Tape& tape, const at::Tensor& u, const at::Tensor& a) const;

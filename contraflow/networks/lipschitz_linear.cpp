@@ -50,11 +50,11 @@ LipschitzLinear::LipschitzLinear(const LipschitzLinearOptions& options)
       weight_(*this, {options.outputs, options.inputs}, weight_options(options, order_rule_)),
       shift_(*this, options.outputs, options.condition) {}
 
-void LipschitzLinear::initialise(const Rng& rng, double gain) {
+void LipschitzLinear::initialise(const Rng& rng, double gain, bool bounded) {
   const double limit = gain / std::sqrt(static_cast<double>(options_.inputs));
   draw_uniform(rng, "weight", weight(), limit);
   shift_.initialise(rng, limit);
-  refresh(true);
+  weight_.start(bounded);
 }
 
 void LipschitzLinear::append_bounds(const std::string& name, std::vector<LayerBound>& to) const {

@@ -58,8 +58,9 @@ class CF_EXPORT LipschitzLinear final : public KeepsFloat64Buffers<Layer>, publi
   NormBounds bounds() const { return weight_.bounds(); }
   at::Tensor effective_weight() const { return weight_.effective(); }
 
-  /// Weight and bias from a kaiming-uniform stream.
-  void initialise(const class Rng& rng, double gain);
+  /// Weight and bias from a kaiming-uniform stream. With `bounded` = false the norm of many weights
+  /// waits for the first refresh(): BoundedWeight::start().
+  void initialise(const class Rng& rng, double gain, bool bounded = true);
 
   void bind(Tape& tape, const at::Tensor& condition) const override;
   at::Tensor value(const Tape& tape, const at::Tensor& a) const override;
@@ -87,7 +88,9 @@ class CF_EXPORT LipschitzLinear final : public KeepsFloat64Buffers<Layer>, publi
 
  protected:
   std::vector<at::Tensor> float64_buffers() const override { return weight_.float64_buffers(); }
-  void converted() override { refresh(true); }  // rounding changed the weights
+  void converted() override {  // rounding changed the weights
+    if (!weight_.waiting()) refresh(true);
+  }
 
  private:
   LipschitzLinearOptions options_;

@@ -65,7 +65,8 @@ void validate_orders(const NetOptions& options) {
 
 void validate_kernels(const NetOptions& options) {
   if (options.kernels.empty()) return;
-  const auto layers = options.kind == NetKind::kDense ? options.depth : std::ssize(options.hidden);
+  const auto layers = options.kind == NetKind::kDense ? options.depth + (options.stem > 0 ? 1 : 0)
+                                                      : std::ssize(options.hidden);
   if (std::ssize(options.kernels) != layers + 1) {
     fail<ConfigError>("net", "kernels",
                       c10::str("one side for each of the ", layers + 1, " linear layers"),
@@ -189,7 +190,7 @@ class NetBuilder {
 
   template <class Bounded>
   LayerPtr initialised(const std::shared_ptr<Bounded>& layer) {
-    layer->initialise(rng_.fork(count_++), options_.init_gain);
+    layer->initialise(rng_.fork(count_++), options_.init_gain, /*bounded=*/!on_grid());
     return layer;
   }
 
@@ -221,6 +222,10 @@ class NetBuilder {
 
   void add_dense() {
     int64_t width = features_;
+    if (options_.stem > 0) {
+      layers_.push_back(linear(width, options_.stem, 1.0, true));
+      width = options_.stem;
+    }
     for (int64_t k = 0; k < options_.depth; ++k) {
       const int64_t features = options_.growth / expansion(options_.activation);
       const LayerPtr inner = std::make_shared<Sequential>(

@@ -52,8 +52,11 @@ struct NetOptions {
   /// Layers of a dense net and the features each appends (after a concatenating activation).
   int64_t depth = 3;
   int64_t growth = 16;
-  /// Sides of the kernels, odd, one for each linear layer (hidden and the last, or depth and the
-  /// last), which then are convolutions on the grid of an event [channels, height, width]; empty:
+  /// Features of a linear layer in front of a dense net, without an activation; 0 = none. It makes
+  /// the layers of an event with many numbers small.
+  int64_t stem = 0;
+  /// Sides of the kernels, odd, one for each linear layer (hidden and the last, or stem, depth and
+  /// the last), which then are convolutions on the grid of an event [channels, height, width]; empty:
   /// linear layers that see all numbers of an event.
   std::vector<int64_t> kernels = {};
   /// What convolutions read beyond the border.
@@ -85,6 +88,8 @@ void visit(NetOptions& o, Field&& field) {
   field("hidden", o.hidden, "Hidden widths of a sequential net.");
   field("depth", o.depth, at_least(1), "Layers of a dense net before the last.");
   field("growth", o.growth, at_least(1), "Features each dense layer appends.");
+  field("stem", o.stem, at_least(0),
+        "Dense: features of a linear layer in front, without an activation; 0 = none.");
   field("kernels", o.kernels, at_least(1),
         "Images: odd sides of the convolutions, one per linear layer, as [3, 1, 3]; empty: none.");
   field("padding", o.padding, "What convolutions read beyond the border: zero or circular.");

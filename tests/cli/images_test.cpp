@@ -97,6 +97,24 @@ TEST_F(CliImages, LabelsAreConditions) {
                2, {"a class from 0 to 2"});
 }
 
+TEST_F(CliImages, AConvolutionalModelTakesImagesAsTheyAre) {
+  const auto small = [&](const std::vector<std::string>& more) {
+    return run(std::vector<std::string>{"train", "--data", path("tiny") + "/", "--out", path("run"),
+                                        "--model", "image_small", "--overwrite"} +
+               tiny() + settings({"model.net.hidden=[4,4]", "training.batch_size=16"}) +
+               settings(more));
+  };
+  expect_error(small({"model.blocks=[1,1]"}), 2,
+               {"[model] blocks", "3 x 4 pixels, which can be halved 0 times"});
+  const Ran ran = small({"model.blocks=[1]", "model.squeeze_first=false"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_TRUE(run({"evaluate", path("run"), "--json"}).json().contains("bits_per_dim"));
+  ASSERT_EQ(run({"sample", path("run"), "-n", "5", "-o", path("s.npy")}).code, 0);
+  const at::Tensor samples = read_npy(path("s.npy"));
+  EXPECT_EQ(samples.sizes(), at::IntArrayRef({5, 12})) << "a row for each image";
+  EXPECT_TRUE(samples.equal(samples.round().clamp(0, 255)));
+}
+
 TEST_F(CliImages, ModelsOfRowsSayHowImagesBecomeRows) {
   expect_error(run(train({})), 2,
                {"model.net.kernels", "events of shape [1, 3, 4]", "data.flatten = true"});

@@ -178,6 +178,58 @@ TEST(ConvNetOptions, ShapesAreThoseOfThePapers) {
   EXPECT_EQ(dense->receptive_radius(), 3);
 }
 
+// Linear to 64, three dense layers of 16 that double, linear back.
+TEST(ConvNetOptions, AStemMakesTheLayersOfManyNumbersSmall) {
+  const ContractiveNetPtr net = make_net({3, 8, 8}, 0,
+                                         {.depth = 3,
+                                          .growth = 32,
+                                          .stem = 64,
+                                          .activation = Activation::kClipSwish,
+                                          .norm = NormMethod::kEstimated},
+                                         Rng(1));
+  auto named = net->named_parameters();
+  EXPECT_EQ(named["layers.0.weight"].sizes(), (at::IntArrayRef{64, 192}));
+  EXPECT_EQ(named["layers.3.inner.0.weight"].sizes(), (at::IntArrayRef{16, 128}));
+  EXPECT_EQ(named["layers.4.weight"].sizes(), (at::IntArrayRef{192, 160}));
+  NetOptions grid = dense_convolutions(Activation::kTanh);
+  grid.stem = 4;
+  EXPECT_THAT(error_of<ConfigError>([&] {
+                make_net({2, 4, 4}, 0, grid, Rng(1));
+              }),
+              HasSubstr("expected one side for each of the 4 linear layers, got 3"));
+  grid.kernels = {1, 3, 3, 1};
+  EXPECT_EQ(make_net({2, 4, 4}, 0, grid, Rng(1))->receptive_radius(), 2);
+}
+
+// Norms of wide convolutions take long: they wait for the first refresh, and until then the net
+// is a constant, which needs no norm to be proven.
+TEST(ConvNetOptions, WideNetsWaitForTheirNorms) {
+  NetOptions options{.kind = NetKind::kSequential,
+                     .hidden = {300, 300},
+                     .kernels = {3, 1, 3},
+                     .activation = Activation::kLipSwish,
+                     .activate_input = true,
+                     .lipschitz = 0.9};
+  const ContractiveNetPtr net = make_net({2, 3, 3}, 0, options, Rng(1));
+  net->to(at::kDouble);  // does not end the wait either
+  const at::Tensor w = Rng(2).normal({3, 18}, at::kDouble), v = Rng(3).normal({3, 18}, at::kDouble);
+  const auto before = net->linearize(w, {});
+  EXPECT_TRUE(at::equal(before->value(), net->linearize(v, {})->value()));
+  EXPECT_EQ(before->jvp(v.unsqueeze(0)).abs().max().item<double>(), 0.0);
+  const at::Tensor g = Rng(4).normal({3, 18}, at::kDouble);
+  const NetGradients gradients = before->gradients(g, {}, {});
+  for (const at::Tensor& gradient : gradients.parameters)
+    EXPECT_TRUE(at::isfinite(gradient).all().item<bool>());
+  EXPECT_TRUE(net->proven());
+  EXPECT_LE(net->lipschitz(), 0.9);
+  net->refresh(false);  // the first one counts, whatever norm_every is
+  EXPECT_TRUE(net->proven());
+  EXPECT_LE(net->lipschitz(), 0.9);
+  EXPECT_GT(net->lipschitz(), 0.05);
+  const auto after = net->linearize(w, {});
+  EXPECT_FALSE(at::equal(after->value(), net->linearize(v, {})->value()));
+}
+
 TEST(ConvNetOptions, WithoutKernelsAnImageIsARow) {
   const NetOptions options{.depth = 2, .growth = 4};
   const ContractiveNetPtr image = make_net({2, 2, 2}, 0, options, Rng(1));

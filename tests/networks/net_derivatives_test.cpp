@@ -35,6 +35,16 @@ std::vector<NetCase> cases() {
       out.push_back({std::string(name) + (dense ? "_dense" : "_sequential"), o, dense ? 2 : 0});
     }
   }
+  out.push_back({"dense_stem",
+                 {.kind = NetKind::kDense,
+                  .depth = 2,
+                  .growth = 4,
+                  .stem = 5,
+                  .activation = Activation::kClipSwish,
+                  .lipschitz = 0.9,
+                  .norm_tolerance = 1e-10,
+                  .init_gain = 2.5},
+                 2});
   // Orders that are learned, where their own norms bind and where the spectral caps do.
   for (const double euclidean : {0.99, 0.7}) {
     NetOptions o{.kind = NetKind::kSequential,
