@@ -112,7 +112,8 @@ TEST_P(PaperTable, QuickRunsEveryRowEndToEnd) {
   }
 }
 INSTANTIATE_TEST_SUITE_P(Papers, PaperTable,
-                         ::testing::Values("images", "monotone-toy2d", "monotone-1d", "residual-toy2d"),
+                         ::testing::Values("images", "monotone-toy2d", "monotone-1d",
+                                           "residual-toy2d"),
                          [](const auto& tested) {
                            std::string name = tested.param;
                            std::replace(name.begin(), name.end(), '-', '_');
