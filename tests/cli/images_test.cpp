@@ -111,7 +111,7 @@ TEST_F(CliImages, AConvolutionalModelTakesImagesAsTheyAre) {
   EXPECT_TRUE(run({"evaluate", path("run"), "--json"}).json().contains("bits_per_dim"));
   ASSERT_EQ(run({"sample", path("run"), "-n", "5", "-o", path("s.npy")}).code, 0);
   const at::Tensor samples = read_npy(path("s.npy"));
-  EXPECT_EQ(samples.sizes(), at::IntArrayRef({5, 12})) << "a row for each image";
+  EXPECT_EQ(samples.sizes(), at::IntArrayRef({5, 1, 3, 4})) << "images, as they came";
   EXPECT_TRUE(samples.equal(samples.round().clamp(0, 255)));
 }
 

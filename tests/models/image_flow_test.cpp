@@ -157,8 +157,8 @@ TEST(ImageFlow, RowModelsNameAnImageModel) {
   EXPECT_THAT(error_of<ConfigError>([] {
                 contractive_spec(models::contractive_preset("monotone"), {.event = {1, 4, 4}});
               }),
-              AllOf(HasSubstr("expected rows of columns, got events of shape [1, 4, 4]"),
-                    HasSubstr("data.flatten = true")));
+              AllOf(HasSubstr("for events of shape [1, 4, 4]"), HasSubstr("data.flatten = true"),
+                    HasSubstr("image_small")));
   EXPECT_THAT(error_of<ConfigError>([] { models::contractive_preset("image_small"); }),
               HasSubstr("of the family image"));
   EXPECT_THAT(error_of<ConfigError>([] { models::image_preset("monotone"); }),
