@@ -75,7 +75,8 @@ TrainingLoop::TrainingLoop(std::shared_ptr<const Objective> objective,
       settings_(std::move(settings)),
       kind_(place(checked(objective_, options_).module(), options_)),
       flat_(objective_->module()),
-      adam_(flat_, options.adam) {
+      adam_(flat_, options.adam),
+      frozen_(flat_, options.freeze) {
   if (flat_.count() == 0) {
     fail<ConfigError>("fit", "flow", "trainable parameters", "none",
                       "Add a transform that learns.");
@@ -93,6 +94,7 @@ void TrainingLoop::start() {
   }
   initialised_ = true;
   broadcast_state(module(), collective());
+  frozen_.hold();
   for (const std::string& line : objective_->warnings()) log(LogLevel::kWarning, "[fit] " + line);
   started_ = true;
 }
@@ -117,8 +119,9 @@ MetricsRecord TrainingLoop::step() {
       options_.adam.learning_rate *
       schedule_factor(options_.schedule, counters_.step, options_.steps, budget_used());
   adam_.step(record.learning_rate);
-  if (ema_) ema_->update();
   record.step = ++counters_.step;
+  frozen_.put_back(record.step);
+  if (ema_) ema_->update();
   count_time();
   return record;
 }

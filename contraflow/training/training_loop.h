@@ -12,6 +12,7 @@
 #include "contraflow/training/collective.h"
 #include "contraflow/training/ema.h"
 #include "contraflow/training/flat_parameters.h"
+#include "contraflow/training/freeze.h"
 #include "contraflow/training/metrics.h"
 #include "contraflow/training/objective.h"
 #include "contraflow/training/optimizer.h"
@@ -129,6 +130,7 @@ class CF_EXPORT TrainingLoop {
   at::TensorOptions kind_;
   FlatParameters flat_;
   Adam adam_;
+  FrozenParameters frozen_;
   std::optional<Ema> ema_;
   TrainingCounters counters_;
   NamedTensors best_;

@@ -7,6 +7,7 @@
 #include "contraflow/core/dtype.h"
 #include "contraflow/core/export.h"
 #include "contraflow/core/options.h"
+#include "contraflow/training/freeze.h"
 #include "contraflow/training/optimizer.h"
 
 namespace contraflow {
@@ -34,6 +35,8 @@ struct TrainingOptions {
   int64_t seed = 0;
   AdamOptions adam = {};
   ScheduleOptions schedule = {};
+  /// What does not learn, or not from the first step on.
+  FreezeOptions freeze = {};
   /// Largest gradient norm; larger ones are scaled down to it. 0 = never, the default: clipping
   /// makes the unbiased gradient biased (see clip_gradients()).
   double clip_norm = 0.0;
@@ -73,6 +76,7 @@ void visit(TrainingOptions& o, Field&& field) {
   field("seed", o.seed, non_negative(), "Seed of everything random in training and validation.");
   field("adam", o.adam, "Optimizer.");
   field("schedule", o.schedule, "Course of the learning rate.");
+  field("freeze", o.freeze, "What does not learn, or not from the first step on.");
   field("clip_norm", o.clip_norm, non_negative(),
         "Largest gradient norm; 0 = no clipping. Biases.");
   field("ema_decay", o.ema_decay, half_open_interval(0.0, 1.0),
