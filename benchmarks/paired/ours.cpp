@@ -17,6 +17,7 @@
 #include "benchmarks/paired/workload.h"
 #include "contraflow/core/error.h"
 #include "contraflow/core/json.h"
+#include "contraflow/core/memory.h"
 
 namespace {
 
@@ -108,6 +109,7 @@ void serve(contraflow::bench::Workload& work) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  contraflow::keep_freed_memory();  // as the program does
   try {
     const WorkerOptions options = parse(argc, argv);
     at::set_num_threads(static_cast<int>(options.threads));

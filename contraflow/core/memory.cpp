@@ -2,8 +2,13 @@
 
 #include <c10/util/Exception.h>
 
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 #include <fstream>
 #include <new>
 
@@ -81,6 +86,17 @@ std::optional<int64_t> available_memory() {
   if (!most || !used) return out;
   const int64_t left = std::max<int64_t>(0, *most - *used + cached.value_or(0));
   return out ? std::min(*out, left) : left;
+}
+
+void keep_freed_memory() {
+  ::setenv("THP_MEM_ALLOC_ENABLE", "1",
+           /*overwrite=*/0);  // LibTorch reads it when it first allocates
+#if defined(__GLIBC__)
+  constexpr int kLargestOfHeap = 32 << 20;  // as much as glibc takes
+  constexpr int kKept = 256 << 20;
+  if (std::getenv("MALLOC_MMAP_THRESHOLD_") == nullptr) ::mallopt(M_MMAP_THRESHOLD, kLargestOfHeap);
+  if (std::getenv("MALLOC_TRIM_THRESHOLD_") == nullptr) ::mallopt(M_TRIM_THRESHOLD, kKept);
+#endif
 }
 
 }  // namespace contraflow

@@ -115,84 +115,89 @@ class Multiplier {
   void run_piece(T* left, int64_t r, int64_t rows, int64_t k) const {
     const int64_t depth = piece_depth(k);
     for (int64_t i = 0; i < rows; i += kRows) {
+      if (is_read_in_place(rows - i)) continue;
       pack_block(p_.a.data + (r + i) * p_.a.row + k * p_.a.column, p_.a.row, p_.a.column,
                  std::min(kRows, rows - i), depth, left + i * depth, kRows);
     }
     const T* right = packed_piece(k);
     for (int64_t c = 0; c < p_.columns; c += kWidth, right += depth * kWidth) {
-      const int64_t width = std::min(kWidth, p_.columns - c);
-      for (int64_t i = 0; i < rows; i += kRows)
-        run_block(left + i * depth, right, depth, r + i, std::min(kRows, rows - i), c, width, k);
+      for (int64_t i = 0; i < rows; i += kRows) {
+        const Factor<T> block = is_read_in_place(rows - i)
+                                    ? Factor<T>{p_.a.data + (r + i) * p_.a.row + k, p_.a.row, 1}
+                                    : Factor<T>{left + i * depth, 1, kRows};
+        run_block(block, right, depth, r + i, std::min(kRows, rows - i), c, k);
+      }
     }
   }
 
-  // A block of results; where it is not whole, by way of a whole one.
-  void run_block(const T* left, const T* right, int64_t depth, int64_t r, int64_t rows, int64_t c,
-                 int64_t width, int64_t k) const {
-    T* out = p_.out + r * p_.out_stride + c;
-    const bool adds = p_.add || k > 0;
-    const T* bias = k == 0 && p_.bias != nullptr ? p_.bias + c : nullptr;
-    const int64_t vectors = (width + lanes<T>() - 1) / lanes<T>();
-    if (rows == kRows && width == vectors * lanes<T>())
-      return start(vectors, left, right, depth, out, p_.out_stride, bias, adds);
-    HWY_ALIGN T whole[kRows * kWidth] = {};
-    HWY_ALIGN T shift[kWidth] = {};
-    if (bias != nullptr) bias = std::copy_n(bias, width, shift) - width;
-    for (int64_t i = 0; adds && i < rows; ++i)
-      std::copy_n(out + i * p_.out_stride, width, whole + i * kWidth);
-    start(vectors, left, right, depth, whole, kWidth, bias, adds);
-    for (int64_t i = 0; i < rows; ++i)
-      std::copy_n(whole + i * kWidth, width, out + i * p_.out_stride);
+  // Whole blocks of rows whose numbers follow each other need no copy: every number of a row is the
+  // neighbour of the one before.
+  bool is_read_in_place(int64_t rows) const { return p_.a.column == 1 && rows >= kRows; }
+
+  void run_block(const Factor<T>& left, const T* right, int64_t depth, int64_t r, int64_t rows,
+                 int64_t c, int64_t k) const {
+    const Results to{.out = p_.out + r * p_.out_stride + c,
+                     .bias = k == 0 && p_.bias != nullptr ? p_.bias + c : nullptr,
+                     .rows = rows,
+                     .width = std::min(kWidth, p_.columns - c),
+                     .adds = p_.add || k > 0};
+    const int64_t vectors = (to.width + lanes<T>() - 1) / lanes<T>();
+    if (vectors == 1) return multiply_block<1>(left, right, depth, to);
+    if (vectors == 2) return multiply_block<2>(left, right, depth, to);
+    multiply_block<3>(left, right, depth, to);
   }
 
-  static HWY_INLINE void start(int64_t vectors, const T* left, const T* right, int64_t depth,
-                               T* out, int64_t stride, const T* bias, bool adds) {
-    if (vectors == 1) return start<1>(left, right, depth, out, stride, bias, adds);
-    if (vectors == 2) return start<2>(left, right, depth, out, stride, bias, adds);
-    start<3>(left, right, depth, out, stride, bias, adds);
-  }
+  // A block of the product as it lies in memory: of up to kRows rows and three vectors.
+  struct Results {
+    T* out;
+    const T* bias;
+    int64_t rows, width;
+    bool adds;
+  };
 
+  // out (+)= left right (+ bias) for kRows rows and C vectors, of which `to` says what is stored.
   template <int C>
-  static HWY_INLINE void start(const T* left, const T* right, int64_t depth, T* out, int64_t stride,
-                               const T* bias, bool adds) {
-    // Without a stride, one row of numbers starts all rows.
-    if (bias != nullptr) return micro_packed<C, true>(left, right, depth, bias, 0, out, stride);
-    if (adds) return micro_packed<C, true>(left, right, depth, out, stride, out, stride);
-    micro_packed<C, false>(left, right, depth, out, stride, out, stride);
-  }
-
-  // out = from + left right for kRows rows and C vectors.
-  template <int C, bool kAdd>
-  static HWY_NOINLINE void micro_packed(const T* HWY_RESTRICT left, const T* HWY_RESTRICT right,
-                                        int64_t depth, const T* from, int64_t from_stride, T* out,
-                                        int64_t out_stride) {
+  HWY_NOINLINE void multiply_block(const Factor<T>& left, const T* HWY_RESTRICT right,
+                                   int64_t depth, const Results& to) const {
     constexpr int64_t n = lanes<T>();
-    const Tag<T> d;
+    const int64_t tail = to.width - (C - 1) * n;
+    // Without a stride, one row of numbers starts all rows.
+    const T* from = to.bias != nullptr ? to.bias : to.out;
+    const int64_t from_stride = to.bias != nullptr ? 0 : p_.out_stride;
+    const bool starts = to.bias != nullptr || to.adds;
     Vec<T> acc[kRows][C];
 #pragma GCC unroll 8
     for (int64_t r = 0; r < kRows; ++r) {
+      const bool reads = starts && r < to.rows;
 #pragma GCC unroll 3
       for (int c = 0; c < C; ++c)
-        acc[r][c] = kAdd ? hn::LoadU(d, from + r * from_stride + c * n) : hn::Zero(d);
+        acc[r][c] = reads ? load_part(from + r * from_stride + c * n, c == C - 1 ? tail : n)
+                          : hn::Zero(Tag<T>());
     }
-    for (int64_t k = 0; k < depth; ++k) {
-      Vec<T> x[C];
-#pragma GCC unroll 3
-      for (int c = 0; c < C; ++c) x[c] = load(right + c * n);
-#pragma GCC unroll 8
-      for (int64_t r = 0; r < kRows; ++r) {
-        const Vec<T> element = hn::Set(d, left[r]);
-#pragma GCC unroll 3
-        for (int c = 0; c < C; ++c) acc[r][c] = hn::MulAdd(element, x[c], acc[r][c]);
-      }
-      left += kRows;
-      right += kWidth;
-    }
+    accumulate<kRows, C, T>(left.data, left.row, left.column, depth, right, kWidth, acc);
 #pragma GCC unroll 8
     for (int64_t r = 0; r < kRows; ++r) {
+      if (r >= to.rows) continue;
 #pragma GCC unroll 3
-      for (int c = 0; c < C; ++c) hn::StoreU(acc[r][c], d, out + r * out_stride + c * n);
+      for (int c = 0; c < C; ++c)
+        store_part(acc[r][c], to.out + r * p_.out_stride + c * n, c == C - 1 ? tail : n);
     }
+  }
+
+  // The first `count` numbers of a vector, zeros after them; a whole one from any address.
+  static HWY_INLINE Vec<T> load_part(const T* from, int64_t count) {
+    const Tag<T> d;
+    if (count == lanes<T>()) return hn::LoadU(d, from);
+    HWY_ALIGN T part[lanes<T>()] = {};
+    std::copy_n(from, count, part);
+    return hn::Load(d, part);
+  }
+  static HWY_INLINE void store_part(Vec<T> v, T* to, int64_t count) {
+    const Tag<T> d;
+    if (count == lanes<T>()) return hn::StoreU(v, d, to);
+    HWY_ALIGN T part[lanes<T>()];
+    hn::Store(v, d, part);
+    std::copy_n(part, count, to);
   }
 
   const MatrixProduct<T>& p_;
