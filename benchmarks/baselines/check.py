@@ -6,7 +6,7 @@ golden         value, log-determinant and gradients of tests/golden/blocks, resi
 log_det        whole flows against slogdet of the Jacobian by autograd
 differences    gradients of whole flows against central differences
 norms          power iteration against the SVD
-convolutions   the golden residual blocks of convolutions: value, series, gradients; norms on the grid
+convolutions   the golden residual and monotone blocks of convolutions: value, series, gradients; norms on the grid
 unbiased       mean of the stochastic log-determinant and of its gradient against exact ones
 normflows      our weights in normflows: the same function; its inverse at the true error asked for
 """
@@ -21,7 +21,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from benchmarks.baselines import blocks, gradient_variance, idensenet, layers, monotone, residual_block, residual_conv
+from benchmarks.baselines import (blocks, gradient_variance, idensenet, layers, monotone, monotone_conv, residual_block,
+                                  residual_conv)
 
 GOLDEN = pathlib.Path(__file__).parents[2] / 'tests' / 'golden' / 'blocks'
 EXACT = 1e-10          # float64 against float64 by another route
@@ -187,11 +188,11 @@ def check_golden_conv(path):
     probes = torch.eye(dim, dtype=torch.float64).view(dim, *array['x'].shape[1:])
     for row, x in enumerate(array['x']):
         repeated = x.expand(probes.shape).contiguous().requires_grad_(True)
-        of_value = residual_conv.UnbiasedConvBlock(net, lambda: [1.0] * powers, with_value=True)
+        of_value = residual_conv.UnbiasedConvBlock(net, lambda: residual_conv.alternating(powers), with_value=True)
         with torch.no_grad():
             require(f'{path.stem} log_det', abs(float(of_value(repeated, probes)[1].sum() - array['log_det'][row])),
                     EXACT)
-        y, surrogate = residual_conv.UnbiasedConvBlock(net, lambda: [1.0] * powers)(repeated, probes)
+        y, surrogate = residual_conv.UnbiasedConvBlock(net, lambda: residual_conv.alternating(powers))(repeated, probes)
         require(f'{path.stem} y', worst(y[0], array['y'][row]), EXACT)
         ((array['weight_y'][row] * y[0]).sum() + array['weight_log_det'][row] * surrogate.sum()).backward()
         require(f'{path.stem} grad_x', worst(repeated.grad.sum(0), array['grad_x'][row]), EXACT)
@@ -203,12 +204,37 @@ def check_golden_conv(path):
             require(f'{path.stem} {k}.{kind}', worst(gradient, expected.view_as(gradient)), EXACT)
 
 
+def check_golden_monotone_conv(path):
+    """As check_golden_conv; the solves end at the rounding of float64."""
+    case = json.loads(path.read_text())
+    net = golden_conv_net(case)
+    array = {k: torch.tensor(case[k], dtype=torch.float64)
+             for k in ('x', 'y', 'log_det', 'weight_y', 'weight_log_det', 'grad_x')}
+    dim, terms = array['x'][0].numel(), 121
+    probes = torch.eye(dim, dtype=torch.float64).view(dim, *array['x'].shape[1:])
+    block = monotone_conv.UnbiasedMonotoneBlock(net, 0.5, lambda: [1.0] * terms, 1e-13, 1e-13, 500)
+    for row, x in enumerate(array['x']):
+        repeated = x.expand(probes.shape).contiguous().requires_grad_(True)
+        y, log_det = block.measure(repeated.detach(), [1.0] * terms, probes)
+        require(f'{path.stem} y', worst(y[0], array['y'][row]), SOLVED)
+        require(f'{path.stem} log_det', abs(float(log_det.sum() - array['log_det'][row])), SOLVED)
+        y, surrogate = block(repeated, probes)
+        ((array['weight_y'][row] * y[0]).sum() + array['weight_log_det'][row] * surrogate.sum()).backward()
+        require(f'{path.stem} grad_x', worst(repeated.grad.sum(0), array['grad_x'][row]), SOLVED)
+    for k, conv in enumerate(net.convs):
+        expected = torch.tensor(case['grad_parameters'][f'{k}.weight'], dtype=torch.float64)
+        require(f'{path.stem} {k}.weight', worst(conv.weight.grad, expected.view_as(conv.weight)), SOLVED)
+
+
 def check_convolutions():
     paths = sorted(GOLDEN.glob('block_residual_conv_*_lipswish.json'))
     if not paths:
         raise AssertionError(f'convolutions: expected golden blocks in {GOLDEN}, got none')
     for path in paths:
         check_golden_conv(path)
+    solved = sorted(GOLDEN.glob('block_monotone_conv_*_lipswish.json'))
+    for path in solved:
+        check_golden_monotone_conv(path)
     torch.manual_seed(5)
     conv = residual_conv.SpectralConv(3, 5, 3, 6, 0.5).double()
     for _ in range(3000):
@@ -217,7 +243,7 @@ def check_convolutions():
     pixels = torch.eye(3 * 36, dtype=torch.float64).view(-1, 3, 6, 6)
     norm = float(torch.linalg.matrix_norm(F.conv2d(pixels, conv.effective.detach(), padding=1).flatten(1), 2))
     require('norm of a capped convolution', abs(norm - 0.5), 1e-5)  # power iteration to its tolerance
-    return f'{len(paths)} blocks, norm {norm:.7f}'
+    return f'{len(paths)} residual and {len(solved)} monotone blocks, norm {norm:.7f}'
 
 
 def check_unbiased():

@@ -1,12 +1,12 @@
-"""A small Residual Flow of images in eager PyTorch, trained for some minutes: what the same architecture reaches
-with the papers' code in the time that ours has.
+"""A small flow of images in eager PyTorch, trained for some minutes: what the same architecture reaches with the
+papers' algorithms in the time that ours has.
 
     python -m benchmarks.baselines.image_training --data data/mnist --minutes 30
 
-Chen et al. 2019, Residual Flows: pixels with uniform noise, logit, ActNorm, blocks of convolutions (residual_conv.py)
-each with an ActNorm, a squeeze after each scale but the last, half of the channels leaving there; Adam of beta (.9, .99)
-at 1e-3 after a linear warm-up of 1,000 steps, gradients clipped to norm 1, averaged parameters (.999), which are
-evaluated. The architecture is that of our preset image_small with model.logit = true.
+Pixels with uniform noise, logit, a squeeze, ActNorm, blocks of convolutions each with an ActNorm, a squeeze after each
+scale but the last, fully connected blocks; the architecture of our preset image_small_monotone, or with --family
+residual of image_small. Chen et al. 2019 and Ahn et al. 2022: Adam of beta (.9, .99) at 1e-3 after a linear warm-up of
+1,000 steps, gradients clipped to norm 1, averaged parameters (.999), which are evaluated.
 
 One JSON line: steps, seconds, bits per dimension of the test images with the standard error of their mean.
 """
@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from benchmarks.baselines import residual_conv
+from benchmarks.baselines import monotone_conv, residual_conv
 
 LEVELS = 256
 VARIANCE_FLOOR = 0.2
@@ -47,20 +47,23 @@ class ActNorm(nn.Module):
 
     def __init__(self, channels):
         super().__init__()
-        self.shift = nn.Parameter(torch.zeros(1, channels, 1, 1))
-        self.log_scale = nn.Parameter(torch.zeros(1, channels, 1, 1))
+        self.shift = nn.Parameter(torch.zeros(channels))
+        self.log_scale = nn.Parameter(torch.zeros(channels))
         self.started = False
 
     def start(self, x):
+        others = [k for k in range(x.dim()) if k != 1]
         with torch.no_grad():
-            self.shift.copy_(-x.mean((0, 2, 3), keepdim=True))
-            self.log_scale.copy_(-0.5 * x.var((0, 2, 3), keepdim=True).clamp(min=VARIANCE_FLOOR).log())
+            self.shift.copy_(-x.mean(others))
+            self.log_scale.copy_(-0.5 * x.var(others).clamp(min=VARIANCE_FLOOR).log())
         self.started = True
 
     def forward(self, x):
         if not self.started:
             self.start(x)
-        return (x + self.shift) * self.log_scale.exp(), self.log_scale.sum() * x[0, 0].numel()
+        shape = (1, -1) + (1,) * (x.dim() - 2)
+        y = (x + self.shift.view(shape)) * self.log_scale.exp().view(shape)
+        return y, self.log_scale.sum() * x[0, 0].numel()
 
 
 class FirstNet(residual_conv.ConvNet):
@@ -84,65 +87,100 @@ class FirstNet(residual_conv.ConvNet):
         return x
 
 
-def measure(block, x, coefficients):
-    """y and an unbiased log-determinant, without a gradient."""
-    net = block.net
-    with torch.enable_grad():
-        x = x.detach().requires_grad_(True)
-        g = net.evaluate(x, [a.detach() for a in net.arguments()])
+class ResidualBlock(residual_conv.UnbiasedConvBlock):
+    def __init__(self, net, generator):
+        super().__init__(net, lambda: residual_conv.draw_coefficients(generator))
+        self.generator = generator
+
+    def measure(self, x):
+        """y and an unbiased log-determinant, without a gradient."""
+        weights = [1.0] * EVALUATION_TERMS + [abs(c) for c in residual_conv.draw_coefficients(self.generator)[2:]]
+        with torch.enable_grad():
+            x = x.detach().requires_grad_(True)
+            g = self.net.evaluate(x, [a.detach() for a in self.net.arguments()])
         probe = torch.randn_like(x)
         product, value = probe, torch.zeros(len(x))
-        for k, weight in enumerate(coefficients, 1):
+        for k, weight in enumerate(weights, 1):
             product = torch.autograd.grad(g, x, product, retain_graph=True)[0]
             value += (product * probe).flatten(1).sum(1) * ((-1) ** (k + 1) * weight / k)
-    return (x + g).detach(), value
+        return (x + g).detach(), value
+
+
+class MonotoneBlock(monotone_conv.UnbiasedMonotoneBlock):
+    def __init__(self, net, kappa, generator):
+        super().__init__(net, kappa, lambda: monotone_conv.term_weights(generator))
+        self.generator = generator
+
+    def measure(self, x):
+        return super().measure(x, monotone_conv.term_weights(self.generator, EVALUATION_TERMS))
+
+
+class Architecture:
+    """The networks and blocks of a family."""
+
+    def __init__(self, args, generator):
+        self.args, self.generator = args, generator
+        self.is_first = True
+
+    def block(self, channels, side):
+        widths = (channels, *[self.args.width] * 2, channels)
+        leading, self.is_first = not self.is_first, False
+        if self.args.family == 'residual':
+            net = (residual_conv.ConvNet if leading else FirstNet)(
+                channels, widths[1:-1], residual_conv.KERNELS, side, self.args.lipschitz)
+            return ResidualBlock(net, self.generator)
+        net = monotone_conv.CPilaNet(widths, self.args.lipschitz, residual_conv.KERNELS, side, leading)
+        return MonotoneBlock(net, self.args.lipschitz, self.generator)
+
+    def rows_block(self, numbers):
+        net = monotone_conv.CPilaNet((numbers, *self.args.fc_width, numbers), self.args.fc_lipschitz)
+        return MonotoneBlock(net, self.args.fc_lipschitz, self.generator)
 
 
 class ImageFlow(nn.Module):
-    def __init__(self, shape, blocks, width, alpha, generator):
+    def __init__(self, shape, args, generator):
         super().__init__()
-        self.alpha = alpha
-        self.generator = generator
-        self.scales = nn.ModuleList()
-        channels, side = shape[0], shape[1]
+        self.alpha = args.alpha
+        make = Architecture(args, generator)
+        channels, side = 4 * shape[0], shape[1] // 2  # squeezed first
         self.first = ActNorm(channels)
-        for k, count in enumerate(blocks):
-            scale = nn.ModuleList()
-            for b in range(count):
-                net = (FirstNet if k == b == 0 else residual_conv.ConvNet)(
-                    channels, (width, width), residual_conv.KERNELS, side)
-                draw = lambda: residual_conv.draw_coefficients(self.generator)
-                scale.append(nn.ModuleList([residual_conv.UnbiasedConvBlock(net, draw), ActNorm(channels)]))
-            self.scales.append(scale)
-            channels, side = 2 * channels, side // 2  # four times the channels, of which half leaves
+        self.scales = nn.ModuleList()
+        for count in args.blocks:
+            self.scales.append(nn.ModuleList(
+                nn.ModuleList([make.block(channels, side), ActNorm(channels)]) for _ in range(count)))
+            channels, side = 4 * channels, side // 2
+        numbers = shape[0] * shape[1] * shape[2]
+        self.rows = nn.ModuleList(nn.ModuleList([make.rows_block(numbers), ActNorm(numbers)])
+                                  for _ in range(args.fc_blocks))
+
+    def pairs(self):
+        return [pair for scale in [*self.scales, self.rows] for pair in scale]
 
     def prepare(self, norms=True):
-        for scale in self.scales:
-            for block, _ in scale:
-                block.net.prepare(norms)
+        for block, _ in self.pairs():
+            block.net.prepare(norms)
 
     def log_prob(self, x, training=True):
         """log-density of [b, c, h, w] in [0, 1): an unbiased estimate; training: with its gradient alone."""
         s = self.alpha + (1.0 - 2.0 * self.alpha) * x
         total = (math.log(1.0 - 2.0 * self.alpha) - s.log() - (-s).log1p()).flatten(1).sum(1)
-        h, log_det = self.first(torch.logit(s))
+        h, log_det = self.first(F.pixel_unshuffle(torch.logit(s), 2))
         total = total + log_det
-        latents = []
         for k, scale in enumerate(self.scales):
-            for block, norm in scale:
-                if training:
-                    h, log_det = block(h)
-                else:
-                    tail = residual_conv.draw_coefficients(self.generator)[1:]
-                    h, log_det = measure(block, h, [1.0] * EVALUATION_TERMS + tail)
-                total = total + log_det
-                h, log_det = norm(h)
-                total = total + log_det
-            if k + 1 < len(self.scales):
-                h, leaving = F.pixel_unshuffle(h, 2).chunk(2, 1)
-                latents.append(leaving.flatten(1))
-        z = torch.cat([*latents, h.flatten(1)], 1)
-        return total - 0.5 * (z * z).sum(1) - 0.5 * math.log(2.0 * math.pi) * z.shape[1]
+            if k > 0:
+                h = F.pixel_unshuffle(h, 2)
+            h, total = self.pass_through(scale, h, total, training)
+        h = h.flatten(1)
+        if len(self.rows) > 0:
+            h, total = self.pass_through(self.rows, h, total, training)
+        return total - 0.5 * (h * h).sum(1) - 0.5 * math.log(2.0 * math.pi) * h.shape[1]
+
+    def pass_through(self, pairs, h, total, training):
+        for block, norm in pairs:
+            h, of_block = block(h) if training else block.measure(h)
+            h, of_norm = norm(h)
+            total = total + of_block + of_norm
+        return h, total
 
 
 def with_noise(pixels):
@@ -154,14 +192,14 @@ def bits(log_prob, numbers):
     return (math.log(LEVELS) - log_prob / numbers) / math.log(2.0)
 
 
-def train(flow, images, minutes, batch):
+def train(flow, images, minutes, batch, generator):
     """Averaged parameters and the number of steps."""
     optimizer = torch.optim.Adam(flow.parameters(), LEARNING_RATE, BETAS)
     average, steps, end = None, 0, time.monotonic() + 60.0 * minutes
     while time.monotonic() < end:
         for group in optimizer.param_groups:
             group['lr'] = LEARNING_RATE * min(1.0, (steps + 1) / WARM_UP)
-        x = with_noise(images[flow.generator.integers(len(images), size=batch)])
+        x = with_noise(images[generator.integers(len(images), size=batch)])
         optimizer.zero_grad(set_to_none=True)
         flow.prepare()
         (-flow.log_prob(x).mean() / x[0].numel()).backward()
@@ -189,8 +227,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument('--data', type=pathlib.Path, required=True, help='folder of MNIST\'s files')
     parser.add_argument('--minutes', type=float, default=30.0)
-    parser.add_argument('--blocks', type=int, nargs='+', default=[2, 4, 4])
-    parser.add_argument('--width', type=int, default=32)
+    parser.add_argument('--family', choices=['residual', 'monotone'], default='monotone')
+    parser.add_argument('--blocks', type=int, nargs='+', default=[2, 2], help='of each scale')
+    parser.add_argument('--width', type=int, default=24, help='of the convolutional networks; CPila doubles it')
+    parser.add_argument('--lipschitz', type=float, default=0.94)
+    parser.add_argument('--fc-blocks', type=int, default=3, help='monotone blocks that see all numbers')
+    parser.add_argument('--fc-width', type=int, nargs='+', default=[256, 256])
+    parser.add_argument('--fc-lipschitz', type=float, default=0.95)
     parser.add_argument('--batch', type=int, default=64)
     parser.add_argument('--alpha', type=float, default=1e-6)
     parser.add_argument('--images', type=int, default=10_000, help='test images that are measured')
@@ -200,9 +243,10 @@ def main():
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     images = read_idx(find_images(args.data, 'train'))
-    flow = ImageFlow((1, *images.shape[1:]), args.blocks, args.width, args.alpha, np.random.default_rng(args.seed))
+    generator = np.random.default_rng(args.seed)
+    flow = ImageFlow((1, *images.shape[1:]), args, generator)
     begin = time.monotonic()
-    average, steps = train(flow, images, args.minutes, args.batch)
+    average, steps = train(flow, images, args.minutes, args.batch, generator)
     seconds = time.monotonic() - begin
     with torch.no_grad():
         for p, a in zip(flow.parameters(), average):

@@ -35,9 +35,15 @@ NORM_ITERATIONS = 200
 
 
 def draw_coefficients(generator):
-    """Weights of the powers 1 .. n of the gradient's series for one draw."""
+    """Coefficients of the powers 0 .. n of J in the gradient's series for one draw, signs included."""
     n = int(generator.geometric(GEOMETRIC_P))
-    return [1.0] * EXACT_POWERS + [(1.0 - GEOMETRIC_P) ** -m for m in range(n)]
+    weights = [1.0] * (1 + EXACT_POWERS) + [(1.0 - GEOMETRIC_P) ** -m for m in range(n)]
+    return [(-1) ** k * weight for k, weight in enumerate(weights)]
+
+
+def alternating(powers):
+    """Coefficients of a series that ends after the power `powers`."""
+    return [(-1.0) ** k for k in range(powers + 1)]
 
 
 def settled(new, old):
@@ -133,13 +139,14 @@ class MemoryEfficient(torch.autograd.Function):
             x = x.detach().requires_grad_(True)
             leaves = [a.detach().requires_grad_(True) for a in arguments]
             g = net.evaluate(x, leaves)
-            product, neumann = probe, probe.clone()
+            product, neumann = probe, probe * coefficients[0]
             value = torch.zeros(len(x), dtype=x.dtype)
-            for k, weight in enumerate(coefficients, 1):
+            for k, coefficient in enumerate(coefficients[1:], 1):
                 product = torch.autograd.grad(g, x, product, retain_graph=True)[0]
-                neumann.add_(product, alpha=(-1) ** k * weight)
+                if coefficient != 0.0:
+                    neumann.add_(product, alpha=coefficient)
                 if with_value:
-                    value += (product * probe).flatten(1).sum(1) * ((-1) ** (k + 1) * weight / k)
+                    value += (product * probe).flatten(1).sum(1) * (-coefficient / k)
             last = torch.autograd.grad(g, x, neumann, create_graph=True)[0]
             surrogate = (last * probe).flatten(1).sum(1)
             # The output's bias does not reach the Jacobian.
@@ -239,7 +246,7 @@ def make_series(options):
     """With a fixed number of terms at any width and depth; its memory is of interest."""
     torch.manual_seed(options.seed)
     powers = (options.terms or 4) - 1
-    flow, x = make_flow(options, lambda: [1.0] * powers)
+    flow, x = make_flow(options, lambda: alternating(powers))
     return case.Case('series_conv', lambda: gradient_step(flow, x), case.parameter_count(flow))
 
 

@@ -93,7 +93,7 @@ void keep_freed_memory() {
            /*overwrite=*/0);  // LibTorch reads it when it first allocates
 #if defined(__GLIBC__)
   constexpr int kLargestOfHeap = 32 << 20;  // as much as glibc takes
-  constexpr int kKept = 256 << 20;
+  constexpr int kKept = 1 << 30;
   if (std::getenv("MALLOC_MMAP_THRESHOLD_") == nullptr) ::mallopt(M_MMAP_THRESHOLD, kLargestOfHeap);
   if (std::getenv("MALLOC_TRIM_THRESHOLD_") == nullptr) ::mallopt(M_TRIM_THRESHOLD, kKept);
 #endif

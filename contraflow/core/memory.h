@@ -36,7 +36,7 @@ CF_EXPORT void with_memory(const MemoryUse& use, const std::function<void()>& wo
 /// limit of its control group. Unset where the system tells nothing.
 CF_EXPORT std::optional<int64_t> available_memory();
 
-/// For programs, not for libraries: memory that was freed stays with the process (up to 256 MiB at the end of
+/// For programs, not for libraries: memory that was freed stays with the process (up to 1 GiB at the end of
 /// its heap), and large tensors lie on large pages where the system has them. A step that frees and asks for
 /// the same hundred megabytes then does not wait for the system to clear them each time.
 ///
