@@ -99,7 +99,7 @@ class ResidualBlock(residual_conv.UnbiasedConvBlock):
             x = x.detach().requires_grad_(True)
             g = self.net.evaluate(x, [a.detach() for a in self.net.arguments()])
         probe = torch.randn_like(x)
-        product, value = probe, torch.zeros(len(x))
+        product, value = probe, x.new_zeros(len(x))
         for k, weight in enumerate(weights, 1):
             product = torch.autograd.grad(g, x, product, retain_graph=True)[0]
             value += (product * probe).flatten(1).sum(1) * ((-1) ** (k + 1) * weight / k)
@@ -142,7 +142,8 @@ class ImageFlow(nn.Module):
         super().__init__()
         self.alpha = args.alpha
         make = Architecture(args, generator)
-        channels, side = 4 * shape[0], shape[1] // 2  # squeezed first
+        self.squeeze_first = args.squeeze_first
+        channels, side = (4 * shape[0], shape[1] // 2) if args.squeeze_first else (shape[0], shape[1])
         self.first = ActNorm(channels)
         self.scales = nn.ModuleList()
         for count in args.blocks:
@@ -164,7 +165,8 @@ class ImageFlow(nn.Module):
         """log-density of [b, c, h, w] in [0, 1): an unbiased estimate; training: with its gradient alone."""
         s = self.alpha + (1.0 - 2.0 * self.alpha) * x
         total = (math.log(1.0 - 2.0 * self.alpha) - s.log() - (-s).log1p()).flatten(1).sum(1)
-        h, log_det = self.first(F.pixel_unshuffle(torch.logit(s), 2))
+        h = torch.logit(s)
+        h, log_det = self.first(F.pixel_unshuffle(h, 2) if self.squeeze_first else h)
         total = total + log_det
         for k, scale in enumerate(self.scales):
             if k > 0:
@@ -183,8 +185,8 @@ class ImageFlow(nn.Module):
         return h, total
 
 
-def with_noise(pixels):
-    pixels = torch.from_numpy(pixels).float().unsqueeze(1)
+def with_noise(pixels, device):
+    pixels = torch.from_numpy(pixels).to(device).float().unsqueeze(1)
     return (pixels + torch.rand_like(pixels)) / LEVELS
 
 
@@ -192,14 +194,14 @@ def bits(log_prob, numbers):
     return (math.log(LEVELS) - log_prob / numbers) / math.log(2.0)
 
 
-def train(flow, images, minutes, batch, generator):
+def train(flow, images, args, generator):
     """Averaged parameters and the number of steps."""
     optimizer = torch.optim.Adam(flow.parameters(), LEARNING_RATE, BETAS)
-    average, steps, end = None, 0, time.monotonic() + 60.0 * minutes
-    while time.monotonic() < end:
+    average, steps, end = None, 0, time.monotonic() + 60.0 * args.minutes
+    while time.monotonic() < end and steps != args.steps:
         for group in optimizer.param_groups:
             group['lr'] = LEARNING_RATE * min(1.0, (steps + 1) / WARM_UP)
-        x = with_noise(images[generator.integers(len(images), size=batch)])
+        x = with_noise(images[generator.integers(len(images), size=args.batch)], args.device)
         optimizer.zero_grad(set_to_none=True)
         flow.prepare()
         (-flow.log_prob(x).mean() / x[0].numel()).backward()
@@ -214,10 +216,10 @@ def train(flow, images, minutes, batch, generator):
     return average, steps
 
 
-def evaluate(flow, images, batch):
+def evaluate(flow, images, args):
     values = []
-    for begin in range(0, len(images), batch):
-        x = with_noise(images[begin:begin + batch])
+    for begin in range(0, len(images), args.batch):
+        x = with_noise(images[begin:begin + args.batch], args.device)
         with torch.no_grad():
             values.append(bits(flow.log_prob(x, training=False), x[0].numel()))
     return torch.cat(values)
@@ -227,6 +229,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument('--data', type=pathlib.Path, required=True, help='folder of MNIST\'s files')
     parser.add_argument('--minutes', type=float, default=30.0)
+    parser.add_argument('--steps', type=int, default=-1, help='at most so many; without it only the time counts')
+    parser.add_argument('--device', default='cpu')
+    parser.add_argument('--no-squeeze-first', dest='squeeze_first', action='store_false')
     parser.add_argument('--family', choices=['residual', 'monotone'], default='monotone')
     parser.add_argument('--blocks', type=int, nargs='+', default=[2, 2], help='of each scale')
     parser.add_argument('--width', type=int, default=24, help='of the convolutional networks; CPila doubles it')
@@ -244,15 +249,15 @@ def main():
     torch.manual_seed(args.seed)
     images = read_idx(find_images(args.data, 'train'))
     generator = np.random.default_rng(args.seed)
-    flow = ImageFlow((1, *images.shape[1:]), args, generator)
-    begin = time.monotonic()
-    average, steps = train(flow, images, args.minutes, args.batch, generator)
+    flow = ImageFlow((1, *images.shape[1:]), args, generator).to(args.device)
+    begin = time.monotonic()  # the first step starts ActNorms and settles the norms
+    average, steps = train(flow, images, args, generator)
     seconds = time.monotonic() - begin
     with torch.no_grad():
         for p, a in zip(flow.parameters(), average):
             p.copy_(a)
     flow.prepare()
-    values = evaluate(flow, read_idx(find_images(args.data, 't10k'))[:args.images], args.batch)
+    values = evaluate(flow, read_idx(find_images(args.data, 't10k'))[:args.images], args)
     print(json.dumps({'steps': steps, 'seconds': round(seconds, 1), 'parameters': sum(p.numel() for p in flow.parameters()),
                       'images': len(values), 'bits_per_dim': float(values.mean()),
                       'standard_error': float(values.std() / len(values) ** 0.5)}))

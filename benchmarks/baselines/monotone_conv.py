@@ -139,7 +139,7 @@ class UnbiasedMonotoneBlock(nn.Module):
         with torch.enable_grad():
             g = self.net.evaluate(w, arguments)
         probe = torch.randn_like(x) if probe is None else probe
-        product, value = probe, torch.zeros(len(x), dtype=x.dtype)
+        product, value = probe, x.new_zeros(len(x))
         for k, weight in enumerate(weights, 1):
             product = torch.autograd.grad(g, w, product, retain_graph=True)[0]
             if k % 2 == 1:

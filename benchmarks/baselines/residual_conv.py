@@ -140,7 +140,7 @@ class MemoryEfficient(torch.autograd.Function):
             leaves = [a.detach().requires_grad_(True) for a in arguments]
             g = net.evaluate(x, leaves)
             product, neumann = probe, probe * coefficients[0]
-            value = torch.zeros(len(x), dtype=x.dtype)
+            value = x.new_zeros(len(x))
             for k, coefficient in enumerate(coefficients[1:], 1):
                 product = torch.autograd.grad(g, x, product, retain_graph=True)[0]
                 if coefficient != 0.0:
