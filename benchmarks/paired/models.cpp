@@ -47,6 +47,8 @@ ContractiveOptions conv(const WorkerOptions& options) {
   ContractiveOptions o = residual({width, width}, 1);
   o.net.kernels = {3, 1, 3};
   o.net.lipschitz = 0.98;
+  if (options.name.ends_with("_bfloat16")) o.net.products = ProductType::kBFloat16;
+  if (options.name.ends_with("_tf32")) o.net.products = ProductType::kTf32;
   o.train_log_det = RussianRoulette{.law = RouletteLaw::kGeometric, .geometric_p = 0.5};
   if (options.name == "conv_variance")
     o.train_log_det = RussianRoulette{.law = RouletteLaw::kOptimal};

@@ -21,7 +21,8 @@ from benchmarks.paired.worker_process import Worker, WorkerError
 ROOT = pathlib.Path(__file__).parents[2]
 TARGETS = {'residual_block_exact': 5, 'residual_43d_unbiased': 5, 'idensenet_toy': 30,
            'monotone_toy': 80, 'log_prob_8d': 5, 'inverse_8d': 3, 'gradient_variance_43d': 10,
-           'gemm_512': 0.7, 'residual_conv': 2, 'conv_variance': 3, 'conv_rate': 0.6}
+           'gemm_512': 0.7, 'residual_conv': 2, 'residual_conv_bfloat16': 4, 'residual_conv_tf32': 2,
+           'conv_variance': 3, 'conv_rate': 0.6}
 VARIANCES = ('gradient_variance_43d', 'conv_variance')  # variance x time
 RATES = ('gemm_512', 'conv_rate')                       # share of the machine's best product rate
 SECONDS_A_TURN = 1.0

@@ -22,6 +22,8 @@ constexpr std::pair<const char*, Maker> kWorkloads[] = {
     {"gemm_512", make_gemm},
     {"series_gradient", make_gemm},  // the same work at any size: memory.py
     {"residual_conv", make_gradient_step},
+    {"residual_conv_bfloat16", make_gradient_step},
+    {"residual_conv_tf32", make_gradient_step},
     {"conv_variance", make_gradient_variance},
     {"conv_rate", make_gemm},
     {"series_conv", make_gemm},

@@ -2,6 +2,9 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
+
+#include "contraflow/log_det/product_rounding.h"
 #include "contraflow/log_det/ratio_slopes.h"
 #include "contraflow/log_det/series.h"
 
@@ -21,7 +24,12 @@ class ActiveRows {
  public:
   ActiveRows(const BlockForm& form, const NetPoint& point, const LipschitzBound& kappa,
              const at::Tensor& v, bool with_gradient)
-      : form_(form), whole_(point), kappa_(kappa), v_(v), vector_(v) {
+      : form_(form),
+        whole_(point),
+        kappa_(kappa),
+        v_(v),
+        vector_(v),
+        rounding_(point, kappa.constant, v) {
     rows_ = at::arange(v.size(1), v.options().dtype(at::kLong));
     in_play_ = at::ones({v.size(1)}, v.options().dtype(at::kBool));
     sums_.value = at::zeros({v.size(0), v.size(1)}, v.options());
@@ -44,9 +52,12 @@ class ActiveRows {
     sums_.value.addcmul_(traces, weight);
     if (sums_.slopes.defined())
       add_ratio_slopes(form_, power, traces.mean(0) * playing, sums_.slopes);
-    const at::Tensor bound = tail_bound(form_, v_, vector_, power, kappa_);
+    rounding_.add(std::abs(coefficient));
+    const at::Tensor tail = tail_bound(form_, v_, vector_, power, kappa_);
+    const at::Tensor bound =
+        rounding_.added_to(tail, tail_bound_factor(form_, power, kappa_.constant));
     sums_.bound = at::where(in_play_, bound, sums_.bound);
-    in_play_ = in_play_.logical_and(bound.gt(tolerance));
+    in_play_ = in_play_.logical_and(tail.gt(tolerance));
     retire(in_play_.sum().item<int64_t>());
   }
 
@@ -61,7 +72,10 @@ class ActiveRows {
  private:
   void advance(int power) {
     const NetPoint& point = own_ ? *own_ : whole_;
-    for (; power_ < power; ++power_) vector_ = point.vjp(vector_);
+    for (; power_ < power; ++power_) {
+      rounding_.advance(vector_);
+      vector_ = point.vjp(vector_);
+    }
   }
 
   // A copy of the tape costs about what a product does: it has to pay for itself.
@@ -75,6 +89,7 @@ class ActiveRows {
     in_play_ = in_play_.index_select(0, kept);
     v_ = v_.index_select(1, kept);
     vector_ = vector_.index_select(1, kept);
+    rounding_.select(kept);
     sums_.value = sums_.value.index_select(1, kept);
     sums_.bound = sums_.bound.index_select(0, kept);
     if (sums_.u.defined()) sums_.u = sums_.u.index_select(1, kept);
@@ -95,7 +110,8 @@ class ActiveRows {
   const NetPoint& whole_;
   std::unique_ptr<NetPoint> own_;
   LipschitzBound kappa_;
-  at::Tensor v_, vector_;      // [p, n, d]: the probes and (J^T)^power v
+  at::Tensor v_, vector_;  // [p, n, d]: the probes and (J^T)^power v
+  ProductRounding rounding_;
   at::Tensor rows_, in_play_;  // [n]
   Sums sums_, result_;
   int power_ = 0;

@@ -11,8 +11,8 @@ namespace contraflow {
 /// Rows       finished rows are dropped from the products once they are an eighth of the rows that
 ///            are computed; a row's value does not depend on its neighbours beyond the rounding of a
 ///            product.
-/// Bias       bias_bound is the certified tail where the row stopped: above the tolerance only for
-///            rows that max_terms ended.
+/// Bias       bias_bound is the certified tail where the row stopped, above the tolerance only for
+///            rows that max_terms ended, and the rounding of products of reduced precision.
 CF_EXPORT LogDetEstimate adaptive_log_det(const BlockForm& form, const NetPoint& point,
                                           const LipschitzBound& kappa,
                                           const AdaptiveSeries& options, const Rng& rng,

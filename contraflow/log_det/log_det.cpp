@@ -29,9 +29,8 @@ struct Dispatch {
     return krylov_log_det(form, point, kappa, options, rng, with_gradient);
   }
   LogDetEstimate operator()(const RussianRoulette& options) const {
-    if (law != nullptr) return roulette_log_det(form, point, options, *law, rng, with_gradient);
-    const TermLaw own = term_law(options, form, kappa.constant);
-    return roulette_log_det(form, point, options, own, rng, with_gradient);
+    const TermLaw own = law != nullptr ? *law : term_law(options, form, kappa.constant);
+    return roulette_log_det(form, point, kappa.constant, options, own, rng, with_gradient);
   }
 };
 
@@ -40,7 +39,9 @@ struct Dispatch {
 LogDetEstimate estimate_log_det(const BlockForm& form, const NetPoint& point,
                                 const LipschitzBound& kappa, const LogDetOptions& options,
                                 const Rng& rng, bool with_gradient, const TermLaw* law) {
-  return std::visit(Dispatch{form, point, kappa, rng, with_gradient, law}, options);
+  const auto reduced = is_series(options) ? point.reduced() : nullptr;
+  const NetPoint& used = reduced ? *reduced : point;
+  return std::visit(Dispatch{form, used, kappa, rng, with_gradient, law}, options);
 }
 
 }  // namespace contraflow

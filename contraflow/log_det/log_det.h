@@ -18,12 +18,13 @@ struct LogDetEstimate {
   at::Tensor standard_error;  ///< [b], nats, of the spread over the probes of a row; undefined =
                               ///< nothing random, one probe, or roulette (whose draw of the length
                               ///< all probes of a row share: replicates tell)
-  at::Tensor bias_bound;      ///< [b], nats: certified bound on |bias|; undefined = none
-  at::Tensor u;               ///< [p, b, d]; undefined when no gradient was asked for
-  at::Tensor t;               ///< [p, b, d]
-  at::Tensor jac;             ///< [b, d, d], when the estimator computed it (exact)
-  at::Tensor ratios;  ///< [2, b]: d value / d(B/A) and d value / d(D/C) at fixed w, A and C;
-                      ///< undefined unless the form is learned and a gradient asked for
+  at::Tensor bias_bound;  ///< [b], nats: certified bound on |bias|, rounding of products of reduced
+                          ///< precision included; undefined = none
+  at::Tensor u;           ///< [p, b, d]; undefined when no gradient was asked for
+  at::Tensor t;           ///< [p, b, d]
+  at::Tensor jac;         ///< [b, d, d], when the estimator computed it (exact)
+  at::Tensor ratios;      ///< [2, b]: d value / d(B/A) and d value / d(D/C) at fixed w, A and C;
+                          ///< undefined unless the form is learned and a gradient asked for
 };
 
 /// log|det(C I + D J)| - log|det(A I + B J)| at `point`, J = dG/dw [b, d, d].
@@ -46,6 +47,8 @@ struct LogDetEstimate {
 /// Colours    options.colors: `probes` probes a colour, each sqrt(colours) times signs of the
 ///            features of that colour (log_det/coloring.h).
 /// Random     rng, rows as in Rng. Probes and roulette draw from separate forks.
+/// Products   truncated, adaptive and roulette take those of point.reduced(), whose rounding is in
+///            bias_bound (of roulette: for the terms that it drew); exact and Krylov take working ones.
 /// Norms      kappa bounds |J| in the norm of its order p; the chains run with J^T, whose dual norm
 ///            it bounds as well, so that tails are bounded by |v|_p |(J^T)^n v|_p*.
 /// Throws     ConfigError for Krylov in another norm than the Euclidean, for colours that a row of

@@ -89,6 +89,13 @@ struct RussianRoulette {
 using LogDetOptions =
     std::variant<ExactLogDet, TruncatedSeries, RussianRoulette, AdaptiveSeries, KrylovQuadrature>;
 
+/// Whether the log-determinant is a sum of terms v . J^k v, whose products may be of reduced precision.
+inline bool is_series(const LogDetOptions& options) {
+  return std::holds_alternative<TruncatedSeries>(options) ||
+         std::holds_alternative<AdaptiveSeries>(options) ||
+         std::holds_alternative<RussianRoulette>(options);
+}
+
 /// Exact: none; roulette: unbiased; what cuts its series or quadrature off: biased.
 inline Randomness randomness(const LogDetOptions& options) {
   if (std::holds_alternative<ExactLogDet>(options)) return Randomness::kNone;

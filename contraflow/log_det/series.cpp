@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "contraflow/log_det/hadamard.h"
+#include "contraflow/log_det/product_rounding.h"
 #include "contraflow/log_det/ratio_slopes.h"
 
 namespace contraflow {
@@ -17,14 +18,15 @@ namespace {
 // it feeds. `form` is the shifted one.
 class Chain {
  public:
-  Chain(const BlockForm& form, double shift, const NetPoint& point, at::Tensor v,
+  Chain(const BlockForm& form, double shift, const NetPoint& point, double kappa, at::Tensor v,
         bool with_gradient)
       : form_(form),
         shift_(shift),
         point_(point),
         v_(std::move(v)),
         vector_(v_),
-        value_(at::zeros({v_.size(0), v_.size(1)}, v_.options())) {
+        value_(at::zeros({v_.size(0), v_.size(1)}, v_.options())),
+        rounding_(point, kappa + std::abs(shift), v_) {
     if (!with_gradient) return;
     u_ = at::zeros_like(v_);
     if (form.learned) slopes_ = zero_ratio_slopes(v_);
@@ -40,6 +42,7 @@ class Chain {
     advance(power, rows);
     const at::Tensor traces = (vector_ * v_.narrow(1, 0, rows)).sum(-1);
     value_.narrow(1, 0, rows).add_(traces, coefficient);
+    rounding_.add(std::abs(coefficient));
     if (slopes_.defined()) add_ratio_slopes(form_, power, traces.mean(0) * weight, slopes_);
   }
 
@@ -47,6 +50,7 @@ class Chain {
   const at::Tensor& probe_values() const { return value_; }  // [p, b]
   const at::Tensor& vector() const { return vector_; }
   const at::Tensor& slopes() const { return slopes_; }  // [2, b], of the shifted form
+  const ProductRounding& rounding() const { return rounding_; }
   // The estimate averages over probes; so do the gradient's probes.
   at::Tensor u() const { return u_.defined() ? u_ / static_cast<double>(v_.size(0)) : u_; }
 
@@ -55,9 +59,13 @@ class Chain {
     if (rows < vector_.size(1)) {
       vector_ = vector_.narrow(1, 0, rows);
       narrowed_ = point_.narrow(rows);
+      rounding_.narrow(rows);
     }
     const NetPoint& point = narrowed_ ? *narrowed_ : point_;
-    for (; power_ < power; ++power_) vector_ = shifted_vjp(point, vector_, shift_);
+    for (; power_ < power; ++power_) {
+      rounding_.advance(vector_);
+      vector_ = shifted_vjp(point, vector_, shift_);
+    }
   }
 
   BlockForm form_;
@@ -65,6 +73,7 @@ class Chain {
   const NetPoint& point_;
   std::unique_ptr<NetPoint> narrowed_;
   at::Tensor v_, vector_, value_, u_, slopes_;
+  ProductRounding rounding_;
   int power_ = 0;
 };
 
@@ -141,19 +150,21 @@ LogDetEstimate truncated_log_det(const BlockForm& form, const NetPoint& point,
   const at::Tensor& like = point.value();
   const at::Tensor v =
       draw_probes(options, like.size(0), like.size(1), like.options(), rng.fork("probes"));
-  Chain chain(form, 0.0, point, v, with_gradient);
+  Chain chain(form, 0.0, point, kappa.constant, v, with_gradient);
   for (int64_t j = 1; j <= options.terms; ++j) chain.add(power_of_term(form, j), like.size(0), 1.0);
   LogDetEstimate out;
   out.value = log_constant(form, like) + chain.value();
   out.standard_error = probe_standard_error(chain.probe_values(), options, like.size(1));
-  out.bias_bound = tail_bound(form, v, chain.vector(), power_of_term(form, options.terms), kappa);
+  const int last = power_of_term(form, options.terms);
+  out.bias_bound = chain.rounding().added_to(tail_bound(form, v, chain.vector(), last, kappa),
+                                             tail_bound_factor(form, last, kappa.constant));
   out.u = chain.u();
   out.ratios = chain.slopes();
   if (with_gradient) out.t = v;
   return out;
 }
 
-LogDetEstimate roulette_log_det(const BlockForm& form, const NetPoint& point,
+LogDetEstimate roulette_log_det(const BlockForm& form, const NetPoint& point, double kappa,
                                 const RussianRoulette& options, const TermLaw& law, const Rng& rng,
                                 bool with_gradient) {
   const BlockForm shifted = form.shifted(law.shift);
@@ -168,7 +179,7 @@ LogDetEstimate roulette_log_det(const BlockForm& form, const NetPoint& point,
                                    rng.fork("probes"))
                            .index_select(1, rows);
   const std::unique_ptr<NetPoint> permuted = point.select(rows);
-  Chain chain(shifted, law.shift, *permuted, v, with_gradient);
+  Chain chain(shifted, law.shift, *permuted, kappa, v, with_gradient);
   const auto* n = sorted.data_ptr<int64_t>();
   int64_t active = b;
   for (int64_t j = 1;; ++j) {
@@ -179,6 +190,8 @@ LogDetEstimate roulette_log_det(const BlockForm& form, const NetPoint& point,
   const at::Tensor back = rows.argsort();
   LogDetEstimate out;
   out.value = log_constant(shifted, like) + chain.value().index_select(0, back);
+  const at::Tensor rounding = chain.rounding().sum();
+  if (rounding.defined()) out.bias_bound = rounding.index_select(0, back);
   if (with_gradient) {
     out.u = chain.u().index_select(1, back);
     out.t = v.index_select(1, back);

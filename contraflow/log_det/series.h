@@ -13,8 +13,8 @@ CF_EXPORT LogDetEstimate truncated_log_det(const BlockForm& form, const NetPoint
                                            const TruncatedSeries& options, const Rng& rng,
                                            bool with_gradient);
 CF_EXPORT LogDetEstimate roulette_log_det(const BlockForm& form, const NetPoint& point,
-                                          const RussianRoulette& options, const TermLaw& law,
-                                          const Rng& rng, bool with_gradient);
+                                          double kappa, const RussianRoulette& options,
+                                          const TermLaw& law, const Rng& rng, bool with_gradient);
 
 /// (J^T - shift I) u.
 CF_EXPORT at::Tensor shifted_vjp(const NetPoint& point, const at::Tensor& u, double shift);

@@ -31,6 +31,12 @@ class CF_EXPORT NetPoint {
   virtual const at::Tensor& value() const = 0;
   virtual at::Tensor jvp(const at::Tensor& t) const = 0;
   virtual at::Tensor vjp(const at::Tensor& u) const = 0;
+  /// The same point with jvp(), vjp() and the tangents of gradients() by the net's products of reduced
+  /// precision; null, the default: it has none.
+  virtual std::unique_ptr<NetPoint> reduced() const { return nullptr; }
+  /// Of a reduced point: bound [] on |vjp(u) - J^T u| / |u|, and of jvp() alike, J the Jacobian of working
+  /// products; undefined: that is what it multiplies by.
+  virtual at::Tensor product_error() const { return {}; }
   /// The net's, for the type of w.
   virtual double unit_roundoff() const { return contraflow::unit_roundoff(value().scalar_type()); }
   /// Which entries of the Jacobian are 0 because of the net's reach on an image; unset: none.
@@ -73,6 +79,11 @@ class CF_EXPORT ContractiveNet : public torch::nn::Module {
   virtual double unit_roundoff(at::ScalarType type) const {
     return contraflow::unit_roundoff(type);
   }
+  /// The same of reduced points and reduced_map(); larger than the former: there are such.
+  virtual double reduced_roundoff(at::ScalarType type) const { return unit_roundoff(type); }
+  bool has_reduced_products(at::ScalarType type) const {
+    return reduced_roundoff(type) > unit_roundoff(type);
+  }
   /// A proven Euclidean constant of the weights as they are, in whatever norm they were bounded;
   /// infinity (the default) where there is none. Proven anew at every call.
   virtual double euclidean_proof() const { return std::numeric_limits<double>::infinity(); }
@@ -80,6 +91,8 @@ class CF_EXPORT ContractiveNet : public torch::nn::Module {
   /// What fused kernels can run of it (networks/lowerable_net.h); null, the default: nothing.
   virtual const LowerableNet* lowerable() const { return nullptr; }
   virtual NetMap map(const at::Tensor& condition) const = 0;
+  /// G by products of reduced precision, for the first part of a solve; the same where there are none.
+  virtual NetMap reduced_map(const at::Tensor& condition) const { return map(condition); }
   virtual std::unique_ptr<NetPoint> linearize(const at::Tensor& w,
                                               const at::Tensor& condition) const = 0;
   /// Recomputes the norm bounds; `force` ignores the refresh interval.

@@ -6,6 +6,7 @@
 
 #include "contraflow/networks/conv_taps.h"
 #include "contraflow/networks/product.h"
+#include "contraflow/networks/reduced_product.h"
 
 namespace contraflow {
 namespace {
@@ -43,6 +44,16 @@ at::Tensor convolve_composed(const at::Tensor& a, const at::Tensor& weight, cons
       .contiguous();
 }
 
+at::Tensor convolve_composed(const at::Tensor& a, const at::Tensor& weight, const at::Tensor& bias,
+                             ConvPadding padding, ProductType type) {
+  if (type == ProductType::kWorking) return convolve_composed(a, weight, bias, padding);
+  const at::Tensor out =
+      in_products_of(type, a, weight, [padding](const at::Tensor& left, const at::Tensor& right) {
+        return convolve_composed(left, right, {}, padding);
+      });
+  return bias.defined() ? out + bias : out;
+}
+
 at::Tensor weight_gradient_composed(const at::Tensor& u, const at::Tensor& a,
                                     const at::Tensor& weight, ConvPadding padding) {
   const Bordered in = bordered(a, weight.size(2), padding);
@@ -67,19 +78,19 @@ void for_some_events(int64_t events, int64_t numbers, const Body& body) {
 
 // Few channels in: z = taps(a) W^T.
 void convolve_gathered(const at::Tensor& a, const at::Tensor& weight, const at::Tensor& bias,
-                       ConvPadding padding, const at::Tensor& out) {
+                       ConvPadding padding, const at::Tensor& out, ProductType type) {
   const int64_t kernel = weight.size(2);
   const at::Tensor by_tap = weight.permute({0, 2, 3, 1}).reshape({weight.size(0), -1}).t();
   for_some_events(a.size(0), a[0].numel() * kernel * kernel, [&](int64_t first, int64_t count) {
     const at::Tensor taps = gather_taps(a.narrow(0, first, count), kernel, padding);
-    product_into(taps, by_tap, bias, pixels_of(out.narrow(0, first, count)));
+    product_into(taps, by_tap, bias, pixels_of(out.narrow(0, first, count)), type);
   });
 }
 
 // Few channels out: each pixel's share in those around it. What z reads through tap d comes from a
 // pixel that z lies at -d of.
 void convolve_scattered(const at::Tensor& a, const at::Tensor& weight, const at::Tensor& bias,
-                        ConvPadding padding, const at::Tensor& out) {
+                        ConvPadding padding, const at::Tensor& out, ProductType type) {
   const int64_t kernel = weight.size(2);
   const at::Tensor by_tap = weight.flip({2, 3}).permute({1, 2, 3, 0}).reshape({weight.size(1), -1});
   if (bias.defined()) {
@@ -88,21 +99,22 @@ void convolve_scattered(const at::Tensor& a, const at::Tensor& weight, const at:
     out.zero_();
   }
   for_some_events(a.size(0), out[0].numel() * kernel * kernel, [&](int64_t first, int64_t count) {
-    const at::Tensor taps = product(pixels_of(a.narrow(0, first, count)), by_tap);
+    const at::Tensor taps = product(pixels_of(a.narrow(0, first, count)), by_tap, {}, type);
     scatter_taps(taps, kernel, padding, out.narrow(0, first, count));
   });
 }
 
 // [o, i, k, k], from the taps of the side with fewer channels.
 at::Tensor weight_gradient_of_taps(const at::Tensor& u, const at::Tensor& a,
-                                   const at::Tensor& weight, ConvPadding padding) {
+                                   const at::Tensor& weight, ConvPadding padding,
+                                   ProductType type) {
   const int64_t kernel = weight.size(2);
   const bool of_inputs = weight.size(1) <= weight.size(0);
   const at::Tensor few = of_inputs ? a : u, many = of_inputs ? u : a;
   at::Tensor sum;  // [many, k k few]
   for_some_events(a.size(0), few[0].numel() * kernel * kernel, [&](int64_t first, int64_t count) {
     const at::Tensor taps = gather_taps(few.narrow(0, first, count), kernel, padding);
-    add_product(pixels_of(many.narrow(0, first, count)).t(), taps, sum);
+    add_product(pixels_of(many.narrow(0, first, count)).t(), taps, sum, type);
   });
   const at::Tensor by_tap = sum.view({many.size(-1), kernel, kernel, few.size(-1)});
   return (of_inputs ? by_tap.permute({0, 3, 1, 2}) : by_tap.flip({1, 2}).permute({3, 0, 1, 2}))
@@ -112,27 +124,34 @@ at::Tensor weight_gradient_of_taps(const at::Tensor& u, const at::Tensor& a,
 }  // namespace
 
 at::Tensor convolve(const at::Tensor& a, const at::Tensor& weight, const at::Tensor& bias,
-                    ConvPadding padding) {
-  if (!has_own_product(a) || a.numel() == 0) return convolve_composed(a, weight, bias, padding);
+                    ConvPadding padding, ProductType type) {
+  if (!has_own_product(a) || a.numel() == 0)
+    return convolve_composed(a, weight, bias, padding, type);
   const at::Tensor in = a.contiguous();
   const at::Tensor out = at::empty({a.size(0), a.size(1), a.size(2), weight.size(0)}, a.options());
   if (weight.size(1) <= weight.size(0)) {
-    convolve_gathered(in, weight, bias, padding, out);
+    convolve_gathered(in, weight, bias, padding, out, type);
   } else {
-    convolve_scattered(in, weight, bias, padding, out);
+    convolve_scattered(in, weight, bias, padding, out, type);
   }
   return out;
 }
 
 // Where a reads u's pixel through tap d, u reaches a's pixel through tap -d.
-at::Tensor convolve_transposed(const at::Tensor& u, const at::Tensor& weight, ConvPadding padding) {
-  return convolve(u, weight.transpose(0, 1).flip({2, 3}), {}, padding);
+at::Tensor convolve_transposed(const at::Tensor& u, const at::Tensor& weight, ConvPadding padding,
+                               ProductType type) {
+  return convolve(u, weight.transpose(0, 1).flip({2, 3}), {}, padding, type);
 }
 
 at::Tensor convolve_weight_gradient(const at::Tensor& u, const at::Tensor& a,
-                                    const at::Tensor& weight, ConvPadding padding) {
-  if (!has_own_product(a) || a.numel() == 0) return weight_gradient_composed(u, a, weight, padding);
-  return weight_gradient_of_taps(u.contiguous(), a.contiguous(), weight, padding);
+                                    const at::Tensor& weight, ConvPadding padding,
+                                    ProductType type) {
+  if (has_own_product(a) && a.numel() > 0)
+    return weight_gradient_of_taps(u.contiguous(), a.contiguous(), weight, padding, type);
+  return in_products_of(
+      type, u, a, [&weight, padding](const at::Tensor& left, const at::Tensor& right) {
+        return weight_gradient_composed(left, right, weight.to(left.scalar_type()), padding);
+      });
 }
 
 }  // namespace contraflow

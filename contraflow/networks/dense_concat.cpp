@@ -64,6 +64,11 @@ double DenseConcat::euclidean_proof() const {
 
 double DenseConcat::curvature() const { return weights().inner * inner_->curvature(); }
 
+at::Tensor DenseConcat::product_error(const Tape& tape) const {
+  const at::Tensor inner = inner_->product_error(tape.children[0]);
+  return inner.defined() ? inner * weights().inner : inner;
+}
+
 void DenseConcat::bind(Tape& tape, const at::Tensor& condition) const {
   tape.children.resize(1);
   inner_->bind(tape.children[0], condition);

@@ -28,6 +28,10 @@ class CF_EXPORT DenseConcat final : public Layer, public LowerableNet {
   double curvature() const override;
   std::optional<int64_t> receptive_radius() const override { return inner_->receptive_radius(); }
   double unit_roundoff(at::ScalarType type) const override { return inner_->unit_roundoff(type); }
+  double reduced_roundoff(at::ScalarType type) const override {
+    return inner_->reduced_roundoff(type);
+  }
+  at::Tensor product_error(const Tape& tape) const override;
 
   void bind(Tape& tape, const at::Tensor& condition) const override;
   at::Tensor value(const Tape& tape, const at::Tensor& a) const override;

@@ -11,6 +11,8 @@ template <class Rows>
 Tape map_rows(const Tape& tape, Rows rows) {
   Tape out;
   out.weight = tape.weight;
+  out.reduced = tape.reduced;
+  out.takes_reduced = tape.takes_reduced;
   out.shift = tape.shift.defined() && tape.shift.dim() == 2 ? rows(tape.shift) : tape.shift;
   for (const auto field : {&Tape::condition, &Tape::slope}) {
     if ((tape.*field).defined()) out.*field = rows(tape.*field);
@@ -28,6 +30,13 @@ Tape Tape::select(const at::Tensor& rows) const {
 
 Tape Tape::narrow(int64_t count) const {
   return map_rows(*this, [&](const at::Tensor& t) { return t.narrow(0, 0, count); });
+}
+
+Tape Tape::with_reduced() const {
+  Tape out = *this;
+  out.takes_reduced = true;
+  for (Tape& child : out.children) child = child.with_reduced();
+  return out;
 }
 
 void Layer::append_bounds(const std::string& name, std::vector<LayerBound>& to) const {

@@ -11,6 +11,7 @@
 #include "contraflow/core/export.h"
 #include "contraflow/core/roundoff.h"
 #include "contraflow/networks/layer_bound.h"
+#include "contraflow/networks/product_type.h"
 
 namespace contraflow {
 
@@ -22,7 +23,8 @@ namespace contraflow {
 /// const.
 struct CF_EXPORT Tape {
   at::Tensor weight;  ///< effective weight [o, i] (linear layers), shared by all passes of a call
-  at::Tensor shift;   ///< bias plus condition term, [o] or [b, o]
+  WeightFactor reduced;    ///< the same for products of reduced precision; undefined: none
+  at::Tensor shift;        ///< bias plus condition term, [o] or [b, o]
   at::Tensor condition;    ///< [b, c] or undefined
   at::Tensor input;        ///< [b, i]
   at::Tensor value;        ///< [b, o], kept where a parameter gradient needs it
@@ -30,7 +32,14 @@ struct CF_EXPORT Tape {
   at::Tensor tangent;      ///< recorded tangent entering the layer, [p, b, i]
   at::Tensor tangent_out;  ///< recorded tangent leaving, kept where a gradient needs it, [p, b, o]
   std::vector<Tape> children;
+  bool takes_reduced = false;  ///< whether the passes of factor() multiply by `reduced`
 
+  /// What value(), jvp(), vjp() and tangents of a dual reverse multiply by; its values take `weight`.
+  WeightFactor factor() const {
+    return takes_reduced && reduced.weight.defined() ? reduced : WeightFactor{.weight = weight};
+  }
+  /// The same tape with takes_reduced, here and below.
+  [[nodiscard]] Tape with_reduced() const;
   /// The same tape for chosen rows (int64 indices) of the batch, for value(), jvp() and vjp(): what
   /// only a dual reverse reads is dropped.
   [[nodiscard]] Tape select(const at::Tensor& rows) const;
@@ -85,6 +94,12 @@ class CF_EXPORT Layer : public torch::nn::Module {
   virtual double unit_roundoff(at::ScalarType type) const {
     return contraflow::unit_roundoff(type);
   }
+
+  /// The same of the passes of a tape that takes_reduced.
+  virtual double reduced_roundoff(at::ScalarType type) const { return unit_roundoff(type); }
+  /// Bound [] on |P a - J a| / |a|, P the jvp() or vjp() of a tape that takes_reduced, J the Jacobian of
+  /// working products; undefined (the default): both are the same.
+  virtual at::Tensor product_error(const Tape& /*tape*/) const { return {}; }
 
   /// Fills what every pass of a call shares (effective weights, condition terms).
   virtual void bind(Tape& tape, const at::Tensor& condition) const = 0;

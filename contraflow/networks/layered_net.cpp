@@ -20,6 +20,15 @@ class LayeredPoint final : public NetPoint {
   const at::Tensor& value() const override { return value_; }
   at::Tensor jvp(const at::Tensor& t) const override { return root_.jvp(tape_, t, /*keep=*/false); }
   at::Tensor vjp(const at::Tensor& u) const override { return root_.vjp(tape_, u); }
+  std::unique_ptr<NetPoint> reduced() const override {
+    const double roundoff = root_.reduced_roundoff(value_.scalar_type());
+    if (!(roundoff > roundoff_)) return nullptr;
+    return std::make_unique<LayeredPoint>(root_, tape_.with_reduced(), value_, parameters_,
+                                          roundoff, reach_);
+  }
+  at::Tensor product_error() const override {
+    return tape_.takes_reduced ? root_.product_error(tape_) : at::Tensor();
+  }
   double unit_roundoff() const override { return roundoff_; }
   std::optional<GridReach> reach() const override { return reach_; }
 
@@ -80,6 +89,17 @@ NetMap LayeredNet::map(const at::Tensor& condition) const {
   at::NoGradGuard guard;
   Tape tape;
   root_->bind(tape, condition);
+  return map_of(tape);
+}
+
+NetMap LayeredNet::reduced_map(const at::Tensor& condition) const {
+  at::NoGradGuard guard;
+  Tape tape;
+  root_->bind(tape, condition);
+  return map_of(tape.with_reduced());
+}
+
+NetMap LayeredNet::map_of(const Tape& tape) const {
   return [this, tape](const at::Tensor& w, const at::Tensor& rows) {
     if (!rows.defined() || condition_size_ == 0) return root_->value(tape, w);
     return root_->value(tape.select(rows), w);

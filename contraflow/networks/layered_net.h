@@ -40,15 +40,21 @@ class CF_EXPORT LayeredNet final : public ContractiveNet {
   double unit_roundoff(at::ScalarType type) const override {
     return std::max(root_->unit_roundoff(type), ContractiveNet::unit_roundoff(type));
   }
+  double reduced_roundoff(at::ScalarType type) const override {
+    return std::max(root_->reduced_roundoff(type), unit_roundoff(type));
+  }
   const LayerPtr& root() const { return root_; }
 
   const LowerableNet* lowerable() const override { return root_->lowerable(); }
   NetMap map(const at::Tensor& condition) const override;
+  NetMap reduced_map(const at::Tensor& condition) const override;
   std::unique_ptr<NetPoint> linearize(const at::Tensor& w,
                                       const at::Tensor& condition) const override;
   void refresh(bool force) override;
 
  private:
+  NetMap map_of(const Tape& tape) const;
+
   LayerPtr root_;
   int64_t condition_size_;
   std::shared_ptr<const NormOrders> orders_;

@@ -76,15 +76,26 @@ double LipschitzConv::unit_roundoff(at::ScalarType type) const {
   return contraflow::unit_roundoff(is_narrow ? at::kHalf : type);  // TF32 has half's 11 bits
 }
 
+double LipschitzConv::reduced_roundoff(at::ScalarType type) const {
+  return std::max(unit_roundoff(type), contraflow::unit_roundoff(options_.products, type));
+}
+
+at::Tensor LipschitzConv::product_error(const Tape& tape) const {
+  if (!tape.reduced.weight.defined()) return {};
+  return contraflow::product_error(tape.reduced, tape.weight, lipschitz());
+}
+
 void LipschitzConv::bind(Tape& tape, const at::Tensor& condition) const {
   tape.weight = effective_weight();
+  tape.reduced = reduced_factor(tape.weight, options_.products);
   shift_.bind(tape, condition);
 }
 
 at::Tensor LipschitzConv::value(const Tape& tape, const at::Tensor& a) const {
   const ConvPadding padding = options_.grid.padding;
-  if (tape.shift.dim() == 1) return convolve(a, tape.weight, tape.shift, padding);
-  return convolve(a, tape.weight, {}, padding).add_(for_each_position(tape.shift, a.dim()));
+  const auto [weight, type] = tape.factor();
+  if (tape.shift.dim() == 1) return convolve(a, weight, tape.shift, padding, type);
+  return convolve(a, weight, {}, padding, type).add_(for_each_position(tape.shift, a.dim()));
 }
 
 at::Tensor LipschitzConv::record(Tape& tape, const at::Tensor& a) const {
@@ -94,32 +105,31 @@ at::Tensor LipschitzConv::record(Tape& tape, const at::Tensor& a) const {
 
 at::Tensor LipschitzConv::jvp(Tape& tape, const at::Tensor& t, bool keep) const {
   if (keep) tape.tangent = t;
-  return as_probes(convolve(as_events(t), tape.weight, {}, options_.grid.padding), t);
+  const auto [weight, type] = tape.factor();
+  return as_probes(convolve(as_events(t), weight, {}, options_.grid.padding, type), t);
 }
 
 at::Tensor LipschitzConv::vjp(const Tape& tape, const at::Tensor& u) const {
   const at::Tensor events = u.dim() == 5 ? as_events(u) : u;
-  return as_probes(convolve_transposed(events, tape.weight, options_.grid.padding), u);
-}
-
-at::Tensor LipschitzConv::weight_gradient(const Tape& tape, const at::Tensor& u,
-                                          const at::Tensor& a) const {
-  return convolve_weight_gradient(u, a, tape.weight, options_.grid.padding);
+  const auto [weight, type] = tape.factor();
+  return as_probes(convolve_transposed(events, weight, options_.grid.padding, type), u);
 }
 
 Dual LipschitzConv::dual_reverse(const Tape& tape, const Dual& top, GradientMap& gradients,
                                  at::Tensor& condition_gradient) const {
+  const ConvPadding padding = options_.grid.padding;
   Dual down;
   at::Tensor by_weight;
   if (top.value.defined()) {
-    down.value = vjp(tape, top.value);
-    by_weight = weight_gradient(tape, top.value, tape.input);
+    down.value = convolve_transposed(top.value, tape.weight, padding);
+    by_weight = convolve_weight_gradient(top.value, tape.input, tape.weight, padding);
     shift_.add_gradients(tape, top.value, gradients, condition_gradient);
   }
   if (top.tangent.defined()) {
     down.tangent = vjp(tape, top.tangent);
     const at::Tensor of_tangents =
-        weight_gradient(tape, as_events(top.tangent), as_events(tape.tangent));
+        convolve_weight_gradient(as_events(top.tangent), as_events(tape.tangent), tape.weight,
+                                 padding, tape.factor().products);
     by_weight = by_weight.defined() ? by_weight + of_tangents : of_tangents;
   }
   if (by_weight.defined()) weight_.add_gradient(by_weight, gradients);

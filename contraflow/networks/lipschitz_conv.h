@@ -28,6 +28,8 @@ struct LipschitzConvOptions {
   int64_t refresh_every = 1;
   /// Width of the condition; 0 = none. The condition's weights are not constrained.
   int64_t condition = 0;
+  /// Of the passes of a tape that takes_reduced.
+  ProductType products = ProductType::kWorking;
 };
 
 /// Convolution  z = s W * a + b + V h,  h the condition, s W a BoundedWeight: Lipschitz in a with
@@ -59,6 +61,8 @@ class CF_EXPORT LipschitzConv final : public KeepsFloat64Buffers<Layer> {
   std::optional<int64_t> receptive_radius() const override { return (options_.kernel - 1) / 2; }
   /// That of TF32 where cuDNN may round the products' inputs to it.
   double unit_roundoff(at::ScalarType type) const override;
+  double reduced_roundoff(at::ScalarType type) const override;
+  at::Tensor product_error(const Tape& tape) const override;
   const LipschitzConvOptions& options() const { return options_; }
 
   /// The factor s now in force.
@@ -89,8 +93,6 @@ class CF_EXPORT LipschitzConv final : public KeepsFloat64Buffers<Layer> {
   }
 
  private:
-  at::Tensor weight_gradient(const Tape& tape, const at::Tensor& u, const at::Tensor& a) const;
-
   LipschitzConvOptions options_;
   BoundedWeight weight_;
   FeatureShift shift_;

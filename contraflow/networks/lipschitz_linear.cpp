@@ -27,6 +27,13 @@ at::Tensor with_axes_of(const at::Tensor& t, const at::Tensor& rows) {
 // Rows have two axes, three with probes; grids have two more.
 bool on_grid(const at::Tensor& t) { return t.dim() > 3; }
 
+// t [..., i] times a weight [i, o]; rows keep LibTorch's products.
+at::Tensor times(const at::Tensor& t, const at::Tensor& weight, ProductType type) {
+  const bool plain_rows = !on_grid(t) && type == ProductType::kWorking;
+  const at::Tensor rows = rows_of(t);
+  return with_axes_of(t, plain_rows ? rows.mm(weight) : product(rows, weight, {}, type));
+}
+
 std::shared_ptr<const OrderRule> order_rule(const LipschitzLinearOptions& o) {
   if (!o.orders) return nullptr;
   return std::make_shared<OrderRule>(o.orders, o.node, o.norm, o.norm_tolerance);
@@ -68,14 +75,22 @@ double LipschitzLinear::euclidean_proof() const {
 
 void LipschitzLinear::bind(Tape& tape, const at::Tensor& condition) const {
   tape.weight = effective_weight();
+  tape.reduced = reduced_factor(tape.weight, options_.products);
   shift_.bind(tape, condition);
 }
 
+at::Tensor LipschitzLinear::product_error(const Tape& tape) const {
+  if (!tape.reduced.weight.defined()) return {};
+  return contraflow::product_error(tape.reduced, tape.weight, lipschitz());
+}
+
 at::Tensor LipschitzLinear::value(const Tape& tape, const at::Tensor& a) const {
-  const at::Tensor weight = tape.weight.t();
-  if (a.dim() == 2) return at::addmm(tape.shift, a, weight);
-  if (tape.shift.dim() == 1) return with_axes_of(a, product(rows_of(a), weight, tape.shift));
-  return with_axes_of(a, product(rows_of(a), weight)).add_(for_each_position(tape.shift, a.dim()));
+  const auto [factor, type] = tape.factor();
+  const at::Tensor weight = factor.t();
+  if (a.dim() == 2 && type == ProductType::kWorking) return at::addmm(tape.shift, a, weight);
+  if (tape.shift.dim() == 1) return with_axes_of(a, product(rows_of(a), weight, tape.shift, type));
+  return with_axes_of(a, product(rows_of(a), weight, {}, type))
+      .add_(for_each_position(tape.shift, a.dim()));
 }
 
 at::Tensor LipschitzLinear::record(Tape& tape, const at::Tensor& a) const {
@@ -85,13 +100,13 @@ at::Tensor LipschitzLinear::record(Tape& tape, const at::Tensor& a) const {
 
 at::Tensor LipschitzLinear::jvp(Tape& tape, const at::Tensor& t, bool keep) const {
   if (keep) tape.tangent = t;
-  const at::Tensor rows = rows_of(t), weight = tape.weight.t();
-  return with_axes_of(t, on_grid(t) ? product(rows, weight) : rows.mm(weight));
+  const auto [weight, type] = tape.factor();
+  return times(t, weight.t(), type);
 }
 
 at::Tensor LipschitzLinear::vjp(const Tape& tape, const at::Tensor& u) const {
-  const at::Tensor rows = rows_of(u);
-  return with_axes_of(u, on_grid(u) ? product(rows, tape.weight) : rows.mm(tape.weight));
+  const auto [weight, type] = tape.factor();
+  return times(u, weight, type);
 }
 
 Dual LipschitzLinear::dual_reverse(const Tape& tape, const Dual& top, GradientMap& gradients,
@@ -99,20 +114,21 @@ Dual LipschitzLinear::dual_reverse(const Tape& tape, const Dual& top, GradientMa
   Dual down;
   at::Tensor weight_gradient;
   // u^T a, added to what is there: on a grid by the products of all passes.
-  const auto add = [&](const at::Tensor& u, const at::Tensor& a) {
+  const auto add = [&](const at::Tensor& u, const at::Tensor& a, ProductType type) {
     const at::Tensor back = rows_of(u).t(), rows = rows_of(a);
-    if (on_grid(u)) return add_product(back, rows, weight_gradient);
+    if (on_grid(u) || type != ProductType::kWorking)
+      return add_product(back, rows, weight_gradient, type);
     weight_gradient =
         weight_gradient.defined() ? at::addmm(weight_gradient, back, rows) : back.mm(rows);
   };
   if (top.value.defined()) {
-    down.value = vjp(tape, top.value);
-    add(top.value, tape.input);
+    down.value = times(top.value, tape.weight, ProductType::kWorking);
+    add(top.value, tape.input, ProductType::kWorking);
     shift_.add_gradients(tape, top.value, gradients, condition_gradient);
   }
   if (top.tangent.defined()) {
     down.tangent = vjp(tape, top.tangent);
-    add(top.tangent, tape.tangent);
+    add(top.tangent, tape.tangent, tape.factor().products);
   }
   if (weight_gradient.defined()) weight_.add_gradient(weight_gradient, gradients);
   return down;
@@ -120,7 +136,9 @@ Dual LipschitzLinear::dual_reverse(const Tape& tape, const Dual& top, GradientMa
 
 OrderSlopes LipschitzLinear::order_slopes() const { return order_rule_->slopes(weight_.pair()); }
 
-bool LipschitzLinear::lower(NetLowering& to) const { return to.add_linear(*this); }
+bool LipschitzLinear::lower(NetLowering& to) const {
+  return options_.products == ProductType::kWorking && to.add_linear(*this);
+}
 
 template <class T>
 void LipschitzLinear::add_norm_gradient(double factor, T* gradient) const {

@@ -22,6 +22,8 @@ struct LipschitzLinearOptions {
   int64_t refresh_every = 1;
   /// Width of the condition; 0 = none. The condition's weights are not constrained.
   int64_t condition = 0;
+  /// Of the passes of a tape that takes_reduced.
+  ProductType products = ProductType::kWorking;
   /// The norm is |W|_(p -> q) of the orders p and q at nodes `node` and `node + 1`; null =
   /// spectral. refresh_every then does not apply: these norms are recomputed at every call.
   std::shared_ptr<const class NormOrders> orders = nullptr;
@@ -50,6 +52,10 @@ class CF_EXPORT LipschitzLinear final : public KeepsFloat64Buffers<Layer>, publi
   double euclidean_proof() const override;
   double curvature() const override { return 0.0; }
   std::optional<int64_t> receptive_radius() const override { return 0; }
+  double reduced_roundoff(at::ScalarType type) const override {
+    return contraflow::unit_roundoff(options_.products, type);
+  }
+  at::Tensor product_error(const Tape& tape) const override;
   const LipschitzLinearOptions& options() const { return options_; }
 
   /// The factor s now in force.

@@ -85,6 +85,13 @@ void validate_kernels(const NetOptions& options) {
   }
 }
 
+void validate_products(const NetOptions& options) {
+  if (options.products == ProductType::kWorking || options.norm_order == NormOrder::kTwo) return;
+  fail<ConfigError>(
+      "net", "norm_order", "'two' with products of reduced precision", "another",
+      "Their rounding is bounded in the Euclidean norm; drop products or norm_order.");
+}
+
 class NetBuilder {
  public:
   NetBuilder(const EventShape& event, int64_t condition, const NetOptions& options, const Rng& rng)
@@ -169,6 +176,7 @@ class NetBuilder {
                                .norm_tolerance = options_.norm_tolerance,
                                .refresh_every = options_.norm_every,
                                .condition = condition,
+                               .products = options_.products,
                                .orders = orders_,
                                .node = static_cast<int64_t>(count_),
                                .spectral_cap = cap * spectral_factor_}));
@@ -185,7 +193,8 @@ class NetBuilder {
                              .norm = options_.norm,
                              .norm_tolerance = options_.norm_tolerance,
                              .refresh_every = options_.norm_every,
-                             .condition = condition});
+                             .condition = condition,
+                             .products = options_.products});
   }
 
   template <class Bounded>
@@ -256,6 +265,7 @@ void validate(const NetOptions& options) {
   }
   validate_orders(options);
   validate_kernels(options);
+  validate_products(options);
   for (const int64_t width : options.hidden) {
     if (width < 1) {
       fail<ConfigError>("net", "hidden", "widths of at least 1", std::to_string(width),

@@ -10,6 +10,7 @@
 #include "contraflow/kernels/activations.h"
 #include "contraflow/networks/contractive_net.h"
 #include "contraflow/networks/conv_grid.h"
+#include "contraflow/networks/product_type.h"
 #include "contraflow/networks/spectral_norm.h"
 
 namespace contraflow {
@@ -78,6 +79,9 @@ struct NetOptions {
   double euclidean = 0.99;
   double norm_tolerance = 1e-3;
   int64_t norm_every = 1;
+  /// Arithmetic of the products in the log-determinant's series and in the first part of solves; all
+  /// else takes the working type's, and so does a net in float64. Such nets do not run in the tile kernels.
+  ProductType products = ProductType::kWorking;
   /// Factor of the initial weights: uniform within init_gain / sqrt(inputs).
   double init_gain = 1.0;
 };
@@ -110,6 +114,8 @@ void visit(NetOptions& o, Field&& field) {
         "Relative slack of a norm's proof.");
   field("norm_every", o.norm_every, at_least(1),
         "Steps per norm refresh; the drift between is added.");
+  field("products", o.products,
+        "Products of series and solves: working, bfloat16 or tf32; solves end in working ones.");
   field("init_gain", o.init_gain, positive(), "Factor of the initial weights.");
 }
 

@@ -5,6 +5,7 @@
 
 #include "contraflow/kernels/isa.h"
 #include "contraflow/kernels/matrix_product.h"
+#include "contraflow/networks/reduced_product.h"
 
 namespace contraflow {
 namespace {
@@ -43,6 +44,13 @@ void run(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias, const
                              [&] { run<scalar_t>(left, right, shift, out, add); });
 }
 
+at::Tensor working_product(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias) {
+  if (!has_own_product(a)) return bias.defined() ? at::addmm(bias, a, b) : a.mm(b);
+  const at::Tensor out = at::empty({a.size(0), b.size(1)}, a.options());
+  run(a, b, bias, out, /*add=*/false);
+  return out;
+}
+
 }  // namespace
 
 bool has_own_product(const at::Tensor& a) {
@@ -50,21 +58,30 @@ bool has_own_product(const at::Tensor& a) {
   return a.is_cpu() && floating && kernels::tiles_enabled();
 }
 
-at::Tensor product(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias) {
-  if (!has_own_product(a)) return bias.defined() ? at::addmm(bias, a, b) : a.mm(b);
-  const at::Tensor out = at::empty({a.size(0), b.size(1)}, a.options());
-  run(a, b, bias, out, /*add=*/false);
-  return out;
+at::Tensor product(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias,
+                   ProductType type) {
+  if (type == ProductType::kWorking) return working_product(a, b, bias);
+  const at::Tensor out =
+      in_products_of(type, a, b, [](const at::Tensor& left, const at::Tensor& right) {
+        return working_product(left, right, {});
+      });
+  return bias.defined() ? out + bias : out;
 }
 
 void product_into(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias,
-                  const at::Tensor& out) {
-  run(a, b, bias, out, /*add=*/false);
+                  const at::Tensor& out, ProductType type) {
+  if (type == ProductType::kWorking) {
+    run(a, b, bias, out, /*add=*/false);
+  } else {
+    out.copy_(product(a, b, bias, type));
+  }
 }
 
-void add_product(const at::Tensor& a, const at::Tensor& b, at::Tensor& sum) {
+void add_product(const at::Tensor& a, const at::Tensor& b, at::Tensor& sum, ProductType type) {
   if (!sum.defined()) {
-    sum = product(a, b);
+    sum = product(a, b, {}, type);
+  } else if (type != ProductType::kWorking) {
+    sum.add_(product(a, b, {}, type));
   } else if (has_own_product(a)) {
     run(a, b, {}, sum, /*add=*/true);
   } else {

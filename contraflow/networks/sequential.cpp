@@ -59,6 +59,32 @@ double Sequential::unit_roundoff(at::ScalarType type) const {
   return largest;
 }
 
+double Sequential::reduced_roundoff(at::ScalarType type) const {
+  double largest = 0;
+  for (const LayerPtr& layer : layers_) largest = std::max(largest, layer->reduced_roundoff(type));
+  return largest;
+}
+
+// Passes P_1, P_2 that are off by e_1, e_2 from Jacobians of constants l_1, l_2 are off together by
+//   |P_2 P_1 - J_2 J_1| <= e_2 (l_1 + e_1) + l_2 e_1.
+at::Tensor Sequential::product_error(const Tape& tape) const {
+  at::Tensor error;
+  double constant = 1;
+  for (size_t k = 0; k < layers_.size(); ++k) {
+    const at::Tensor own = layers_[k]->product_error(tape.children[k]);
+    const double next = layers_[k]->lipschitz();
+    const at::Tensor carried = error.defined() ? error * next : error;
+    if (own.defined()) {
+      error = own * (error.defined() ? error + constant : at::full_like(own, constant));
+      if (carried.defined()) error = error + carried;
+    } else {
+      error = carried;
+    }
+    constant *= next;
+  }
+  return error;
+}
+
 void Sequential::bind(Tape& tape, const at::Tensor& condition) const {
   tape.children.resize(layers_.size());
   for (size_t k = 0; k < layers_.size(); ++k) layers_[k]->bind(tape.children[k], condition);

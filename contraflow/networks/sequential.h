@@ -20,6 +20,8 @@ class CF_EXPORT Sequential final : public Layer, public LowerableNet {
   /// The sum of theirs.
   std::optional<int64_t> receptive_radius() const override;
   double unit_roundoff(at::ScalarType type) const override;
+  double reduced_roundoff(at::ScalarType type) const override;
+  at::Tensor product_error(const Tape& tape) const override;
   const std::vector<LayerPtr>& layers() const { return layers_; }
 
   void bind(Tape& tape, const at::Tensor& condition) const override;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "contraflow/core/defined.h"
 #include "contraflow/core/error.h"
@@ -25,11 +26,31 @@ at::Tensor resolvable_error(const at::Tensor& points, const LipschitzBound& cont
   return (1 + row_norm(points, contraction.order)) * factor;
 }
 
-// A solve to `wanted`, or to what the net's arithmetic resolves where that is more: the bound says
-// which.
-Solution certified_solve(const char* where, const BlockRelation& r, const FixedPointMap& map,
-                         const at::Tensor& start, const LipschitzBound& contraction,
-                         double wanted) {
+// One map in both arithmetics of a net; `reduced` is null where there is one only.
+struct SolveMaps {
+  FixedPointMap working;
+  FixedPointMap reduced;
+};
+
+// Where products of reduced precision lead from `start`: to a residual of about their rounding, from
+// where working ones go on. No promise rests on it.
+at::Tensor first_part(const BlockRelation& r, const SolveMaps& maps, const at::Tensor& start,
+                      const LipschitzBound& contraction, double wanted) {
+  if (!maps.reduced) return start;
+  const double size = row_norm(start, contraction.order).mean().item<double>();
+  const double reached =
+      r.net->reduced_roundoff(start.scalar_type()) * (1 + size) / (1 - contraction.constant);
+  if (!std::isfinite(reached)) return start;
+  return solve_fixed_point(maps.reduced, start, contraction, std::max(wanted, reached), r.solver)
+      .value;
+}
+
+// A solve to `wanted`, or to what the net's working arithmetic resolves where that is more: the bound
+// says which.
+Solution certified_solve(const char* where, const BlockRelation& r, const SolveMaps& maps,
+                         const at::Tensor& from, const LipschitzBound& contraction, double wanted) {
+  const FixedPointMap& map = maps.working;
+  const at::Tensor start = first_part(r, maps, from, contraction, wanted);
   const double roundoff = r.net->unit_roundoff(start.scalar_type());
   const double floor = resolvable_error(start, contraction, roundoff).max().item<double>();
   const double tolerance = std::isfinite(floor) ? std::max(wanted, floor) : wanted;
@@ -52,19 +73,23 @@ struct Hidden {
 Hidden solve_hidden(const BlockRelation& r, const at::Tensor& x, const at::Tensor& condition) {
   const BlockForm& f = r.form;
   if (f.b == 0) return {x / f.a, {}};
-  const NetMap g = r.net->map(condition);
   const LipschitzBound contraction{std::abs(f.b / f.a) * r.net->lipschitz(), r.net->norm_order()};
   // An error of w reaches y times error_gain(). Where that is next to nothing (A D near B C), w is
   // still wanted for itself: the log-determinant and the gradients are taken there.
   const double wanted =
       r.tolerance * std::min(1 / f.error_gain(r.net->lipschitz()), 1 / std::abs(f.a));
   const at::Tensor scaled = x / f.a;
-  const auto map = [&](const at::Tensor& w, const at::Tensor& rows) {
-    const at::Tensor right = rows.defined() ? scaled.index_select(0, rows) : scaled;
-    return at::add(right, g(w, rows), -f.b / f.a);
+  const auto map_of = [&](NetMap g) -> FixedPointMap {
+    return [&scaled, &f, g = std::move(g)](const at::Tensor& w, const at::Tensor& rows) {
+      const at::Tensor right = rows.defined() ? scaled.index_select(0, rows) : scaled;
+      return at::add(right, g(w, rows), -f.b / f.a);
+    };
   };
+  SolveMaps maps{map_of(r.net->map(condition)), {}};
+  if (r.net->has_reduced_products(x.scalar_type()))
+    maps.reduced = map_of(r.net->reduced_map(condition));
   const Solution solution =
-      certified_solve("ContractiveBlock", r, map, scaled, contraction, wanted);
+      certified_solve("ContractiveBlock", r, maps, scaled, contraction, wanted);
   return {solution.value, solution.report.error_bound};
 }
 
@@ -81,12 +106,17 @@ at::Tensor solve_adjoint(const BlockRelation& r, const RelationResult& saved, co
   // J^T contracts in the dual norm.
   const LipschitzBound contraction{std::abs(f.b / f.a) * r.net->lipschitz(),
                                    dual_order(r.net->norm_order())};
-  const auto map = [&](const at::Tensor& lambda, const at::Tensor& rows) {
-    const auto picked = rows.defined() ? point.select(rows) : nullptr;
-    const at::Tensor back = (picked ? *picked : point).vjp(lambda.unsqueeze(0)).squeeze(0);
-    return at::add(rows.defined() ? unit.index_select(0, rows) : unit, back, -f.b / f.a);
+  const auto map_of = [&](const NetPoint& at_w) -> FixedPointMap {
+    return [&unit, &f, &at_w](const at::Tensor& lambda, const at::Tensor& rows) {
+      const auto picked = rows.defined() ? at_w.select(rows) : nullptr;
+      const at::Tensor back = (picked ? *picked : at_w).vjp(lambda.unsqueeze(0)).squeeze(0);
+      return at::add(rows.defined() ? unit.index_select(0, rows) : unit, back, -f.b / f.a);
+    };
   };
-  return certified_solve("ContractiveBlock.backward", r, map, unit, contraction,
+  const auto reduced = point.reduced();
+  SolveMaps maps{map_of(point), {}};
+  if (reduced) maps.reduced = map_of(*reduced);
+  return certified_solve("ContractiveBlock.backward", r, maps, unit, contraction,
                          r.backward_tolerance)
              .value *
          length;
@@ -156,7 +186,8 @@ RelationGradients relation_gradients(const BlockRelation& relation, const Relati
     t = saved.log_det.t;
   }
   // (dG/dw)^T D y_bar + l_w, and the parameters' share of both, in one reverse pass.
-  RelationGradients out{point->gradients(g, u, t), {}};
+  const auto reduced = is_series(relation.log_det) ? point->reduced() : nullptr;
+  RelationGradients out{(reduced ? *reduced : *point).gradients(g, u, t), {}};
   at::Tensor right = out.w;
   if (y_bar.defined()) right = right.defined() ? at::add(right, y_bar, f.c) : y_bar * f.c;
   const at::Tensor lambda = solve_adjoint(relation, saved, *point, right);

@@ -128,6 +128,19 @@ void check_net(const ContractiveBlockOptions& options, const ContractiveNetPtr& 
                     "Make the network and the options event and condition agree.");
 }
 
+at::ScalarType weight_type(const ContractiveNet& net) {
+  const std::vector<at::Tensor> parameters = net.parameters();
+  return parameters.empty() ? at::kFloat : parameters[0].scalar_type();
+}
+
+// In float64 all products are working ones: what was asked for would not happen.
+void check_products(const NetOptions& net, at::ScalarType type) {
+  if (net.products == ProductType::kWorking || type == at::kFloat) return;
+  fail<ConfigError>("contractive_block", "net.products", "'working' to train in float64",
+                    c10::str("'", enum_name(net.products), "'"),
+                    "Set it to 'working', or training.dtype to 'float32'.");
+}
+
 // Of a network that others made, once it is known to fit.
 double lipschitz_of(const ContractiveBlockOptions& options, const ContractiveNetPtr& net) {
   check_net(options, net);
@@ -221,7 +234,8 @@ std::vector<std::string> ContractiveBlock::warnings(Phase phase) const {
 }
 
 Randomness ContractiveBlock::randomness(Phase phase) const {
-  return contraflow::randomness(log_det(phase));
+  const bool rounds = is_series(log_det(phase)) && net_->has_reduced_products(weight_type(*net_));
+  return rounds ? Randomness::kBiased : contraflow::randomness(log_det(phase));
 }
 
 nlohmann::ordered_json ContractiveBlock::spec() const {
@@ -322,6 +336,7 @@ TransformOutput ContractiveBlock::do_inverse(const at::Tensor& z, const Context&
 }
 
 void ContractiveBlock::do_prepare(const at::Tensor& x, const Context& context) {
+  if (declared_lipschitz_) check_products(options_.net, weight_type(*net_));
   net_->refresh(false);
   std::unique_ptr<NetPoint> point;
   for (const auto& state : {train_law_, eval_law_}) {

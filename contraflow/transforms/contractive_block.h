@@ -83,6 +83,9 @@ CF_EXPORT void validate(const ContractiveBlockOptions& options);
 ///            are certified row by row: solve_error_bound >= |error|, at most `tolerance` (float32: or
 ///            what float32 can certify, 16 eps sqrt(D)(1 + |x|) / (1 - kappa), where that is more).
 /// Log-det    train_log_det / eval_log_det by context.phase; nothing else chooses.
+/// Products   of the network's own type; with net.products those of series and of the first part of solves
+///            are of reduced precision in float32, and bias_bound has their rounding. Solves end in working
+///            ones. ConfigError in prepare() on float64.
 /// Gradients  by the formulas of docs/numerics.md, "The block", in closed form or by a transposed
 ///            solve; one autograd node, which keeps w and the probes. A second derivative is an error.
 /// Cost       forward: one solve, one network pass, the log-det's products. Backward: one pass, one
