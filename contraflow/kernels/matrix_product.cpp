@@ -175,19 +175,7 @@ class Multiplier {
       for (int c = 0; c < C; ++c)
         acc[r][c] = kAdd ? hn::LoadU(d, from + r * from_stride + c * n) : hn::Zero(d);
     }
-    for (int64_t k = 0; k < depth; ++k) {
-      Vec<T> x[C];
-#pragma GCC unroll 3
-      for (int c = 0; c < C; ++c) x[c] = load(right + c * n);
-#pragma GCC unroll 8
-      for (int64_t r = 0; r < kRows; ++r) {
-        const Vec<T> element = hn::Set(d, left[r]);
-#pragma GCC unroll 3
-        for (int c = 0; c < C; ++c) acc[r][c] = hn::MulAdd(element, x[c], acc[r][c]);
-      }
-      left += kRows;
-      right += kWidth;
-    }
+    accumulate<kRows, C, T>(left, 1, kRows, depth, right, kWidth, acc);
 #pragma GCC unroll 8
     for (int64_t r = 0; r < kRows; ++r) {
 #pragma GCC unroll 3

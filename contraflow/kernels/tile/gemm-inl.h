@@ -45,6 +45,25 @@ struct Factor {
   int64_t column = 0;
 };
 
+// acc[r][c] += sum_k w(r, k) in[k][c] for R rows and C vectors: the inner loop of all products.
+template <int R, int C, class T>
+HWY_INLINE void accumulate(const T* HWY_RESTRICT w, int64_t row, int64_t column, int64_t depth,
+                           const T* HWY_RESTRICT in, int64_t in_stride, Vec<T> (&acc)[R][C]) {
+  for (int64_t k = 0; k < depth; ++k) {
+    Vec<T> x[C];
+#pragma GCC unroll 8
+    for (int c = 0; c < C; ++c) x[c] = load(in + c * lanes<T>());
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+      const Vec<T> element = hn::Set(Tag<T>(), w[r * row]);
+#pragma GCC unroll 8
+      for (int c = 0; c < C; ++c) acc[r][c] = hn::MulAdd(element, x[c], acc[r][c]);
+    }
+    w += column;
+    in += in_stride;
+  }
+}
+
 // out[r][c] (+)= sum_k w(r, k) in[k][c] for one block of R rows and C vectors. Plain numbers, not
 // structs: those would travel over the stack, written in halves and copied whole, and such a load
 // waits until every store before it has left for the cache.
@@ -60,19 +79,7 @@ HWY_NOINLINE void micro(const T* HWY_RESTRICT w, int64_t row, int64_t column, in
     for (int c = 0; c < C; ++c)
       acc[r][c] = kAdd ? load(out + r * out_stride + c * n) : hn::Zero(Tag<T>());
   }
-  for (int64_t k = 0; k < depth; ++k) {
-    Vec<T> x[C];
-#pragma GCC unroll 8
-    for (int c = 0; c < C; ++c) x[c] = load(in + c * n);
-#pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) {
-      const Vec<T> element = hn::Set(Tag<T>(), w[r * row]);
-#pragma GCC unroll 8
-      for (int c = 0; c < C; ++c) acc[r][c] = hn::MulAdd(element, x[c], acc[r][c]);
-    }
-    w += column;
-    in += in_stride;
-  }
+  accumulate<R, C, T>(w, row, column, depth, in, in_stride, acc);
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 8
