@@ -300,6 +300,33 @@ TEST_F(ImageModels, PicturesAreThoseOfImages) {
                {"a model of images"});
 }
 
+int64_t width_of_png(const fs::path& path) {
+  const std::string bytes = read_bytes(path);
+  int64_t width = 0;
+  for (size_t k = 16; k < 20; ++k) width = 256 * width + static_cast<unsigned char>(bytes.at(k));
+  return width;
+}
+
+// What differs has a block of its own; empty images would not show that nothing does.
+TEST_F(ImageModels, DifferencesAreDrawnWhereThereAreSome) {
+  const fs::path loose = folder_ / "loose";
+  ASSERT_EQ(inside(std::vector<std::string>{"train", "--data", "digits_images", "--model",
+                                            "idensenet", "--out", loose.string()} +
+                   convolutions() + settings({"model.tolerance=50"}))
+                .code,
+            0);
+  const auto draw = [this](const fs::path& run, const std::string& name) {
+    const Ran ran =
+        inside({"plot", run.string(), "--kind", "reconstructions", "--out", path(name)});
+    EXPECT_EQ(ran.code, 0) << ran.err;
+    return width_of_png(folder_ / name / "reconstructions.png");
+  };
+  constexpr int64_t kBlock = 2 * (4 * 48 + 12);  // four images of 44 points, in pixels
+  const int64_t with_differences = draw(loose, "loose_pictures"), without = draw(model(), "same");
+  EXPECT_GT(with_differences - without, kBlock);
+  EXPECT_GT(without, 2 * kBlock);
+}
+
 TEST_F(ImageModels, NoPixelComesBackWrong) {
   const Ran ran = inside({"certify", model(), "--rows", "30", "--json"});
   ASSERT_EQ(ran.code, 0) << ran.out << ran.err;
