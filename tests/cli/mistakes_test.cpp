@@ -58,6 +58,15 @@ INSTANTIATE_TEST_SUITE_P(
              {"evaluate", "r", "--split", "tset"},
              {"none of test, validation, train", "did you mean 'test'?"}},
         Slip{"KindOfPlot", {"plot", "r", "--kind", "curve"}, {"did you mean 'curves'?"}},
+        Slip{"Preset",
+             {"train", "moons", "--model", "monoton"},
+             {"Did you mean 'monotone'? 'contraflow list models' shows them all."}},
+        Slip{"FamilyOfManyPresets",
+             {"train", "moons", "--model", "image"},
+             {"a family of them", "names. 'contraflow list families' shows them all."}},
+        Slip{"DataOfNoName",
+             {"train", "--data", "xyzzy"},
+             {"'contraflow list data' shows them all."}},
         Slip{"Section", {"list", "activation_functions"}, {"none of models"}}),
     [](const auto& tested) { return std::string(tested.param.name); });
 

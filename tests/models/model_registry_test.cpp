@@ -31,8 +31,9 @@ TEST(ModelRegistry, PresetsNameTheirEntry) {
   EXPECT_EQ(preset_names().size(), names.size());
   EXPECT_EQ(find_preset(kDefaultPreset).preset.name, "monotone");
   EXPECT_THAT(error_of<ConfigError>([] { find_preset("monoton"); }),
-              AllOf(HasSubstr("[model] preset: expected one of monotone, residual"),
-                    HasSubstr("Did you mean 'monotone'?")));
+              AllOf(HasSubstr("[model] preset: expected one of " + std::to_string(names.size()) +
+                              " names, got 'monoton'"),
+                    HasSubstr("Did you mean 'monotone'? 'contraflow list models' shows them")));
 }
 
 // The settings that all users of contractive blocks have mean and default to the same.
