@@ -273,11 +273,12 @@ TEST_F(ImageModels, OnePictureHoldsThemAll) {
   EXPECT_EQ(ran.json()["output"], (digit_images("a") / "sampled.png").string());
   EXPECT_TRUE(ran.json()["mean_log_prob"].is_null()) << "it was not computed";
   EXPECT_GT(fs::file_size(digit_images("a") / "sampled.png"), 1000U);
-  expect_error(inside({"sample", model(), "-n", "2000"}), 2, {"1,024 images in one picture"});
+  expect_error(inside({"sample", model(), "-n", "2000"}), 2,
+               {"[sample] -n:", "1,024 images in one picture"});
   expect_error(inside({"sample", model(), "-n", "2", "-o", path("s.npy"), "--log-prob"}), 2,
                {"--log-prob", "contraflow score"});
   expect_error(inside({"sample", moons_run().string(), "-n", "2", "-o", path("s.png")}), 2,
-               {"--out", "for images"});
+               {"[sample] -o:", "for images"});
   expect_error(inside({"sample", moons_run().string(), "-n", "2"}), 2, {"--out", "none"});
 }
 

@@ -67,6 +67,10 @@ INSTANTIATE_TEST_SUITE_P(
         Slip{"DataOfNoName",
              {"train", "--data", "xyzzy"},
              {"'contraflow list data' shows them all."}},
+        Slip{"Draws", {"evaluate", "r", "--draws", "0"}, {"'--draws: '0' is not an integer"}},
+        Slip{"DrawsOfScores", {"score", "r", "-o", "x.csv", "--draws=0"}, {"'--draws: '0'"}},
+        Slip{"Replicates", {"compare", "a", "b", "--replicates", "1"}, {"'--replicates: '1'"}},
+        Slip{"ShortCount", {"sample", "r", "-n", "0", "-o", "x.csv"}, {"'-n: '0'"}},
         Slip{"Section", {"list", "activation_functions"}, {"none of models"}}),
     [](const auto& tested) { return std::string(tested.param.name); });
 
