@@ -134,6 +134,14 @@ TEST_F(ImageModels, APairedDifferenceHasASmallerError) {
   EXPECT_EQ(json["rows"], 60);
 }
 
+TEST_F(ImageModels, AComparisonWithAModelOfRowsNamesBothShapes) {
+  expect_error(inside({"compare", model(), moons_run().string()}), 2,
+               {"[compare] B: expected a model of 1 x 8 x 8 images, as A is, got one of rows of 2 "
+                "columns"});
+  expect_error(inside({"compare", moons_run().string(), model()}), 2,
+               {"expected a model of rows of 2 columns", "got one of 1 x 8 x 8 images"});
+}
+
 // --------------------------------------------------------------------------------------- score
 
 TEST_F(ImageModels, EveryLayoutGetsTheSameScores) {
