@@ -283,6 +283,9 @@ TEST_F(ImageModels, OnePictureHoldsThemAll) {
   EXPECT_GT(fs::file_size(digit_images("a") / "sampled.png"), 1000U);
   expect_error(inside({"sample", model(), "-n", "2000"}), 2,
                {"[sample] -n:", "1,024 images in one picture"});
+  for (const char* name : {"s.jpg", "s.npz", "s.npy.gz"})
+    expect_error(inside({"sample", model(), "-n", "2", "--out", path(name)}), 2,
+                 {"[sample] --out:", ".npy", ".png", "FOLDER/", name});
   expect_error(inside({"sample", model(), "-n", "2", "-o", path("s.npy"), "--log-prob"}), 2,
                {"--log-prob", "contraflow score"});
   expect_error(inside({"sample", moons_run().string(), "-n", "2", "-o", path("s.png")}), 2,

@@ -71,6 +71,10 @@ INSTANTIATE_TEST_SUITE_P(
         Slip{"DrawsOfScores", {"score", "r", "-o", "x.csv", "--draws=0"}, {"'--draws: '0'"}},
         Slip{"Replicates", {"compare", "a", "b", "--replicates", "1"}, {"'--replicates: '1'"}},
         Slip{"ShortCount", {"sample", "r", "-n", "0", "-o", "x.csv"}, {"'-n: '0'"}},
+        Slip{
+            "ShortOutput",
+            {"sample", "r", "-n", "5", "-o", "x.jpg"},
+            {"[sample] -o: expected", ".csv", ".npy", "of images also .png", "FOLDER/", "'x.jpg'"}},
         Slip{"Section", {"list", "activation_functions"}, {"none of models"}}),
     [](const auto& tested) { return std::string(tested.param.name); });
 
