@@ -78,13 +78,18 @@ void draw_reconstructions(const FigureInput& input, const std::filesystem::path&
       reconstructed(input.flow, batch, figure_rng()).round().clamp(0, levels - 1);
   const int64_t wrong = x.ne(back).sum().item<int64_t>();
   plot::ImageGrid grid = grid_of(input.columns, input.title, x);
-  grid.subtitle = format_count(wrong) + " of " + format_count(x.numel()) +
+  grid.subtitle = (wrong == 0 ? "none" : format_count(wrong)) + " of " + format_count(x.numel()) +
                   " values differ after the way to the latent and back";
   grid.per_row = kPerRow;
   grid.blocks_per_line = 3;
   grid.sets = {{.caption = "original", .pixels = pixels_of(x, levels)},
-               {.caption = "reconstruction", .pixels = pixels_of(back, levels)},
-               {.caption = "difference", .pixels = points_of(visible_difference(x, back, levels))}};
+               {.caption = "reconstruction", .pixels = pixels_of(back, levels)}};
+  if (wrong == 0) {  // a block of empty images would look like a mistake
+    grid.sets.back().note = "no pixel differs";
+  } else {
+    grid.sets.push_back(
+        {.caption = "difference", .pixels = points_of(visible_difference(x, back, levels))});
+  }
   plot::draw_image_grid(grid, path);
 }
 

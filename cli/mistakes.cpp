@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <filesystem>
 #include <optional>
 
@@ -235,7 +236,50 @@ std::string command_meant(const std::string& word, const std::string& bare) {
   return "";
 }
 
+// "--draws 5", "--draws=5", "-n 5", "-n5".
+bool is_typed(const std::string& name, const std::vector<std::string>& arguments) {
+  const bool is_long = name.starts_with("--");
+  return std::any_of(arguments.begin(), arguments.end(), [&](const std::string& word) {
+    if (!word.starts_with(name)) return false;
+    return !is_long || word.size() == name.size() || word[name.size()] == '=';
+  });
+}
+
+// Whole words only: --out is not the start of --outside.
+std::string with_word(std::string text, const std::string& word, const std::string& by) {
+  const auto goes_on = [&](size_t at) {
+    return at < text.size() && (std::isalnum(static_cast<unsigned char>(text[at])) != 0 ||
+                                text[at] == '-' || text[at] == '_');
+  };
+  for (size_t at = text.find(word); at != std::string::npos; at = text.find(word, at + 1)) {
+    if (goes_on(at + word.size()) || (at > 0 && goes_on(at - 1))) continue;
+    text.replace(at, word.size(), by);
+    at += by.size() - 1;
+  }
+  return text;
+}
+
+std::vector<std::string> names_of(const CLI::Option& option) {
+  std::vector<std::string> names;
+  for (const std::string& name : option.get_lnames()) names.push_back("--" + name);
+  for (const std::string& name : option.get_snames()) names.push_back("-" + name);
+  return names;
+}
+
 }  // namespace
+
+std::string in_typed_names(const CLI::App& command, const std::vector<std::string>& arguments,
+                           const std::string& text) {
+  std::string out = text;
+  for (const CLI::Option* option : command.get_options()) {
+    const std::string first = option->get_name();
+    if (is_typed(first, arguments)) continue;
+    for (const std::string& name : names_of(*option)) {
+      if (name != first && is_typed(name, arguments)) out = with_word(out, first, name);
+    }
+  }
+  return out;
+}
 
 std::vector<std::string> option_names_of(const CLI::App& command) {
   std::vector<std::string> names;

@@ -20,6 +20,11 @@ namespace contraflow::cli {
 /// that does not exist (IoError).
 void check_paths(const CLI::App& command);
 
+/// `text`, in which an option has the name that the user gave it: "-n", "--draws" and not the first
+/// of its names.
+std::string in_typed_names(const CLI::App& command, const std::vector<std::string>& arguments,
+                           const std::string& text);
+
 /// "--name" of every option and the names of positionals.
 std::vector<std::string> option_names_of(const CLI::App& command);
 

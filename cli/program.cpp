@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <sstream>
 
 #include "cli/commands/common.h"
@@ -133,14 +134,15 @@ bool asks_for_json(const std::vector<std::string>& arguments) {
 int run_program(const std::vector<std::string>& arguments, Console& console) {
   const ScopedLogSink sink(sink_of(console));
   console.set_json(asks_for_json(arguments));
+  std::optional<Program> program;
   try {
-    Program program;
+    program.emplace();
     if (arguments.empty()) {
-      console.result({{"text", program.app.help()}}, program.app.help());
+      console.result({{"text", program->app.help()}}, program->app.help());
       return 2;
     }
     const Command* command =
-        parse(program, with_help_page(without_help_command(program, arguments)), console);
+        parse(*program, with_help_page(without_help_command(*program, arguments)), console);
     if (command == nullptr) return 0;
     set_threads("--threads", command->common->threads);
     int code = 0;
@@ -149,7 +151,10 @@ int run_program(const std::vector<std::string>& arguments, Console& console) {
                 [&] { code = command->run(console); });
     return code;
   } catch (const Error& error) {
-    return report(console, error.what(), exit_code(error.category()));
+    const Command* command = program ? program->chosen() : nullptr;
+    const std::string text =
+        command ? in_typed_names(*command->app, arguments, error.what()) : error.what();
+    return report(console, text, exit_code(error.category()));
   } catch (const c10::Error& error) {
     return report(console, "[LibTorch] " + shorten(error.what_without_backtrace(), 400), 1);
   } catch (const std::bad_alloc&) {

@@ -62,64 +62,65 @@ FlowPtr settled_flow(const WorkerOptions& options, const at::Tensor& x) {
   return flow;
 }
 
-class GradientVariance final : public Workload {
+// Work on a trained flow and a batch, which the peer gets too.
+class OnSettledFlow : public Workload {
  public:
-  explicit GradientVariance(const WorkerOptions& options)
-      : x_(case_events(options, case_batch(options), 1)), flow_(settled_flow(options, x_)) {}
-
-  SafetensorsFile shared() const override {
+  SafetensorsFile shared() const final {
     SafetensorsFile file = exported(*flow_);
     file.tensors["x"] = x_;
     return file;
   }
-  nlohmann::ordered_json facts() const override {
+  nlohmann::ordered_json facts() const final {
     return {{"parameters", parameter_count(*flow_)}, {"batch", x_.size(0)}};
   }
+
+ protected:
+  explicit OnSettledFlow(const WorkerOptions& options)
+      : x_(case_events(options, case_batch(options), 1)), flow_(settled_flow(options, x_)) {}
+  const at::Tensor& x() const { return x_; }
+  Flow& flow() { return *flow_; }
+
+ private:
+  at::Tensor x_;
+  FlowPtr flow_;
+};
+
+class GradientVariance final : public OnSettledFlow {
+ public:
+  explicit GradientVariance(const WorkerOptions& options) : OnSettledFlow(options) {}
+
   nlohmann::ordered_json run(int64_t iterations) override {
     std::vector<double> ms;
     for (int64_t k = 0; k < iterations; ++k) {
       const Rng rng = Rng(7).fork(static_cast<uint64_t>(variance_.count()));
       ms.push_back(time_each(1, [&] {
-        if (is_image(x_)) flow_->prepare(x_, {.condition = {}, .rng = rng.fork("prepare")});
-        backward(*flow_, x_, rng);
+        if (is_image(x())) flow().prepare(x(), {.condition = {}, .rng = rng.fork("prepare")});
+        backward(flow(), x(), rng);
       })[0]);
-      variance_.add(flat_gradient(*flow_));
+      variance_.add(flat_gradient(flow()));
     }
     return {{"ms", median(ms)}, {"variance", variance_.total()}, {"samples", variance_.count()}};
   }
 
  private:
-  at::Tensor x_;
-  FlowPtr flow_;
   RunningVariance variance_;
 };
 
 // The gradient of a training step, norms included and no optimizer: what the peer's case does.
-class GradientStep final : public Workload {
+class GradientStep final : public OnSettledFlow {
  public:
-  explicit GradientStep(const WorkerOptions& options)
-      : x_(case_events(options, case_batch(options), 1)), flow_(settled_flow(options, x_)) {}
+  explicit GradientStep(const WorkerOptions& options) : OnSettledFlow(options) {}
 
-  SafetensorsFile shared() const override {
-    SafetensorsFile file = exported(*flow_);
-    file.tensors["x"] = x_;
-    return file;
-  }
-  nlohmann::ordered_json facts() const override {
-    return {{"parameters", parameter_count(*flow_)}, {"batch", x_.size(0)}};
-  }
   nlohmann::ordered_json run(int64_t iterations) override {
     std::vector<double> norms;
     const double ms = median(time_each(iterations, [&] {
-      norms.push_back(time_each(1, [&] { flow_->prepare(x_); })[0]);
-      backward(*flow_, x_, Rng(++calls_));
+      norms.push_back(time_each(1, [&] { flow().prepare(x()); })[0]);
+      backward(flow(), x(), Rng(++calls_));
     }));
     return {{"ms", ms}, {"norms_ms", median(norms)}};
   }
 
  private:
-  at::Tensor x_;
-  FlowPtr flow_;
   uint64_t calls_ = 0;
 };
 

@@ -3,6 +3,7 @@
 
 #include "cli/commands/common.h"
 #include "cli/commands/feed.h"
+#include "contraflow/core/error.h"
 #include "contraflow/core/text.h"
 #include "contraflow/evaluation/comparison.h"
 #include "contraflow/runs/model.h"
@@ -45,14 +46,24 @@ struct CompareArguments {
 
 // -------------------------------------------------------------------------- what to compare
 
+// "1 x 28 x 28 images", "rows of 2 columns, x0, x1".
+std::string shape_text(const data::Columns& columns) {
+  const bool named = !has_image_events(columns) && !columns.names.empty();
+  return events_text(columns) + (named ? ", " + shorten(join(columns.names, ", "), 200) : "");
+}
+
 void check_columns(const Model& a, const Model& b) {
+  constexpr const char* kRemedy =
+      "Compare models of the same columns: log-densities of other variables have no difference.";
+  if (shape_text(a.columns) != shape_text(b.columns)) {
+    fail<ConfigError>("compare", "B", "a model of " + shape_text(a.columns) + ", as A is",
+                      "one of " + shape_text(b.columns), kRemedy);
+  }
   const auto shape = [](const data::Columns& c) {
     return Json{{"columns", c.names},   {"condition", c.condition}, {"label", c.label},
                 {"classes", c.classes}, {"levels", c.levels},       {"event_shape", c.event_shape}};
   };
-  check_same_config(shape(a.columns), shape(b.columns), "compare B",
-                    "Compare models of the same columns: log-densities of other variables have no "
-                    "difference.");
+  check_same_config(shape(a.columns), shape(b.columns), "compare B", kRemedy);
 }
 
 // Else the test rows of one may be training rows of the other.

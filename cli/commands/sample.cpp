@@ -214,8 +214,19 @@ bool wants_images(const SampleCommandArguments& a, const data::Columns& columns)
   return has_image_events(columns) && !data::is_text_file(a.output);
 }
 
+// Rows and images have formats in common; which of the two a model draws is known once it is loaded.
+[[noreturn]] void fail_output(const std::string& output) {
+  fail<ConfigError>("sample", "--out",
+                    "a table .csv, .tsv or .txt, or .npy; of images also .png, one picture of all, "
+                    "or a FOLDER/ of pictures",
+                    "'" + shorten(output) + "'",
+                    "Choose one of these endings; a folder ends in a slash.");
+}
+
 void check_image_output(const SampleCommandArguments& a) {
   constexpr int64_t kMostInPicture = 1024;
+  const bool array = std::filesystem::path(a.output).extension() == ".npy";
+  if (!array && !is_picture(a.output) && !data::is_folder_path(a.output)) fail_output(a.output);
   if (a.log_prob) {
     fail<ConfigError>("sample", "--log-prob", "a table, FILE.csv, for a column beside the pixels",
                       "'" + shorten(a.output) + "'",
@@ -271,7 +282,7 @@ std::string output_of(const SampleCommandArguments& a, const Model& model) {
 
 void check_sample_output(const std::string& output) {
   if (output.empty() || is_picture(output) || data::is_folder_path(output)) return;
-  data::check_row_file(output);
+  if (!data::is_row_file(output)) fail_output(output);
 }
 
 // A picture and a folder are for images.

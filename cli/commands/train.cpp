@@ -9,7 +9,6 @@
 #include "cli/training_run.h"
 #include "contraflow/core/error.h"
 #include "contraflow/core/estimate.h"
-#include "contraflow/core/leftovers.h"
 #include "contraflow/core/log.h"
 #include "contraflow/core/text.h"
 #include "contraflow/models/model_registry.h"
@@ -24,14 +23,6 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 // ----------------------------------------------------------------------------------- the run
-
-// What a new run has before its first checkpoint is worth nothing.
-Leftovers unfinished_run(const RunFolder& folder, bool existed, RunMode mode) {
-  if (mode != RunMode::kNew) return Leftovers(std::vector<fs::path>{});
-  std::vector<fs::path> paths{folder.config_path(), folder.metrics_path(), folder.path() / "lock"};
-  if (!existed) paths.push_back(folder.path());
-  return Leftovers(paths, folder.checkpoint_path());
-}
 
 std::vector<fs::path> draw_pictures(const PreparedRun& run, const RunFolder& folder) {
   std::vector<fs::path> drawn;
@@ -165,13 +156,10 @@ int run_train(TrainArguments a, const Console& console) {
   const bool existed = fs::exists(path);
   const RunFolder folder(path, mode, run.config_toml());
   NewRunGuard guard(path, existed, mode == RunMode::kNew);  // goes first: the folder is locked then
-  // The same after a signal that does not wait for the step.
-  Leftovers unfinished = unfinished_run(folder, existed, mode);
   console.note("training " + models::preset_of(run.config.model) + " on " + run.dataset.name +
                " in " + path.string());
   const TrainReport report = train_in_folder(run, folder, console);
   guard.keep();
-  unfinished.forget();
   const std::vector<fs::path> pictures = draw_pictures(run, folder);
   console.result(report_json(report, run, folder, pictures),
                  report_text(report, run, folder, pictures));

@@ -11,6 +11,7 @@
 #include "contraflow/core/file.h"
 #include "contraflow/core/text.h"
 #include "contraflow/core/toml.h"
+#include "contraflow/core/unknown_name.h"
 #include "contraflow/models/model_registry.h"
 #include "contraflow/training/run_folder.h"
 
@@ -233,8 +234,9 @@ void check_preset(const std::string& name) {
     std::vector<std::string> presets;
     for (const models::Preset& preset : entry.presets) presets.push_back(preset.name);
     if (std::find(presets.begin(), presets.end(), name) != presets.end()) return;
+    const UnknownName its = unknown_name("", presets, "contraflow list families");
     fail<ConfigError>("train", "--model", "the name of a model", "'" + name + "', a family of them",
-                      "Choose one of " + join(presets, ", ") + ".");
+                      "Choose " + its.expected + ". " + its.remedy);
   }
 }
 

@@ -7,6 +7,7 @@
 #include "contraflow/networks/net_options.h"
 #include "contraflow/solvers/fixed_point.h"
 #include "contraflow/training/flow_objective.h"
+#include "contraflow/transforms/block_settings.h"
 #include "contraflow/transforms/contractive_block.h"
 
 namespace contraflow::cli {
@@ -28,10 +29,10 @@ struct MapOptions {
   /// A trained positive factor after each block: R^+ in the paper's notation.
   bool scaling = true;
   NetOptions net = {};
-  SolverOptions solver = {};
-  double train_tolerance = 1e-4;
+  SolverOptions solver = {};  // to backward_tolerance: see block_settings.h
+  double train_tolerance = SolveDefaults::train_tolerance;
   double tolerance = 1e-9;
-  double backward_tolerance = 1e-3;
+  double backward_tolerance = SolveDefaults::backward_tolerance;
   int64_t seed = 0;
 };
 
@@ -40,11 +41,7 @@ void visit(MapOptions& o, Field&& field) {
   field("forms", o.forms, non_empty(), "Forms of the blocks, the first applied first.");
   field("scaling", o.scaling, "A trained positive factor after each block.");
   field("net", o.net, "The contractive network of a block.");
-  field("solver", o.solver, "Fixed-point solver of implicit forms.");
-  field("train_tolerance", o.train_tolerance, positive(), "Error of a solve while training.");
-  field("tolerance", o.tolerance, positive(), "Error of a solve otherwise.");
-  field("backward_tolerance", o.backward_tolerance, positive(),
-        "Relative error of a gradient's solve.");
+  visit_solves(o, field);
   field("seed", o.seed, "Seed of the initial weights.");
 }
 

@@ -7,6 +7,7 @@
 #include "contraflow/core/file.h"
 #include "contraflow/core/text.h"
 #include "contraflow/core/toml.h"
+#include "contraflow/core/unknown_name.h"
 
 namespace contraflow::cli {
 namespace {
@@ -40,10 +41,9 @@ void require_given(const char* key, bool is_absent) {
     fail<ConfigError>("reproduce", "--configs", "a folder of tables", "'" + configs.string() + "'",
                       "Run from the folder of the repository, or name its configs/papers.");
   }
-  const auto near = nearest_match(name, names);
-  fail<ConfigError>(
-      "reproduce", "TABLE", "one of " + join(names, ", "), "'" + shorten(name) + "'",
-      near ? "Did you mean '" + *near + "'?" : "Run 'contraflow reproduce' for what there is.");
+  const UnknownName unknown = unknown_name(name, names, "contraflow reproduce");
+  fail<ConfigError>("reproduce", "TABLE", unknown.expected, "'" + shorten(name) + "'",
+                    unknown.remedy);
 }
 
 // A path only where a name cannot be meant, so that a stray folder never hides a table.

@@ -9,6 +9,8 @@
 namespace contraflow {
 namespace {
 
+constexpr const char* kListBases = "contraflow list bases";
+
 /// The one line that adds a base; `sample` are its test options, to which the event is added.
 template <class T>
 BaseEntry entry(typename T::Options sample = {}) {
@@ -36,11 +38,11 @@ const std::vector<BaseEntry>& base_registry() {
 }
 
 BasePtr make_base(const nlohmann::ordered_json& spec, std::string_view where) {
-  return find_entry(base_registry(), spec, where).make(options_of(spec), where);
+  return find_entry(base_registry(), spec, where, kListBases).make(options_of(spec), where);
 }
 
 nlohmann::ordered_json resolve_base(const nlohmann::ordered_json& spec, std::string_view where) {
-  const BaseEntry& found = find_entry(base_registry(), spec, where);
+  const BaseEntry& found = find_entry(base_registry(), spec, where, kListBases);
   return with_type(found.name, found.resolve(options_of(spec), where));
 }
 

@@ -12,6 +12,7 @@
 #include "contraflow/core/json.h"
 #include "contraflow/core/options.h"
 #include "contraflow/core/text.h"
+#include "contraflow/core/unknown_name.h"
 
 namespace contraflow {
 
@@ -51,10 +52,10 @@ void fill_entry(RegistryEntry<Product>& entry) {
 }
 
 /// The entry that {"type": ...} names. Throws ConfigError: not a table, no type, or an unknown type
-/// (with the nearest match and the list).
+/// (with the nearest match, and the list or the command `list` that shows it).
 template <class Entry>
 const Entry& find_entry(const std::vector<Entry>& registry, const nlohmann::ordered_json& spec,
-                        std::string_view where) {
+                        std::string_view where, std::string_view list) {
   if (!spec.is_object() || !spec.contains("type") || !spec["type"].is_string()) {
     fail<ConfigError>(where, "type", "a table with a text \"type\"", shorten(json_text(spec)),
                       "Write for example {\"type\": \"" + registry.front().name + "\"}.");
@@ -65,9 +66,8 @@ const Entry& find_entry(const std::vector<Entry>& registry, const nlohmann::orde
     if (entry.name == type) return entry;
     names.push_back(entry.name);
   }
-  const auto nearest = nearest_match(type, names);
-  fail<ConfigError>(where, "type", "one of " + join(names, ", "), "'" + type + "'",
-                    nearest ? "Did you mean '" + *nearest + "'?" : "Choose one of the list.");
+  const UnknownName unknown = unknown_name(type, names, list);
+  fail<ConfigError>(where, "type", unknown.expected, "'" + type + "'", unknown.remedy);
 }
 
 /// `spec` without its "type".

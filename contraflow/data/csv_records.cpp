@@ -82,30 +82,27 @@ void CsvRecords::sniff(const std::filesystem::path& path) {
   take_separator_line();
   const auto records = scanner_.peek(kSniffedRecords);
   const bool tab_first = parse_row_file(path).kind == RowFileKind::kTsv;
-  const CsvLayout layout = sniff_csv(records, options_, tab_first);
-  format_.delimiter = layout.delimiter;
-  format_.decimal = layout.decimal;
+  layout_ = sniff_csv(records, options_, tab_first);
+  format_.delimiter = layout_.delimiter;
+  format_.decimal = layout_.decimal;
   format_.encoding = options_.encoding;
-  delimiter_ = delimiter_char(layout.delimiter);
-  trailing_ = layout.trailing;
-  text_columns_ = layout.text_columns;
-  whole_above_fractions_ = layout.whole_above_fractions;
-  whole_far_outside_ = layout.whole_far_outside;
-  first_repeats_ = layout.first_repeats;
+  delimiter_ = delimiter_char(layout_.delimiter);
   rows_below_ = records.size() > 1;
-  if (layout.title_records > 0) fail_title(layout, records.front());
-  if (!layout.units.empty()) fail_units(layout.units);
+  if (layout_.title_records > 0) fail_title(records.front());
+  if (!layout_.units.empty()) fail_units();
   for (size_t i = 1; i < records.size(); ++i) {
     integers_below_ = integers_below_ || is_integer(trim(records[i]));
   }
   const CsvDelimiter usual = tab_first ? CsvDelimiter::kTab : CsvDelimiter::kComma;
-  if (options_.delimiter == CsvDelimiter::kAuto && layout.delimiter != usual && layout.fields > 1) {
-    note("fields are separated by " + plural(layout.delimiter));
+  if (options_.delimiter == CsvDelimiter::kAuto && layout_.delimiter != usual &&
+      layout_.fields > 1) {
+    note("fields are separated by " + plural(layout_.delimiter));
   }
-  if (options_.decimal == DecimalMark::kAuto && layout.decimal == DecimalMark::kComma) {
+  if (options_.decimal == DecimalMark::kAuto && layout_.decimal == DecimalMark::kComma) {
     note("decimals have a comma");
   }
-  if (trailing_) note("every line ends with a delimiter; the empty column after it is left out");
+  if (layout_.trailing)
+    note("every line ends with a delimiter; the empty column after it is left out");
   if (options_.encoding != TextEncoding::kAuto) return;
   format_.encoding = TextEncoding::kUtf8;
   if (is_utf8(scanner_.buffered(), true)) return;
@@ -123,7 +120,7 @@ void CsvRecords::read_names() {
   if (scanner_.broken() || !fields_.split(record_, delimiter_)) fail_quotes();
   const std::vector<std::string> first = trimmed(fields_.all());
   unnamed_.assign(first.size(), true);
-  text_columns_.resize(first.size());
+  layout_.text_columns.resize(first.size());
   if (take_comment_names(first)) {
     first_is_data_ = true;
   } else if (has_header(first)) {
@@ -161,7 +158,7 @@ bool CsvRecords::has_header(const std::vector<std::string>& first) {
   const auto [numbers, words] = count_cells(first, format_.decimal);
   // One column: its name, unless the rows below are integers, of which 0 is one more.
   const bool counted = first.size() > 1 ? counts_up(first) : first[0] == "0" && !integers_below_;
-  if (counted && rows_below_ && first_repeats_) {
+  if (counted && rows_below_ && layout_.first_repeats) {
     note("the first line, " + in_quotes(text(record_)) +
          ", counts the columns, but a row below is the same: it is read as a row (header = "
          "\"yes\" takes it for names)");
@@ -174,7 +171,7 @@ bool CsvRecords::has_header(const std::vector<std::string>& first) {
         "a row)");
     return true;
   }
-  if (whole_above_fractions_) return are_names();
+  if (layout_.whole_above_fractions) return are_names();
   if (numbers > 0 && words > 0) {
     fail<IoError>(kReadRecords, name() + ", line " + std::to_string(line()),
                   "either column names or numbers", "both: " + in_quotes(text(record_)),
@@ -187,10 +184,10 @@ bool CsvRecords::has_header(const std::vector<std::string>& first) {
 bool CsvRecords::are_names() {
   const std::string line =
       "the first line, " + in_quotes(text(record_)) + ", holds whole numbers above fractions: ";
-  note(line + (whole_far_outside_
+  note(line + (layout_.whole_far_outside
                    ? "it is taken for names of the columns (header = \"no\" reads it as a row)"
                    : "it is read as a row (header = \"yes\" takes it for names)"));
-  return whole_far_outside_;
+  return layout_.whole_far_outside;
 }
 
 void CsvRecords::set_names(std::vector<std::string> header) {
@@ -207,7 +204,7 @@ bool CsvRecords::is_blank() const {  // tabs between no values are a row of miss
 }
 
 std::string_view CsvRecords::without_trailing(std::string_view record) const {
-  if (!trailing_) return record;
+  if (!layout_.trailing) return record;
   const size_t last = record.find_last_not_of(' ');
   if (last == std::string_view::npos || record[last] != delimiter_) return record;
   return record.substr(0, last);
@@ -285,20 +282,21 @@ std::string CsvRecords::text(std::string_view bytes) {
   return latin1_to_utf8(bytes);
 }
 
-void CsvRecords::fail_title(const CsvLayout& layout, std::string_view first) {
-  const bool one = layout.title_records == 1;
+void CsvRecords::fail_title(std::string_view first) {
+  const bool one = layout_.title_records == 1;
   const std::string below =
-      one ? "in the lines below" : "after the first " + std::to_string(layout.title_records);
+      one ? "in the lines below" : "after the first " + std::to_string(layout_.title_records);
   fail<IoError>(
       kReadRecords, name() + ", line 1",
-      std::to_string(layout.fields_below) + " names or values, as " + below, in_quotes(text(first)),
+      std::to_string(layout_.fields_below) + " names or values, as " + below,
+      in_quotes(text(first)),
       one ? "Remove a title, or start it with #; give each column a name, row numbers too."
           : "Remove these lines, or start them with #.");
 }
 
-void CsvRecords::fail_units(std::string_view units) {
+void CsvRecords::fail_units() {
   fail<IoError>(kReadRecords, name() + ", the second line", "values, as in the lines below",
-                in_quotes(text(units)) + ", text where these have numbers",
+                in_quotes(text(layout_.units)) + ", text where these have numbers",
                 "Remove it if it tells the columns' units, or start it with #; marks of missing "
                 "values have names in missing_marks.");
 }

@@ -27,7 +27,7 @@ class CsvRecords {
   /// For each column: the header's cell was empty.
   const std::vector<bool>& unnamed() const { return unnamed_; }
   /// For each column: the first records hold text in it and no number.
-  const std::vector<bool>& text_columns() const { return text_columns_; }
+  const std::vector<bool>& text_columns() const { return layout_.text_columns; }
   const FileFormat& format() const { return format_; }
   const std::vector<std::string>& notes() const { return notes_; }
 
@@ -65,25 +65,22 @@ class CsvRecords {
   std::string_view without_trailing(std::string_view record) const;
   void note(const std::string& what) { notes_.push_back(what); }
   [[noreturn]] void fail_quotes();
-  [[noreturn]] void fail_title(const CsvLayout& layout, std::string_view first);
-  [[noreturn]] void fail_units(std::string_view units);
+  [[noreturn]] void fail_title(std::string_view first);
+  [[noreturn]] void fail_units();
 
   FileOptions options_;
   CsvScanner scanner_;
   FileFormat format_;
+  CsvLayout layout_;
   std::vector<std::string> notes_;
   std::vector<std::string> names_;
   std::vector<bool> unnamed_;
-  std::vector<bool> text_columns_;
   CsvFields fields_;
   std::vector<std::string_view> no_fields_;
   std::string_view record_;
   std::string problem_;
   char delimiter_ = ',';
   bool lenient_ = false;
-  bool trailing_ = false;
-  bool whole_above_fractions_ = false, whole_far_outside_ = false;  // as CsvLayout has them
-  bool first_repeats_ = false;
   bool rows_below_ = false;      // the first record is not the only one
   bool integers_below_ = false;  // one of the first records after the first one is an integer alone
   bool first_is_data_ = false;

@@ -26,7 +26,7 @@ struct CsvLayout {
   /// Fields of the records after the title.
   size_t fields_below = 0;
   /// The second record, if it holds text where all records below hold numbers: units, perhaps.
-  std::string_view units = {};
+  std::string units = {};
   /// No number stands in the column, and some text: for each field after the first record.
   std::vector<bool> text_columns;
 };

@@ -8,6 +8,7 @@
 #include "contraflow/core/error.h"
 #include "contraflow/core/json.h"
 #include "contraflow/core/text.h"
+#include "contraflow/core/unknown_name.h"
 #include "contraflow/data/data_entries.h"
 #include "contraflow/data/message.h"
 
@@ -41,11 +42,9 @@ std::vector<DataEntry> make_registry() {
                   did_you_mean(near, "Check the path; relative ones count from " +
                                          fs::current_path(error).string() + "."));
   }
-  const std::vector<std::string> names = builtin_data_names();
-  const auto near = nearest_match(name, names);
-  fail<ConfigError>("data", "name", "one of " + join(names, ", ") + ", or the path of a file",
-                    in_quotes(name),
-                    did_you_mean(near, "Choose a name of the list, or a .csv or .npy file."));
+  const UnknownName unknown = unknown_name(name, builtin_data_names(), "contraflow list data");
+  fail<ConfigError>("data", "name", unknown.expected + ", or the path of a file, .csv or .npy",
+                    in_quotes(name), unknown.remedy);
 }
 
 bool is_common(const std::string& key) {

@@ -10,6 +10,7 @@
 #include "contraflow/core/error.h"
 #include "contraflow/core/parallel.h"
 #include "contraflow/core/text.h"
+#include "contraflow/core/unknown_name.h"
 #include "contraflow/data/message.h"
 
 namespace contraflow::data {
@@ -266,9 +267,8 @@ const ToyDensity& toy_density(std::string_view name) {
   if (const ToyDensity* found = find_toy(name)) return *found;
   std::vector<std::string> names;
   for (const ToyDensity& density : kDensities) names.emplace_back(density.name);
-  const auto near = nearest_match(name, names);
-  fail<ConfigError>("toy_density", "name", "one of " + join(names, ", "), in_quotes(name),
-                    did_you_mean(near, "Choose a name of the list."));
+  const UnknownName unknown = unknown_name(name, names, "contraflow list data");
+  fail<ConfigError>("toy_density", "name", unknown.expected, in_quotes(name), unknown.remedy);
 }
 
 std::vector<std::string> toy_columns(const ToyDensity& density) {

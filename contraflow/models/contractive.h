@@ -13,6 +13,7 @@
 #include "contraflow/models/model_registry.h"
 #include "contraflow/networks/net_options.h"
 #include "contraflow/solvers/fixed_point.h"
+#include "contraflow/transforms/block_settings.h"
 #include "contraflow/transforms/form_kind.h"
 
 namespace contraflow {
@@ -30,6 +31,15 @@ constexpr auto enum_names(Family) {
                     std::pair{"inverse_residual", Family::kInverseResidual},
                     std::pair{"implicit", Family::kImplicit},
                     std::pair{"monotone", Family::kMonotone}};
+}
+
+/// The fields with which the options of all models of contractive blocks end.
+template <class Options, class Field>
+void visit_model_settings(Options& o, Field&& field) {
+  visit_estimators(o, field);
+  visit_solves(o, field);
+  field("base", o.base, "Base density: a type, or a table of the type with its options.");
+  field("seed", o.seed, "Seed of the initial weights.");
 }
 
 /// A contractive flow. Its presets have the papers' settings.
@@ -55,14 +65,15 @@ struct ContractiveOptions {
   /// Integers without columns of their own, such as pixels; see FrontOptions.
   Dequantization dequantization = Dequantization::kAuto;
   std::optional<MassTable> mass_table = std::nullopt;
-  /// Unset: exact up to 16 features, else roulette of the optimal law.
+  /// From here to backward_tolerance: see block_settings.h. Unset: exact up to 16 numbers, else
+  /// roulette of the optimal law.
   std::optional<LogDetOptions> train_log_det = std::nullopt;
-  /// Unset: exact up to 64 features, else roulette with 20 exact terms.
+  /// Unset: exact up to 64 numbers, else roulette with 20 exact terms.
   std::optional<LogDetOptions> eval_log_det = std::nullopt;
   SolverOptions solver = {};
-  double train_tolerance = 1e-4;
-  double tolerance = 1e-6;
-  double backward_tolerance = 1e-3;
+  double train_tolerance = SolveDefaults::train_tolerance;
+  double tolerance = SolveDefaults::tolerance;
+  double backward_tolerance = SolveDefaults::backward_tolerance;
   /// Base density, {"type": ...}; its event is filled in.
   nlohmann::ordered_json base = {{"type", "normal"}};
   int64_t seed = 0;
@@ -91,17 +102,7 @@ void visit(ContractiveOptions& o, Field&& field) {
   field("mass_table", o.mass_table,
         "Masses of marginal dequantization: for each pixel, each channel, or shared; unset: pixel "
         "for images.");
-  field("train_log_det", o.train_log_det,
-        "Log-determinant while training; unset: exact up to 16 features.");
-  field("eval_log_det", o.eval_log_det,
-        "Log-determinant otherwise; unset: exact up to 64 features.");
-  field("solver", o.solver, "Fixed-point solver of implicit forms and of inverses.");
-  field("train_tolerance", o.train_tolerance, positive(), "Error of a solve while training.");
-  field("tolerance", o.tolerance, positive(), "Error of a solve otherwise.");
-  field("backward_tolerance", o.backward_tolerance, positive(),
-        "Relative error of a gradient's solve.");
-  field("base", o.base, "Base density: a type, or a table of the type with its options.");
-  field("seed", o.seed, "Seed of the initial weights.");
+  visit_model_settings(o, field);
 }
 
 /// The transforms and base of `options` for such events: everything the choice depends on is

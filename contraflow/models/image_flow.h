@@ -53,14 +53,14 @@ struct ImageOptions {
   /// auto: as `logit` and `marginals` say; otherwise they do not count. See FrontOptions.
   Dequantization dequantization = Dequantization::kAuto;
   std::optional<MassTable> mass_table = std::nullopt;
-  /// Unset: as in ContractiveOptions.
+  /// From here on as in ContractiveOptions.
   std::optional<LogDetOptions> train_log_det = std::nullopt;
   std::optional<LogDetOptions> eval_log_det = std::nullopt;
   SolverOptions solver = {};
-  double train_tolerance = 1e-4;
-  double tolerance = 1e-6;
-  double backward_tolerance = 1e-3;
-  /// Base density of the latent row, {"type": ...}; its event is filled in.
+  double train_tolerance = SolveDefaults::train_tolerance;
+  double tolerance = SolveDefaults::tolerance;
+  double backward_tolerance = SolveDefaults::backward_tolerance;
+  /// Of the latent row.
   nlohmann::ordered_json base = {{"type", "normal"}};
   int64_t seed = 0;
 };
@@ -91,17 +91,7 @@ void visit(ImageOptions& o, Field&& field) {
   field(
       "mass_table", o.mass_table,
       "Masses of marginal dequantization: for each pixel, each channel, or shared; unset: pixel.");
-  field("train_log_det", o.train_log_det,
-        "Log-determinant while training; unset: exact up to 16 numbers.");
-  field("eval_log_det", o.eval_log_det,
-        "Log-determinant otherwise; unset: exact up to 64 numbers.");
-  field("solver", o.solver, "Fixed-point solver of implicit forms and of inverses.");
-  field("train_tolerance", o.train_tolerance, positive(), "Error of a solve while training.");
-  field("tolerance", o.tolerance, positive(), "Error of a solve otherwise.");
-  field("backward_tolerance", o.backward_tolerance, positive(),
-        "Relative error of a gradient's solve.");
-  field("base", o.base, "Base density: a type, or a table of the type with its options.");
-  field("seed", o.seed, "Seed of the initial weights.");
+  visit_model_settings(o, field);
 }
 
 /// split_prior without factor_out -> ConfigError.

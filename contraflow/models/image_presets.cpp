@@ -110,24 +110,24 @@ ImageOptions residual_options(const ImageData& data) {
   return o;
 }
 
-ImageOptions idensenet_options(const ImageData& data) {
+// Dense nets: i-DenseNets and Monotone Flows.
+ImageOptions dense_options(const ImageData& data, Family family, Activation activation,
+                           int64_t exact_terms) {
   ImageOptions o = options_for(data);
-  o.family = Family::kResidual;
-  o.net = dense_convolutions(3, 172, Activation::kClipSwish);
-  o.fc_net = dense_rows(Activation::kClipSwish);
-  o.train_log_det = poisson(2);
+  o.family = family;
+  o.net = dense_convolutions(3, 172, activation);
+  o.fc_net = dense_rows(activation);
+  o.train_log_det = poisson(exact_terms);
   o.eval_log_det = poisson(20);
   return o;
 }
 
+ImageOptions idensenet_options(const ImageData& data) {
+  return dense_options(data, Family::kResidual, Activation::kClipSwish, 2);
+}
+
 ImageOptions monotone_options(const ImageData& data) {
-  ImageOptions o = options_for(data);
-  o.family = Family::kMonotone;
-  o.net = dense_convolutions(3, 172, Activation::kCPila);
-  o.fc_net = dense_rows(Activation::kCPila);
-  o.train_log_det = poisson(10);
-  o.eval_log_det = poisson(20);
-  return o;
+  return dense_options(data, Family::kMonotone, Activation::kCPila, 10);
 }
 
 // Two networks a block and two blocks a scale, whatever the data: published for CIFAR-10.

@@ -1,7 +1,7 @@
 #include "contraflow/models/model_registry.h"
 
 #include "contraflow/core/error.h"
-#include "contraflow/core/text.h"
+#include "contraflow/core/unknown_name.h"
 #include "contraflow/models/contractive.h"
 #include "contraflow/models/image_flow.h"
 
@@ -69,11 +69,8 @@ PresetOf find_preset(std::string_view name) {
       if (preset.name == name) return {entry, preset};
     }
   }
-  const std::vector<std::string> names = preset_names();
-  const auto nearest = nearest_match(name, names);
-  fail<ConfigError>(
-      "model", "preset", "one of " + join(names, ", "), c10::str("'", name, "'"),
-      nearest ? "Did you mean '" + *nearest + "'?" : "Run 'contraflow list' for what there is.");
+  const UnknownName unknown = unknown_name(name, preset_names(), "contraflow list models");
+  fail<ConfigError>("model", "preset", unknown.expected, c10::str("'", name, "'"), unknown.remedy);
 }
 
 Json read_model(const Json& model, std::string_view where, const std::string& key) {

@@ -42,26 +42,42 @@ std::string RunFolder::read_config(const std::filesystem::path& path) {
 RunFolder::RunFolder(std::filesystem::path path, RunMode mode, const std::string& config_toml)
     : path_(std::move(path)) {
   check_mode(mode);
-  std::error_code error;
-  std::filesystem::create_directories(path_, error);
-  if (error || !std::filesystem::is_directory(path_)) {
-    fail<IoError>(kRunFolder, path_.string(), "a folder that can be made",
-                  error ? error.message() : "a file", "Choose another folder.");
-  }
+  const bool is_new = mode == RunMode::kNew;
+  // Before it is there: a signal in between would leave it. Of a folder that another process makes
+  // at the same time only an empty one would go.
+  if (is_new && !std::filesystem::exists(path_)) unfinished_.emplace_back(std::vector{path_});
+  if (make_folder() && is_new)
+    unfinished_.emplace_back(std::vector{path_ / "lock"}, /*unless=*/config_path());
   lock();
   try {
     remove_leftovers();
     if (mode == RunMode::kResume) return;
     check_mode(mode);  // again under the lock: another process may have begun a run just now
     remove_run();
+    if (is_new) {
+      unfinished_.emplace_back(std::vector{path_ / "lock", config_path(), metrics_path()},
+                               /*unless=*/checkpoint_path());
+    }
     atomic_write(config_path(), config_toml);
   } catch (...) {
+    unfinished_.clear();
     ::close(lock_);
     throw;
   }
 }
 
-RunFolder::~RunFolder() { ::close(lock_); }  // which drops the lock
+RunFolder::~RunFolder() {
+  unfinished_.clear();  // while the folder is nobody else's
+  ::close(lock_);       // which drops the lock
+}
+
+bool RunFolder::make_folder() {
+  std::error_code error;
+  const bool made = std::filesystem::create_directories(path_, error);
+  if (!error && std::filesystem::is_directory(path_)) return made;
+  fail<IoError>(kRunFolder, path_.string(), "a folder that can be made",
+                error ? error.message() : "a file", "Choose another folder.");
+}
 
 void RunFolder::refuse_run(const std::filesystem::path& path) {
   if (!holds_run(path)) return;

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <deque>
 #include <filesystem>
 #include <string>
 
 #include "contraflow/core/export.h"
+#include "contraflow/core/leftovers.h"
 
 namespace contraflow {
 
@@ -20,6 +22,9 @@ enum class RunMode { kNew, kResume, kOverwrite };
 /// the files above. Two processes in one folder would interleave their metrics and replace each
 /// other's checkpoints, so the folder is locked for as long as the object lives; the kernel drops
 /// the lock of a killed process, which a lock file of its own could not promise.
+///
+/// What a new run has before its first checkpoint is worth nothing: remove_leftovers() removes it, the
+/// folder too unless it was there before.
 ///
 /// Throws     ConfigError (a run is there, or none is there to resume; held by another process);
 ///            IoError (the folder or a file cannot be written).
@@ -46,12 +51,15 @@ class CF_EXPORT RunFolder {
 
  private:
   void check_mode(RunMode mode) const;
+  /// True unless it was there before.
+  bool make_folder();
   void lock();
   void remove_leftovers();
   void remove_run();
 
   std::filesystem::path path_;
   int lock_ = -1;
+  std::deque<Leftovers> unfinished_;  ///< Of a new run, each from before it was made.
 };
 
 }  // namespace contraflow

@@ -13,6 +13,7 @@
 #include "contraflow/networks/net_options.h"
 #include "contraflow/solvers/fixed_point.h"
 #include "contraflow/transforms/block_relation.h"
+#include "contraflow/transforms/block_settings.h"
 #include "contraflow/transforms/contractive_map.h"
 #include "contraflow/transforms/form_kind.h"
 #include "contraflow/transforms/learned_form.h"
@@ -32,14 +33,13 @@ struct ContractiveBlockOptions {
   /// Train the matrix (LearnedForm), starting at `form`; such a block trains composed.
   bool learn_form = false;
   NetOptions net = {};
+  /// From here to backward_tolerance: see block_settings.h.
   LogDetOptions train_log_det = RussianRoulette{};
   LogDetOptions eval_log_det = ExactLogDet{};
   SolverOptions solver = {};
-  /// Euclidean error of the output of a solve: while training, and otherwise.
-  double train_tolerance = 1e-4;
-  double tolerance = 1e-6;
-  /// Relative error of the transposed solve of a training gradient.
-  double backward_tolerance = 1e-3;
+  double train_tolerance = SolveDefaults::train_tolerance;
+  double tolerance = SolveDefaults::tolerance;
+  double backward_tolerance = SolveDefaults::backward_tolerance;
   /// Seed of the initial weights.
   int64_t seed = 0;
 };
@@ -54,14 +54,8 @@ void visit(ContractiveBlockOptions& o, Field&& field) {
   field("learn_form", o.learn_form,
         "Train the matrix within its admissible set, starting at form.");
   field("net", o.net, "The contractive network.");
-  field("train_log_det", o.train_log_det,
-        "Log-determinant while training: exact, truncated, roulette.");
-  field("eval_log_det", o.eval_log_det, "Log-determinant otherwise.");
-  field("solver", o.solver, "Fixed-point solver.");
-  field("train_tolerance", o.train_tolerance, positive(), "Error of a solve while training.");
-  field("tolerance", o.tolerance, positive(), "Error of a solve otherwise.");
-  field("backward_tolerance", o.backward_tolerance, positive(),
-        "Relative error of a gradient's solve.");
+  visit_estimators(o, field);
+  visit_solves(o, field);
   field("seed", o.seed, "Seed of the initial weights.");
 }
 

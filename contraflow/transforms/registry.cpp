@@ -22,6 +22,8 @@
 namespace contraflow {
 namespace {
 
+constexpr const char* kListTransforms = "contraflow list transforms";
+
 using Json = nlohmann::ordered_json;
 
 std::string member_place(std::string_view where, std::string_view key, size_t k) {
@@ -178,17 +180,18 @@ const std::vector<TransformEntry>& transform_registry() {
 }
 
 TransformPtr make_transform(const Json& spec, std::string_view where) {
-  return find_entry(transform_registry(), spec, where).make(options_of(spec), where);
+  return find_entry(transform_registry(), spec, where, kListTransforms)
+      .make(options_of(spec), where);
 }
 
 Json resolve_transform(const Json& spec, std::string_view where) {
-  const TransformEntry& found = find_entry(transform_registry(), spec, where);
+  const TransformEntry& found = find_entry(transform_registry(), spec, where, kListTransforms);
   return with_type(found.name, found.resolve(options_of(spec), where));
 }
 
 int64_t change_leaves(Json& spec, const std::function<bool(const TransformEntry&, Json&)>& change,
                       std::string_view where) {
-  const TransformEntry& found = find_entry(transform_registry(), spec, where);
+  const TransformEntry& found = find_entry(transform_registry(), spec, where, kListTransforms);
   Json options = options_of(spec);
   int64_t changed = 0;
   if (found.member_keys.empty()) changed = change(found, options) ? 1 : 0;

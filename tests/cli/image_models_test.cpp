@@ -134,6 +134,14 @@ TEST_F(ImageModels, APairedDifferenceHasASmallerError) {
   EXPECT_EQ(json["rows"], 60);
 }
 
+TEST_F(ImageModels, AComparisonWithAModelOfRowsNamesBothShapes) {
+  expect_error(inside({"compare", model(), moons_run().string()}), 2,
+               {"[compare] B: expected a model of 1 x 8 x 8 images, as A is, got one of rows of 2 "
+                "columns"});
+  expect_error(inside({"compare", moons_run().string(), model()}), 2,
+               {"expected a model of rows of 2 columns", "got one of 1 x 8 x 8 images"});
+}
+
 // --------------------------------------------------------------------------------------- score
 
 TEST_F(ImageModels, EveryLayoutGetsTheSameScores) {
@@ -273,11 +281,15 @@ TEST_F(ImageModels, OnePictureHoldsThemAll) {
   EXPECT_EQ(ran.json()["output"], (digit_images("a") / "sampled.png").string());
   EXPECT_TRUE(ran.json()["mean_log_prob"].is_null()) << "it was not computed";
   EXPECT_GT(fs::file_size(digit_images("a") / "sampled.png"), 1000U);
-  expect_error(inside({"sample", model(), "-n", "2000"}), 2, {"1,024 images in one picture"});
+  expect_error(inside({"sample", model(), "-n", "2000"}), 2,
+               {"[sample] -n:", "1,024 images in one picture"});
+  for (const char* name : {"s.jpg", "s.npz", "s.npy.gz"})
+    expect_error(inside({"sample", model(), "-n", "2", "--out", path(name)}), 2,
+                 {"[sample] --out:", ".npy", ".png", "FOLDER/", name});
   expect_error(inside({"sample", model(), "-n", "2", "-o", path("s.npy"), "--log-prob"}), 2,
                {"--log-prob", "contraflow score"});
   expect_error(inside({"sample", moons_run().string(), "-n", "2", "-o", path("s.png")}), 2,
-               {"--out", "for images"});
+               {"[sample] -o:", "for images"});
   expect_error(inside({"sample", moons_run().string(), "-n", "2"}), 2, {"--out", "none"});
 }
 
@@ -298,6 +310,33 @@ TEST_F(ImageModels, PicturesAreThoseOfImages) {
   expect_error(inside({"plot", model(), "--columns", "x"}), 2, {"--columns", "a model of images"});
   expect_error(inside({"plot", moons_run().string(), "--kind", "reconstructions"}), 2,
                {"a model of images"});
+}
+
+int64_t width_of_png(const fs::path& path) {
+  const std::string bytes = read_bytes(path);
+  int64_t width = 0;
+  for (size_t k = 16; k < 20; ++k) width = 256 * width + static_cast<unsigned char>(bytes.at(k));
+  return width;
+}
+
+// What differs has a block of its own; empty images would not show that nothing does.
+TEST_F(ImageModels, DifferencesAreDrawnWhereThereAreSome) {
+  const fs::path loose = folder_ / "loose";
+  ASSERT_EQ(inside(std::vector<std::string>{"train", "--data", "digits_images", "--model",
+                                            "idensenet", "--out", loose.string()} +
+                   convolutions() + settings({"model.tolerance=50"}))
+                .code,
+            0);
+  const auto draw = [this](const fs::path& run, const std::string& name) {
+    const Ran ran =
+        inside({"plot", run.string(), "--kind", "reconstructions", "--out", path(name)});
+    EXPECT_EQ(ran.code, 0) << ran.err;
+    return width_of_png(folder_ / name / "reconstructions.png");
+  };
+  constexpr int64_t kBlock = 2 * (4 * 48 + 12);  // four images of 44 points, in pixels
+  const int64_t with_differences = draw(loose, "loose_pictures"), without = draw(model(), "same");
+  EXPECT_GT(with_differences - without, kBlock);
+  EXPECT_GT(without, 2 * kBlock);
 }
 
 TEST_F(ImageModels, NoPixelComesBackWrong) {

@@ -58,6 +58,23 @@ INSTANTIATE_TEST_SUITE_P(
              {"evaluate", "r", "--split", "tset"},
              {"none of test, validation, train", "did you mean 'test'?"}},
         Slip{"KindOfPlot", {"plot", "r", "--kind", "curve"}, {"did you mean 'curves'?"}},
+        Slip{"Preset",
+             {"train", "moons", "--model", "monoton"},
+             {"Did you mean 'monotone'? 'contraflow list models' shows them all."}},
+        Slip{"FamilyOfManyPresets",
+             {"train", "moons", "--model", "image"},
+             {"a family of them", "names. 'contraflow list families' shows them all."}},
+        Slip{"DataOfNoName",
+             {"train", "--data", "xyzzy"},
+             {"'contraflow list data' shows them all."}},
+        Slip{"Draws", {"evaluate", "r", "--draws", "0"}, {"'--draws: '0' is not an integer"}},
+        Slip{"DrawsOfScores", {"score", "r", "-o", "x.csv", "--draws=0"}, {"'--draws: '0'"}},
+        Slip{"Replicates", {"compare", "a", "b", "--replicates", "1"}, {"'--replicates: '1'"}},
+        Slip{"ShortCount", {"sample", "r", "-n", "0", "-o", "x.csv"}, {"'-n: '0'"}},
+        Slip{
+            "ShortOutput",
+            {"sample", "r", "-n", "5", "-o", "x.jpg"},
+            {"[sample] -o: expected", ".csv", ".npy", "of images also .png", "FOLDER/", "'x.jpg'"}},
         Slip{"Section", {"list", "activation_functions"}, {"none of models"}}),
     [](const auto& tested) { return std::string(tested.param.name); });
 

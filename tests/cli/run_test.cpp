@@ -183,7 +183,8 @@ TEST(CliCompare, ReadsAFileAndRefusesWhatHasNoAnswer) {
   const std::string a = moons_run().string(), b = other_moons_run().string();
   ASSERT_EQ(run({"sample", a, "-n", "300", "-o", file}).code, 0);
   EXPECT_EQ(run({"compare", a, b, "--data", file, "--json"}).json()["rows"], 300);
-  expect_error(run({"compare", a, digits_run().string()}), 2, {"columns"});
+  expect_error(run({"compare", a, digits_run().string()}), 2,
+               {"[compare] B: expected a model of rows of 2 columns", "one of rows of 64 columns"});
   expect_error(run({"compare", a, b, "--split", "train"}), 2, {"endless"});
   TempFolder other;
   const std::string seed = (other / "moons").string();

@@ -6,6 +6,7 @@
 
 #include "contraflow/core/error.h"
 #include "contraflow/core/log.h"
+#include "contraflow/core/unknown_name.h"
 
 namespace contraflow {
 namespace {
@@ -20,6 +21,19 @@ TEST(NearestMatch, FindsSlipsAndRefusesOtherWords) {
   EXPECT_EQ(nearest_match("momentum", words), std::nullopt);
   EXPECT_EQ(nearest_match("", words), std::nullopt);
   EXPECT_EQ(nearest_match("steps", {}), std::nullopt);
+}
+
+TEST(UnknownName, ShortListsAreGivenAndLongOnesCounted) {
+  const std::vector<std::string> few{"adam", "sgd"};
+  EXPECT_EQ(unknown_name("adm", few, "list").expected, "one of adam, sgd");
+  EXPECT_EQ(unknown_name("adm", few, "list").remedy, "Did you mean 'adam'?");
+  EXPECT_EQ(unknown_name("x", few, "list").remedy, "'list' shows them all.");
+  std::vector<std::string> many(20, "other");
+  many.emplace_back("adam");
+  EXPECT_EQ(unknown_name("adm", many, "list").expected, "one of 21 names");
+  EXPECT_EQ(unknown_name("adm", many, "list").remedy,
+            "Did you mean 'adam'? 'list' shows them all.");
+  EXPECT_EQ(unknown_name("x", many, "list").remedy, "'list' shows them all.");
 }
 
 TEST(Text, Bytes) {

@@ -281,7 +281,8 @@ TEST_F(DatasetFile, UnknownNamesHaveANearestMatch) {
   expect_error<ConfigError>([] { open_data({.name = "checkerbord"}); },
                             {"'checkerbord'", "Did you mean 'checkerboard'?"});
   expect_error<ConfigError>([] { open_data({.name = "digit"}); }, {"Did you mean 'digits'?"});
-  expect_error<ConfigError>([] { open_data({.name = "zzzzzzzzzz"}); }, {"moons", ".csv or .npy"});
+  expect_error<ConfigError>([] { open_data({.name = "zzzzzzzzzz"}); },
+                            {"'contraflow list data' shows them all", ".csv or .npy"});
   options(sample_csv(), "events.csv");
   expect_error<IoError>([&] { open_data({.name = (folder_ / "event.csv").string()}); },
                         {"does not exist", "Did you mean '", "/events.csv'?"});

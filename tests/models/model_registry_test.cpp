@@ -2,7 +2,9 @@
 
 #include <set>
 
+#include "contraflow/models/image_flow.h"
 #include "contraflow/models/presets.h"
+#include "contraflow/transforms/contractive_block.h"
 #include "tests/support/tensors.h"
 
 namespace contraflow::models {
@@ -10,6 +12,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::ElementsAre;
+using ::testing::ElementsAreArray;
 using testing::error_of;
 using ::testing::HasSubstr;
 
@@ -28,8 +31,30 @@ TEST(ModelRegistry, PresetsNameTheirEntry) {
   EXPECT_EQ(preset_names().size(), names.size());
   EXPECT_EQ(find_preset(kDefaultPreset).preset.name, "monotone");
   EXPECT_THAT(error_of<ConfigError>([] { find_preset("monoton"); }),
-              AllOf(HasSubstr("[model] preset: expected one of monotone, residual"),
-                    HasSubstr("Did you mean 'monotone'?")));
+              AllOf(HasSubstr("[model] preset: expected one of " + std::to_string(names.size()) +
+                              " names, got 'monoton'"),
+                    HasSubstr("Did you mean 'monotone'? 'contraflow list models' shows them")));
+}
+
+// The settings that all users of contractive blocks have mean and default to the same.
+TEST(ModelRegistry, SettingsOfBlocksAreTheSameForAll) {
+  const auto rows_of = [](const std::vector<OptionInfo>& all, const std::string& first) {
+    std::vector<std::string> out;
+    for (const OptionInfo& row : all) {
+      if (out.empty() && row.path != first) continue;
+      out.push_back(row.path + " " + row.default_value + " " + row.range + " " + row.help);
+    }
+    return out;
+  };
+  const std::vector<OptionInfo> rows = describe_options<ContractiveOptions>(),
+                                images = describe_options<ImageOptions>();
+  EXPECT_THAT(rows_of(rows, "train_log_det"), ElementsAreArray(rows_of(images, "train_log_det")));
+  EXPECT_GT(rows_of(rows, "train_log_det").size(), 20U);
+  std::vector<std::string> solves = rows_of(rows, "solver.method");
+  ASSERT_FALSE(solves.empty());
+  solves.erase(solves.end() - 2);  // base
+  EXPECT_THAT(rows_of(describe_options<ContractiveBlockOptions>(), "solver.method"),
+              ElementsAreArray(solves));
 }
 
 TEST(ModelRegistry, AModelIsItsPresetAndWhatChanges) {

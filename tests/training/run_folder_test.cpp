@@ -1,5 +1,10 @@
 #include "contraflow/training/run_folder.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+
 #include "tests/support/tensors.h"
 #include "tests/training/training_support.h"
 
@@ -77,6 +82,48 @@ TEST(RunFolder, ASecondProcessIsKeptOutWhileTheFirstTrains) {
                 HasSubstr("locked"));
   }
   EXPECT_NO_THROW(RunFolder(temporary.path(), RunMode::kResume, ""));
+}
+
+// A signal at any moment of a new run's beginning, from before its folder is made on.
+TEST(RunFolder, NoMomentLeavesANewRunWithoutCheckpoint) {
+  constexpr int kSignals = 200;
+  const TempFolder temporary;
+  for (int k = 0; k < kSignals; ++k) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      std::signal(SIGTERM, [](int) {
+        remove_leftovers();
+        ::_exit(0);
+      });
+      const RunFolder folder(temporary.path() / "run", RunMode::kNew, "x = 1\n");
+      while (true) ::pause();
+    }
+    ::usleep(static_cast<useconds_t>(k) * 10);
+    ::kill(child, SIGTERM);
+    ::waitpid(child, nullptr, 0);
+    ASSERT_EQ(temporary.count(), 0) << "signal " << k;
+  }
+}
+
+TEST(RunFolder, ASignalLeavesAFolderThatWasThereAndARunWithACheckpoint) {
+  const TempFolder temporary;
+  {
+    const RunFolder folder(temporary.path(), RunMode::kNew, "x = 1\n");
+    write_bytes(folder.metrics_path(), "lines");
+    remove_leftovers();
+    EXPECT_TRUE(std::filesystem::exists(temporary.path()));
+    EXPECT_EQ(temporary.count(), 0);
+  }
+  {
+    const RunFolder folder(temporary.path() / "run", RunMode::kNew, "x = 1\n");
+    write_bytes(folder.checkpoint_path(), "state");
+    remove_leftovers();
+    EXPECT_EQ(read_bytes(folder.config_path()), "x = 1\n");
+  }
+  const RunFolder resumed(temporary.path() / "run", RunMode::kResume, "");
+  std::filesystem::remove(resumed.checkpoint_path());
+  remove_leftovers();
+  EXPECT_EQ(read_bytes(resumed.config_path()), "x = 1\n");
 }
 
 TEST(RunFolder, AFileInThePlaceOfTheFolderIsAnError) {
