@@ -21,8 +21,7 @@ template <class Field>
 void visit(FreezeOptions& o, Field&& field) {
   field("parameters", o.parameters,
         "Parameters that do not learn: parts of their names, such as raw_concatenation.");
-  field("steps", o.steps, at_least(0),
-        "Steps after which they learn too; 0 = never.");
+  field("steps", o.steps, at_least(0), "Steps after which they learn too; 0 = never.");
 }
 
 /// Puts parameters back to the values that they began with, after each step of the optimizer.

@@ -9,8 +9,8 @@
 namespace contraflow {
 namespace {
 
-using ::testing::HasSubstr;
 using testing::error_of;
+using ::testing::HasSubstr;
 using testing::same_bits;
 using testing::small_flow;
 using testing::small_options;
