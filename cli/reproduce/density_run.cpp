@@ -14,14 +14,16 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-// As many draws as 'contraflow evaluate' takes where a log-density is random.
-constexpr int64_t kReplicates = 4;
+int64_t measured_rows(const RowJob& job, const data::Source& test) {
+  const int64_t all = test.size().value_or(0);
+  return job.row.test_rows > 0 ? std::min(job.row.test_rows, all) : all;
+}
 
 LikelihoodReport measure_test(const RowJob& job, const DensityModel& model,
                               const data::Source& test) {
-  const int64_t rows = test.size().value_or(0);
+  const int64_t rows = measured_rows(job, test);
   RowProgress progress(job.console, job.row.name + ": evaluating", rows);
-  const ScoreOptions options{.replicates = kReplicates, .rng = Rng(0).fork("evaluate")};
+  const ScoreOptions options{.replicates = job.row.draws, .rng = Rng(0).fork("evaluate")};
   return measure_likelihood(*model.file.flow, test, rows, options,
                             [&progress](int64_t done) { progress.done(done); });
 }
@@ -94,7 +96,7 @@ Json measure_density(const RowJob& job, const DensityRun& run, const DensityMode
   out["entropy"] = columns.entropy ? Json(*columns.entropy) : Json();
   out["kl"] = columns.entropy ? json_number(likelihood.nll.mean - *columns.entropy) : Json();
   if (columns.levels > 0) add_bits(out, likelihood, columns);
-  out["test_rows"] = test.size().value_or(0);
+  out["test_rows"] = measured_rows(job, test);
   out["weights"] = enum_name(model.file.weights);
   out["certificate"] = certify_test(job, model, test);
   if (has_density_map(columns)) out["picture"] = draw_map(job, model);

@@ -36,6 +36,10 @@ struct RowOptions {
   std::string paper_text = "";
   /// Expected training time on two cores; tells how long a table takes.
   double minutes = 0.0;
+  /// Draws of what is random for each held-out row (as many as 'contraflow evaluate' takes), and the
+  /// held-out rows that are measured, from the first on; 0 = all.
+  int64_t draws = 4;
+  int64_t test_rows = 0;
   /// Run only where --rows names it: a row that takes another machine.
   bool on_request = false;
 };
@@ -50,6 +54,8 @@ void visit(RowOptions& o, Field&& field) {
   field("paper", o.paper, "The paper's number.");
   field("paper_text", o.paper_text, "In place of a number of the paper's.");
   field("minutes", o.minutes, non_negative(), "Expected minutes of training on two cores.");
+  field("draws", o.draws, at_least(1), "Draws of what is random for each held-out row.");
+  field("test_rows", o.test_rows, at_least(0), "Held-out rows that are measured; 0 = all.");
   field("on_request", o.on_request, "Run only where --rows names it.");
 }
 

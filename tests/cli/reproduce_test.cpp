@@ -158,7 +158,8 @@ TEST(CliReproduce, RowsOfImagesAreInBitsPerDimension) {
                "[model]\npreset = \"idensenet\"\nblocks = 1\ntolerance = 1e-9\n"
                "[model.net]\ndepth = 1\ngrowth = 4\nkernels = [3, 1]\n"
                "[training]\nsteps = 4\nbatch_size = 16\nvalidate_every = 2\n");
-  tables.write_table(row("a", "paper = 2.03") + row("big", "on_request = true"));
+  tables.write_table(row("a", "paper = 2.03") +
+                     row("big", "on_request = true\ndraws = 2\ntest_rows = 25"));
   const Ran ran = run(tables.command());
   ASSERT_EQ(ran.code, 0) << ran.err;
   EXPECT_EQ(ran.json()["missing"], Json{"big"}) << "on request";
@@ -178,6 +179,10 @@ TEST(CliReproduce, RowsOfImagesAreInBitsPerDimension) {
   const Ran asked = run(tables.command() + std::vector<std::string>{"--rows", "big"});
   ASSERT_EQ(asked.code, 0) << asked.err;
   EXPECT_TRUE(asked.json()["missing"].empty());
+  const Json big = find_row(asked.json(), "big");
+  EXPECT_EQ(big["draws"], 2);
+  EXPECT_EQ(big["test_rows"], 25);
+  EXPECT_GT(big["standard_error"].get<double>(), a["standard_error"].get<double>());
 }
 
 TEST(CliReproduce, SaysWhenACertificateDoesNotHold) {
