@@ -36,8 +36,11 @@ class ResidualBlock(nn.Module):
         return x + g, log_det_identity_plus(jacobian_rows(g, x))
 
 
-class _ImplicitGradient(torch.autograd.Function):
-    """Identity; its backward solves lambda = grad - J^T lambda, so gradients are those of the root."""
+class ImplicitGradient(torch.autograd.Function):
+    """Identity; its backward solves lambda = grad - J^T lambda, so gradients are those of the root.
+
+    Of rows or images; each sample is one row of the solve.
+    """
 
     @staticmethod
     def forward(ctx, value, g, w, tolerance, max_iterations):
@@ -47,13 +50,13 @@ class _ImplicitGradient(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad):
         g, w, tolerance, max_iterations = ctx.graph
+        start = grad.flatten(1)
 
         def step(u):
-            return grad - torch.autograd.grad(g, w, u, retain_graph=True)[0]
+            return start - torch.autograd.grad(g, w, u.view_as(grad), retain_graph=True)[0].flatten(1)
 
-        scale = float(grad.norm())
-        solution = fixed_point(step, grad, 1.0, tolerance * scale, max_iterations, whole=True)
-        return solution, None, None, None, None
+        found = fixed_point(step, start, 1.0, tolerance * float(grad.norm()), max_iterations, whole=True)
+        return found.view_as(grad), None, None, None, None
 
 
 def fixed_point(step, start, factor, tolerance, max_iterations, whole=False):
@@ -111,9 +114,8 @@ class MonotoneBlock(nn.Module):
         anchor = root.requires_grad_(True)
         g = self.net(anchor)
         # |lambda| error <= residual / (1 - kappa): the relative tolerance holds for the solution.
-        w = _ImplicitGradient.apply(target - g, g, anchor,
-                                    self.backward_tolerance * (1.0 - self.kappa),
-                                    self.max_iterations)
+        w = ImplicitGradient.apply(target - g, g, anchor, self.backward_tolerance * (1.0 - self.kappa),
+                                   self.max_iterations)
         if not w.requires_grad:
             w = w.requires_grad_(True)
         rows = jacobian_rows(self.net(w), w)

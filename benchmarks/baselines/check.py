@@ -178,14 +178,19 @@ def golden_conv_net(case):
     return net
 
 
-def check_golden_conv(path):
-    """Probes along the axes make the estimate exact; the series is as long as float64 wants."""
+def golden_conv(path):
+    """A golden block of convolutions: case, network, its arrays, probes along the axes."""
     case = json.loads(path.read_text())
-    net = golden_conv_net(case)
     array = {k: torch.tensor(case[k], dtype=torch.float64)
              for k in ('x', 'y', 'log_det', 'weight_y', 'weight_log_det', 'grad_x')}
-    dim, powers = array['x'][0].numel(), 120
-    probes = torch.eye(dim, dtype=torch.float64).view(dim, *array['x'].shape[1:])
+    dim = array['x'][0].numel()
+    return case, golden_conv_net(case), array, torch.eye(dim, dtype=torch.float64).view(dim, *array['x'].shape[1:])
+
+
+def check_golden_conv(path):
+    """Probes along the axes make the estimate exact; the series is as long as float64 wants."""
+    case, net, array, probes = golden_conv(path)
+    powers = 120
     for row, x in enumerate(array['x']):
         repeated = x.expand(probes.shape).contiguous().requires_grad_(True)
         of_value = residual_conv.UnbiasedConvBlock(net, lambda: residual_conv.alternating(powers), with_value=True)
@@ -206,12 +211,8 @@ def check_golden_conv(path):
 
 def check_golden_monotone_conv(path):
     """As check_golden_conv; the solves end at the rounding of float64."""
-    case = json.loads(path.read_text())
-    net = golden_conv_net(case)
-    array = {k: torch.tensor(case[k], dtype=torch.float64)
-             for k in ('x', 'y', 'log_det', 'weight_y', 'weight_log_det', 'grad_x')}
-    dim, terms = array['x'][0].numel(), 121
-    probes = torch.eye(dim, dtype=torch.float64).view(dim, *array['x'].shape[1:])
+    case, net, array, probes = golden_conv(path)
+    terms = 121
     block = monotone_conv.UnbiasedMonotoneBlock(net, 0.5, lambda: [1.0] * terms, 1e-13, 1e-13, 500)
     for row, x in enumerate(array['x']):
         repeated = x.expand(probes.shape).contiguous().requires_grad_(True)

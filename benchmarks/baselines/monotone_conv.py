@@ -82,26 +82,6 @@ class CPilaNet(nn.Module):
         return x
 
 
-class ImplicitGradient(torch.autograd.Function):
-    """The root as a function of sqrt(2) x - G(root); its backward solves lambda = grad - J^T lambda."""
-
-    @staticmethod
-    def forward(ctx, value, g, w, tolerance, max_iterations):
-        ctx.graph = (g, w, tolerance, max_iterations)
-        return value.view_as(value)
-
-    @staticmethod
-    def backward(ctx, grad):
-        g, w, tolerance, max_iterations = ctx.graph
-        start = grad.flatten(1)
-
-        def step(u):
-            return start - torch.autograd.grad(g, w, u.view(grad.shape), retain_graph=True)[0].flatten(1)
-
-        found = blocks.fixed_point(step, start, 1.0, tolerance * float(grad.norm()), max_iterations, whole=True)
-        return found.view(grad.shape), None, None, None, None
-
-
 class UnbiasedMonotoneBlock(nn.Module):
     """y and a surrogate whose gradient is an unbiased one of log|det dy/dx|."""
 
@@ -126,8 +106,8 @@ class UnbiasedMonotoneBlock(nn.Module):
         target = blocks.SQRT2 * x
         anchor = self.root(target, [a.detach() for a in arguments]).requires_grad_(True)
         g = self.net.evaluate(anchor, arguments)
-        w = ImplicitGradient.apply(target - g, g, anchor, self.backward_tolerance * (1.0 - self.kappa),
-                                   self.max_iterations)
+        w = blocks.ImplicitGradient.apply(target - g, g, anchor, self.backward_tolerance * (1.0 - self.kappa),
+                                          self.max_iterations)
         coefficients = odd_coefficients(self.weights())
         _, surrogate = MemoryEfficient.apply(self.net, coefficients, probe, False, w, *arguments)
         return blocks.SQRT2 * w - x, surrogate
