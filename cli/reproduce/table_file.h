@@ -54,7 +54,7 @@ void visit(RowOptions& o, Field&& field) {
   field("paper", o.paper, "The paper's number.");
   field("paper_text", o.paper_text, "In place of a number of the paper's.");
   field("minutes", o.minutes, non_negative(), "Expected minutes of training on two cores.");
-  field("draws", o.draws, at_least(1), "Draws of what is random for each held-out row.");
+  field("draws", o.draws, at_least(2), "Draws of what is random for each held-out row.");
   field("test_rows", o.test_rows, at_least(0), "Held-out rows that are measured; 0 = all.");
   field("on_request", o.on_request, "Run only where --rows names it.");
 }
