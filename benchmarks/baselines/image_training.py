@@ -251,7 +251,7 @@ def main():
     parser.add_argument('--fc-lipschitz', type=float, default=0.95)
     parser.add_argument('--batch', type=int, default=64)
     parser.add_argument('--learning-rate', type=float, default=6e-3)
-    parser.add_argument('--warm-up', type=int, default=0, help='steps')
+    parser.add_argument('--warm-up', type=int, default=100, help='steps')
     parser.add_argument('--constant', action='store_true', help='the rate, after the warm-up; else half a cosine')
     parser.add_argument('--average', type=float, default=0.99, help='of the averaged parameters')
     parser.add_argument('--alpha', type=float, default=1e-6)
